@@ -1,0 +1,130 @@
+import type { MigrationInput, ProbeSpec } from '../domain/migration.ts';
+import type { DiskShape } from '../domain/manifest.ts';
+import type { Method } from '../domain/names.ts';
+import type { Receipt, ReceiptBody } from '../domain/receipt.ts';
+import type { Deed, Offer, Ready, RunKey, Signed } from '../domain/statement.ts';
+import type {
+  Concern,
+  DeedState,
+  DestinationSurvey,
+  DomainState,
+  HostCard,
+  LinkSurvey,
+  SourceSurvey,
+  VmSummary,
+} from '../domain/survey.ts';
+
+/** Names one side of one run at a host. */
+export interface RunRef {
+  migrationId: string;
+}
+
+/** What a host's own record says of a run: decides what may follow, whatever the workflow remembers (I7, I9). */
+export interface RunState {
+  deedState: DeedState;
+  token: number;
+  /** `open`: bytes may cross. `aborted`: spent. `ceded`: the source's point of no return is passed. `accepted`: the destination holds the deed. `returned`: given back. */
+  run: 'open' | 'aborted' | 'ceded' | 'accepted' | 'returned';
+  domain: DomainState;
+  fenced: boolean;
+}
+
+export interface VmReport {
+  summary: VmSummary;
+  disks: (DiskShape & { path: string; problem: string | null })[];
+  concerns: Concern[];
+  /** Marks beside the disks and beside Xen's configuration, one line each. */
+  marks: string[];
+}
+
+export interface TransferSummary {
+  plainBytes: number;
+  wireBytes: number;
+  retries: number;
+  streams: number;
+}
+
+export interface GarbageItem {
+  id: string;
+  kind: 'released-copy' | 'abandoned-landing' | 'container';
+  vmName: string;
+  bytes: number;
+  note: string;
+}
+
+/**
+ * The steps and questions that a host's worker answers on the task queue `host.<name>`. Every step looks before it acts and
+ * may be run twice, and late. Failures are ApplicationFailures whose type is an `ErrorType`. A statement in a result has
+ * been committed to the host's database before it is returned.
+ */
+export interface HostActivities {
+  // Questions, asked by programs as standalone activities; nothing changes on the host but the log of `adoptVm` and `removeGarbage`.
+  hostCard(): Promise<HostCard>;
+  listVms(): Promise<VmSummary[]>;
+  inspectVm(ask: { vm: string }): Promise<VmReport>;
+  /** Draws the VM's lineage; refused where a mark, a record or a saved image says otherwise, or where a peer in `elsewhere` reported the uuid. */
+  adoptVm(ask: { vm: string; by: string; elsewhere: string[] }): Promise<{ vmUuid: string; lineage: string; token: number }>;
+  listGarbage(): Promise<GarbageItem[]>;
+  removeGarbage(ask: { ids: string[]; by: string }): Promise<{ removed: GarbageItem[] }>;
+  findReceipts(ask: { vm?: string; migrationId?: string }): Promise<Receipt[]>;
+  runState(ask: RunRef): Promise<RunState>;
+
+  // Survey.
+  surveySource(ask: { vmUuid: string; to: string; method: Method }): Promise<SourceSurvey>;
+  surveyDestination(ask: {
+    source: SourceSurvey;
+    method: Method;
+    pool?: string | undefined;
+  }): Promise<DestinationSurvey>;
+  surveyLink(ask: { destination: HostCard }): Promise<LinkSurvey>;
+
+  // The run. The source's side of opening, and the destination's side of receiving.
+  openRun(ask: { input: Pick<MigrationInput, 'migrationId' | 'vmUuid' | 'vmName' | 'method'>; to: string; supersede?: string | undefined }): Promise<{
+    offer: Signed<Offer>;
+    state: RunState;
+  }>;
+  receiveRun(ask: { offer: Signed<Offer>; placement: DestinationSurvey['placement']; disks: DiskShape[]; from: string }): Promise<{
+    key: Signed<RunKey>;
+    state: RunState;
+  }>;
+
+  /** Orders the guest to shut down and waits until the domain is gone, at most `graceMs`. Remembers the power state it found first. */
+  stopVm(ask: RunRef & { graceMs: number }): Promise<{ outcome: 'stopped' | 'stuck'; wasRunning: boolean; detail: string }>;
+  destroyVm(ask: RunRef): Promise<void>;
+  /** Fences storage, configuration and autostart of the source, and proves it. */
+  fenceVm(ask: RunRef): Promise<void>;
+
+  /** Attaches to the run's transfer job (starts it when there is none), heartbeats `TransferProgress`, ends when all is acknowledged. */
+  sendDisks(ask: RunRef & { key: Signed<RunKey>; destination: HostCard; streams?: number | undefined; limitBytesPerSecond?: number | undefined }): Promise<TransferSummary>;
+  /** `staged` only: encrypts all disks into one container file on the source. */
+  sealContainer(ask: RunRef & { key: Signed<RunKey> }): Promise<{ containerBytes: number }>;
+  /** `staged` only: carries the container by SFTP to the destination. */
+  sendContainer(ask: RunRef & { destination: HostCard; limitBytesPerSecond?: number | undefined }): Promise<TransferSummary>;
+  /** `staged` only: verifies and decrypts the whole container onto the landing's disks. */
+  openContainer(ask: RunRef): Promise<TransferSummary>;
+  /** Pauses, resumes or throttles the run's transfer job while it runs; remembered for later sessions of the run. */
+  steerTransfer(ask: RunRef & { paused?: boolean; limitBytesPerSecond?: number | null }): Promise<void>;
+
+  /** Reads back what is not read back yet, compares with the manifest and signs READY; or says how many chunks are missing. */
+  makeReady(ask: RunRef): Promise<{ ready: Signed<Ready> } | { missingChunks: number }>;
+  /** The point of no return. Compares roots, proves fence and quiet once more, signs the deed over. */
+  cede(ask: RunRef & { ready: Signed<Ready> }): Promise<{ deed: Signed<Deed>; root: string }>;
+  acceptDeed(ask: RunRef & { deed: Signed<Deed> }): Promise<void>;
+  /** Only the holder: unfences its copy, writes the translated configuration, restores autostart and, when asked, starts the domain. */
+  startVm(ask: RunRef & { start: boolean }): Promise<{ started: boolean; changes: string[] }>;
+  probeVm(ask: RunRef & { probe: ProbeSpec }): Promise<ReceiptBody['probe']>;
+  /** Adds what only the destination knows, signs; then the source countersigns; then the destination keeps both. */
+  signReceipt(ask: RunRef & { receipt: Receipt }): Promise<Receipt>;
+
+  /** Source: ends the run if the deed was not ceded, and brings the VM back to the power state it had. Never fails because it was done before. */
+  abortRun(ask: RunRef): Promise<RunState & { restarted: boolean }>;
+  /** Destination: closes the landing of the run; chunks and journal stay. */
+  closeLanding(ask: RunRef): Promise<void>;
+
+  // The hold. `revert`: return, stop and fence at the destination, give back; take back and start at the source.
+  beginReturn(ask: { vmUuid: string; to: string }): Promise<RunRef & { ranSince: string | null; wasRunning: boolean; from: string }>;
+  giveBack(ask: RunRef): Promise<{ deed: Signed<Deed> }>;
+  takeBack(ask: { deed: Signed<Deed> }): Promise<RunRef>;
+  /** Source: ends the hold; its fenced copy becomes garbage that `removeGarbage` may remove. */
+  finishHold(ask: { vmUuid: string }): Promise<{ released: string[] }>;
+}

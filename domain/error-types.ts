@@ -1,0 +1,101 @@
+interface ErrorKind {
+  /** What has happened, for the table in docs/errors.md. */
+  readonly meaning: string;
+  /** What a person can do about it, when the thrower has nothing more exact. */
+  readonly hint?: string;
+  /** Whether trying the same again may help without anybody doing anything. */
+  readonly retryable?: true;
+  /** The command line's exit code; see docs/cli.md. Default 1. */
+  readonly exitCode?: 2 | 3 | 4 | 5;
+}
+
+/** Every error type of Sealift; docs/errors.md is made from this table by `npm run docs`. */
+export const errorTypes = {
+  // wrong use
+  'bad-usage': { meaning: 'the command or the call was given something it cannot take', exitCode: 2 },
+  'bad-config': { meaning: "a host's file or a setting does not parse or does not fit its schema", exitCode: 2 },
+  // refused before anything changed
+  'unknown-vm': { meaning: 'no VM of that name or uuid is on the host', exitCode: 3 },
+  'unknown-host': { meaning: 'no host of that name has ever registered', exitCode: 3 },
+  'unknown-run': { meaning: 'the host knows no run of that migration', exitCode: 3 },
+  'not-adopted': {
+    meaning: 'the VM has no deed record on the host',
+    hint: 'adopt it on the host where it runs: sealift vm adopt VM --host HOST',
+    exitCode: 3,
+  },
+  'adoption-refused': { meaning: 'a mark, a record or a saved image says that another host may hold the VM', exitCode: 3 },
+  'already-migrating': { meaning: 'another migration of the VM is open', exitCode: 3 },
+  'run-open': { meaning: 'the source has an open run for another migration of the VM', exitCode: 3 },
+  'run-closed': { meaning: 'the run was aborted or superseded; its migration cannot go on', exitCode: 3 },
+  'preflight-refused': { meaning: 'the plan has concerns that refuse the move', exitCode: 3 },
+  'no-space': { meaning: 'the pool cannot hold the disks', hint: 'free space or choose another pool (--pool)', exitCode: 3 },
+  'name-taken': { meaning: 'the destination has a domain, a configuration or a saved image of that name or uuid', exitCode: 3 },
+  'disk-missing': { meaning: 'a disk named by the configuration is not there', exitCode: 3 },
+  'disk-unreadable': { meaning: 'a disk cannot be opened or read', exitCode: 3 },
+  'disk-shared': { meaning: 'a disk is shared, read-only or used by two VMs', exitCode: 3 },
+  'disk-format': { meaning: 'a disk is of a format that cannot be moved', exitCode: 3 },
+  'unknown-peer': {
+    meaning: 'the other host is not among the trusted peers',
+    hint: 'exchange identities: sealift host show there, sealift host trust here',
+    exitCode: 3,
+  },
+  'config-syntax': { meaning: 'an xl configuration does not parse', exitCode: 3 },
+  'too-old': { meaning: 'the two hosts speak versions too far apart', exitCode: 3 },
+  'abort-refused': {
+    meaning: 'the deed was already ceded',
+    hint: 'the VM belongs to the destination now; bring it back with: sealift revert VM',
+    exitCode: 3,
+  },
+  'revert-refused': { meaning: 'the VM cannot go back from here', exitCode: 3 },
+  'confirmation-mismatch': { meaning: 'the typed name is not the name of the VM', exitCode: 3 },
+  // waits for a person
+  'guest-stuck': { meaning: 'the guest did not shut down in its time', exitCode: 4 },
+  'unknown-state': {
+    meaning: 'records, marks and domains disagree, so nothing is done',
+    hint: 'compare both hosts: sealift vm inspect VM --host HOST',
+    exitCode: 4,
+  },
+  'window-passed': { meaning: 'the cutover window ended before the cutover could begin', exitCode: 3 },
+  // cannot be reached
+  'temporal-away': {
+    meaning: 'no Temporal server answers at the address',
+    hint: 'start one (sealift up), or name yours by TEMPORAL_ADDRESS or a profile',
+    exitCode: 5,
+  },
+  'host-away': { meaning: "the host's worker does not poll its task queue", retryable: true, exitCode: 5 },
+  'landing-away': { meaning: "the destination's landing cannot be reached or broke off", retryable: true, exitCode: 5 },
+  'ssh-failed': { meaning: 'the SSH server cannot be reached or refuses', retryable: true, exitCode: 5 },
+  // the promise
+  'deed-refused': { meaning: 'a step was asked for that the record of the deed does not permit' },
+  'bad-statement': { meaning: 'a statement is not signed by the peer it names, or names something else' },
+  'bad-frame': { meaning: 'bytes from the network do not parse or do not belong to the run' },
+  'tag-mismatch': { meaning: 'a sealed record does not verify under its session' },
+  'bad-container': { meaning: "a container file is cut short, changed, or of another run" },
+  'manifest-mismatch': { meaning: "the destination's disks are not what the source's manifest says" },
+  'stale-session': { meaning: 'the frame belongs to an older session of the run' },
+  'fence-failed': { meaning: 'the storage cannot be made to refuse writers' },
+  'disk-busy': { meaning: 'a process still holds the disk open', retryable: true },
+  // the machine
+  'state-locked': { meaning: 'another process owns the state of this host', exitCode: 3 },
+  'copied-host': {
+    meaning: 'this state folder or identity belongs to another host',
+    hint: 'a host is never cloned: run sealift host init in a fresh folder',
+    exitCode: 3,
+  },
+  'port-taken': { meaning: "the landing's port is in use", exitCode: 3 },
+  'disk-io': { meaning: 'reading or writing a disk failed', retryable: true },
+  'disk-full': { meaning: 'the pool is full', retryable: true },
+  'disk-changed': { meaning: 'a disk changed its size or went away while it was read' },
+  'xl-failed': { meaning: 'an xl command failed', retryable: true },
+  'xl-hangs': { meaning: 'an xl command did not end within its time limit', retryable: true },
+  'probe-failed': { meaning: 'the VM was started but did not pass its probe', exitCode: 4 },
+  cancelled: { meaning: 'the migration was aborted before the deed was ceded' },
+  internal: { meaning: 'a defect in Sealift' },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorType = keyof typeof errorTypes;
+
+/** What is known of an error type. */
+export function errorKind(type: ErrorType): ErrorKind {
+  return errorTypes[type];
+}

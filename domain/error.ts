@@ -1,0 +1,23 @@
+import { errorKind, errorTypes } from './error-types.ts';
+import type { ErrorType } from './error-types.ts';
+
+/**
+ * The one error of Sealift's libraries: a stable `type` (see `domain/error-types.ts`), a lower-case line that names the
+ * thing and the value, and a hint where a person can act. It never carries a key, a configuration or a guest's data.
+ */
+export class SealiftError extends Error {
+  override readonly name = 'SealiftError';
+  readonly type: ErrorType;
+  readonly hint: string | undefined;
+
+  constructor(type: ErrorType, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.type = type;
+    this.hint = options.hint ?? errorKind(type).hint;
+  }
+}
+
+/** Whether `error` is a SealiftError, also when it comes from another realm (a worker thread, the workflow sandbox). */
+export function isSealiftError(error: unknown): error is SealiftError {
+  return error instanceof Error && error.name === 'SealiftError' && 'type' in error && String(error.type) in errorTypes;
+}

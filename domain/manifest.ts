@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { digest, lineage, token, vdev, vmName, vmUuid } from './names.ts';
+
+/** The unit of sealing, sending, acknowledging and resuming, in bytes. */
+export const chunkBytes = 4 * 1024 * 1024;
+
+/** How many chunks a disk of `sizeBytes` has; the last one may be shorter than `chunkBytes`. */
+export function chunkCount(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / chunkBytes);
+}
+
+/** The length in bytes of chunk `index` of a disk of `sizeBytes`. */
+export function chunkLength(sizeBytes: number, index: number): number {
+  return Math.min(chunkBytes, sizeBytes - index * chunkBytes);
+}
+
+/** One disk of a VM as it crosses: no path, no name of a host's storage. */
+export const diskShape = z.strictObject({ vdev, sizeBytes: z.int().min(1), sectorBytes: z.int().min(512) });
+export type DiskShape = z.infer<typeof diskShape>;
+
+/**
+ * What must be at the destination. Its root (`seal/manifest.ts`) names the whole: the configuration, and per disk its
+ * size and one SHA-256 digest per chunk of plain content. It crosses sealed; only the root may be seen by others.
+ */
+export const manifest = z.strictObject({
+  lineage,
+  token,
+  vmUuid,
+  vmName,
+  /** The xl configuration as the source has it, in the form of xl.cfg(5). */
+  config: z.string(),
+  disks: z.array(diskShape.extend({ /** SHA-256 over the disk's chunk digests in order. */ digest })).min(1),
+});
+export type Manifest = z.infer<typeof manifest>;

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { digest, identity, lineage, method, migrationId, recipient, token, vmName, vmUuid } from './names.ts';
+
+/** Version of the statements' form, of the wire and of the container; hosts one apart refuse in the preflight. */
+export const protocolVersion = 1;
+
+const common = { v: z.literal(protocolVersion), lineage, from: identity, to: identity, token };
+
+/** Source to destination: "I mean to hand this VM over to you, by this method." */
+export const offer = z.strictObject({ ...common, kind: z.literal('offer'), migrationId, vmUuid, vmName, method });
+/** Destination to source: "seal to this key"; the secret half never leaves the destination. */
+export const runKey = z.strictObject({ ...common, kind: z.literal('key'), recipient });
+/** Source to destination, first on every data connection and in a container's head: the session's key, wrapped to the run's key. */
+export const session = z.strictObject({
+  ...common,
+  kind: z.literal('session'),
+  /** Counts the sender's starts within the run from 1; a higher one closes the lower ones at the landing. */
+  number: z.int().min(1),
+  recipient,
+  /** The age file that holds the 32-byte session key, in base64. */
+  wrapped: z.base64().max(2048),
+});
+/** Destination to source: "every chunk of every disk is here, read back, and this is their root." */
+export const ready = z.strictObject({ ...common, kind: z.literal('ready'), root: digest });
+/** "It is yours to run, no longer mine": ceded by the source with the root, or given back by the destination without. */
+export const deed = z.strictObject({ ...common, kind: z.literal('deed'), root: digest.nullable() });
+
+export const statementBody = z.discriminatedUnion('kind', [offer, runKey, session, ready, deed]);
+export type StatementBody = z.infer<typeof statementBody>;
+export type StatementKind = StatementBody['kind'];
+
+/** A statement and its Ed25519 signature (base64url) by `body.from` over the canonical JSON of `body`. */
+export interface Signed<Body extends StatementBody = StatementBody> {
+  body: Body;
+  signature: string;
+}
+const signature = z.string().regex(/^[A-Za-z0-9_-]{86}$/, 'not a signature');
+export const signedOffer = z.strictObject({ body: offer, signature });
+export const signedRunKey = z.strictObject({ body: runKey, signature });
+export const signedSession = z.strictObject({ body: session, signature });
+export const signedReady = z.strictObject({ body: ready, signature });
+export const signedDeed = z.strictObject({ body: deed, signature });
+
+export type Offer = z.infer<typeof offer>;
+export type RunKey = z.infer<typeof runKey>;
+export type Session = z.infer<typeof session>;
+export type Ready = z.infer<typeof ready>;
+export type Deed = z.infer<typeof deed>;
