@@ -29,6 +29,8 @@ export const manifest = z.strictObject({
   vmName,
   /** The xl configuration as the source has it, in the form of xl.cfg(5). */
   config: z.string(),
+  /** Whether the source's dom0 starts the VM at boot; the destination does the same after it accepted the deed. */
+  autostart: z.boolean(),
   disks: z.array(diskShape.extend({ /** SHA-256 over the disk's chunk digests in order. */ digest })).min(1),
 });
 export type Manifest = z.infer<typeof manifest>;

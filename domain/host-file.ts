@@ -1,0 +1,88 @@
+import { parse, stringify, TomlError } from 'smol-toml';
+import { z } from 'zod';
+import { SealiftError } from './error.ts';
+import { hostName, identity, poolName, siteName } from './names.ts';
+
+const port = z.int().min(0).max(65_535);
+const folder = z.string().startsWith('/', 'must be an absolute path');
+const address = z.string().min(1).max(255).regex(/^[^-\s][^\s]*$/, 'not an address');
+
+/** A host's file, `host.toml`: who the host is, where its Xen and its disks are, and whom it trusts. Paths are absolute. */
+export const hostFile = z.strictObject({
+  name: hostName,
+  site: siteName,
+  /** Folder of the host's identity, database and run keys; 0700. */
+  state: folder,
+  /**
+   * What a raw file's fence is made of: `immutable` is `chattr +i`; `permissions` clears write bits, and is sound only
+   * where domains cannot override them (never on real Xen, whose backends run as root).
+   */
+  fence: z.enum(['immutable', 'permissions']).default('immutable'),
+  xen: z
+    .strictObject({
+      xl: z.string().default('xl'),
+      etc: folder.default('/etc/xen'),
+      save: folder.default('/var/lib/xen/save'),
+      /** Every `xl` command is given up after this many seconds; shutting down has its own limit. */
+      limit_seconds: z.number().positive().default(30),
+      default_bridge: z.string().optional(),
+      /** Foreign bridge name to the one of this host. */
+      bridges: z.record(z.string(), z.string()).default({}),
+      /** Foreign dom0 path (kernel, ramdisk, firmware) to the one of this host. */
+      paths: z.record(z.string(), z.string()).default({}),
+    })
+    .prefault({}),
+  landing: z.strictObject({ address, port }),
+  pool: z.array(z.strictObject({ name: poolName, kind: z.literal('folder'), path: folder })).min(1),
+  limits: z
+    .strictObject({
+      /** Upper limit of one transfer in megabits per second. */
+      rate_mbps: z.number().positive().optional(),
+      /** Moves that may run at once, either side. */
+      moves: z.int().min(1).max(16).default(2),
+      /** A transfer that nobody asks for any more stops after this many seconds. */
+      orphan_seconds: z.number().positive().default(300),
+      /** A stream without any progress is given up after this many seconds. */
+      stall_seconds: z.number().positive().default(20),
+      /** A transfer fails, to be tried again, after this many seconds without one live stream. */
+      connect_seconds: z.number().positive().default(60),
+    })
+    .prefault({}),
+  /** `staged` at its destination: the folder containers arrive in, and the SSH server in front of it. */
+  staging: z
+    .strictObject({
+      folder,
+      address,
+      port,
+      user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, 'not a user name'),
+      /** The server's public host key as in known_hosts: `ssh-ed25519 AAAA…`. */
+      host_key: z.string().regex(/^ssh-[a-z0-9-]+ [A-Za-z0-9+/=]+$/, 'not a public key'),
+    })
+    .optional(),
+  /** `staged` at its source: the folder containers are made in, and the private key it logs in with. */
+  ssh: z.strictObject({ folder, private_key: folder }).optional(),
+  peer: z.array(z.strictObject({ name: hostName, identity })).default([]),
+});
+export type HostFile = z.infer<typeof hostFile>;
+
+/** Reads the text of a host's file; `name` stands in errors. Throws `bad-config` with the line or the field. */
+export function parseHostFile(text: string, name: string): HostFile {
+  let raw: unknown;
+  try {
+    raw = parse(text);
+  } catch (error) {
+    if (error instanceof TomlError) {
+      throw new SealiftError('bad-config', `${name}:${error.line}:${error.column}: not TOML`, { cause: error });
+    }
+    throw error;
+  }
+  const parsed = hostFile.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new SealiftError('bad-config', `${name}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'does not fit'}`);
+}
+
+/** The text of a host's file. */
+export function printHostFile(file: HostFile): string {
+  return `${stringify(file)}\n`;
+}
