@@ -61,6 +61,8 @@ export const hostFile = z.strictObject({
     .optional(),
   /** `staged` at its source: the folder containers are made in, and the private key it logs in with. */
   ssh: z.strictObject({ folder, private_key: folder }).optional(),
+  /** Commands that a migration may ask for by name to probe a started VM; `{vm}` stands for its name. */
+  probe: z.record(z.string(), z.array(z.string()).min(1)).default({}),
   peer: z.array(z.strictObject({ name: hostName, identity })).default([]),
 });
 export type HostFile = z.infer<typeof hostFile>;
