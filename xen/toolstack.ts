@@ -1,0 +1,63 @@
+import type { DomainState } from '../domain/survey.ts';
+
+/** A guest as the hypervisor sees it. Domain-0 is never among them. */
+export interface Domain {
+  domid: number;
+  /** As `xl` prints it: may hold anything, and is `(null)` while a domain is being built or torn down. */
+  name: string;
+  uuid: string;
+  state: DomainState;
+  /** Why it shut down, when it has; `suspend` while it is being saved. */
+  shutdownReason: 'poweroff' | 'reboot' | 'suspend' | 'crash' | 'watchdog' | 'soft-reset' | 'unknown' | null;
+  /** What it holds now, to the MiB; 0 when it is nearly gone. */
+  memoryBytes: number;
+  vcpus: number;
+  /** To a tenth of a second: 0 for a domain that has never run. */
+  cpuSeconds: number;
+}
+
+export interface ToolstackInfo {
+  host: string;
+  xenVersion: string;
+  totalMemoryBytes: number;
+  freeMemoryBytes: number;
+}
+
+/** A command that this host's worker, or one before it, began and that has not ended. */
+export interface PendingCommand {
+  pid: number;
+  /** `create`, `destroy`, `shutdown`, … */
+  verb: string;
+  /** The configuration's path or the domain's number, as it was given. */
+  target: string;
+}
+
+/**
+ * What Sealift asks of Xen. `vm` is a domain's uuid or its exact name; two domains that fit it are 'unknown-state' (Xen lets the
+ * same uuid run twice under two names). Any call may fail with 'xl-failed' (non-zero exit, or output that does not parse) or
+ * 'xl-hangs' (no end within the time limit; its processes were killed, what it did is open): look, then try again.
+ */
+export interface Toolstack {
+  /** Xen's version, as `4.17.7`. */
+  version(): Promise<string>;
+  info(): Promise<ToolstackInfo>;
+  list(): Promise<Domain[]>;
+  /** The configuration in force, as libxl's JSON (`xl list -l`), or null when there is no such domain. It carries no state. */
+  runningConfig(vm: string): Promise<unknown>;
+  /** The same for all guests by one command. */
+  runningConfigs(): Promise<{ domid: number; config: unknown }[]>;
+  /**
+   * Starts the domain of a configuration. Looks first: the same uuid and name running is done already (a domain that was left
+   * unfinished, paused and with no processor time, is destroyed and made anew); the same name or uuid otherwise in use is 'name-taken'.
+   */
+  create(configPath: string, options?: { paused?: boolean }): Promise<void>;
+  /** The four below do nothing when the domain is already so, or (shutdown, destroy) gone; pause and unpause of an absent one are 'unknown-vm'. */
+  unpause(vm: string): Promise<void>;
+  pause(vm: string): Promise<void>;
+  /** Orders the guest to shut down and returns at once; see `awaitGone`. */
+  shutdown(vm: string): Promise<void>;
+  /** Pulls the plug; the domain may be listed as dying for some seconds. */
+  destroy(vm: string): Promise<void>;
+  /** Commands under way, orphans of a killed worker included; a fence waits until there is none that could start a domain. */
+  pending(): Promise<PendingCommand[]>;
+}
