@@ -1,0 +1,34 @@
+// `npm run build`: dist/ as it is published. tsc emits; what is not TypeScript is copied; programs become executable.
+import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+
+/** Programs that are started by their file, not imported. */
+const programs = ['cli/sealift.js'];
+/** Folders whose files without an ending are executables of ours (the stand-in `xl`). */
+const scriptFolders = ['infra/lab'];
+
+await rm(dist, { recursive: true, force: true });
+await execa('tsc', ['-p', 'tsconfig.build.json'], {
+  cwd: root,
+  preferLocal: true,
+  stdout: 'inherit',
+  stderr: 'inherit',
+});
+for (const folder of scriptFolders) {
+  for (const file of await readdir(join(root, folder))) {
+    if (!file.includes('.')) await copyProgram(join(folder, file));
+  }
+}
+for (const program of programs) await chmod(join(dist, program), 0o755);
+
+/** Copies an executable to the same place in dist/. */
+async function copyProgram(path: string): Promise<void> {
+  await mkdir(dirname(join(dist, path)), { recursive: true });
+  await copyFile(join(root, path), join(dist, path));
+  await chmod(join(dist, path), 0o755);
+}
