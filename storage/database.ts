@@ -1,0 +1,139 @@
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { SealiftError } from '../domain/error.ts';
+import { errorCode } from './durable-file.ts';
+
+/** The tables of one library. `versions[n]` is the SQL that brings version n to n + 1; released scripts never change. */
+export interface TableSet {
+  readonly name: string;
+  readonly versions: readonly string[];
+}
+
+export interface Database {
+  readonly sql: DatabaseSync;
+  /**
+   * Runs `act` as one durable transaction and returns what it returns; it is on disk then. A throw rolls all of it back.
+   * A call inside another joins it, and its failure fails the whole, also when the outer `act` catches it.
+   * Throws `disk-full`, or `disk-io` with "fatal" in the message: then end the process, its memory may be ahead of the disk.
+   */
+  transaction<T>(act: () => T): T;
+  close(): void;
+}
+
+/**
+ * Opens or makes the SQLite database `file` (mode 0600; WAL, `synchronous=FULL`, foreign keys) and brings every table set
+ * to its newest version. Throws `too-old` when the file was made by a newer program, `unknown-state` when it is no database.
+ */
+export function openDatabase(file: string, tables: readonly TableSet[]): Database {
+  createPrivately(file);
+  let sql: DatabaseSync | undefined;
+  try {
+    sql = new DatabaseSync(file, { timeout: 5_000, enableForeignKeyConstraints: true });
+    sql.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    const database = new OpenDatabase(sql);
+    database.transaction(() => {
+      for (const set of tables) upgrade(database.sql, set, file);
+    });
+    return database;
+  } catch (error) {
+    sql?.close();
+    if (sqliteCode(error) === sqlite.notADatabase || sqliteCode(error) === sqlite.corrupt) {
+      throw new SealiftError('unknown-state', `${file} is not a sound database`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+class OpenDatabase implements Database {
+  readonly sql: DatabaseSync;
+  #depth = 0;
+  #failed = false;
+
+  constructor(sql: DatabaseSync) {
+    this.sql = sql;
+  }
+
+  transaction<T>(act: () => T): T {
+    if (this.#depth > 0) return this.#join(act);
+    this.#failed = false;
+    try {
+      this.sql.exec('BEGIN IMMEDIATE');
+      const result = this.#join(act);
+      if (this.#failed) throw new SealiftError('internal', 'a part of the transaction failed and was passed over');
+      this.sql.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // SQLite has rolled back by itself after some errors of the disk.
+      if (this.sql.isTransaction) this.sql.exec('ROLLBACK');
+      throw diskTrouble(error);
+    }
+  }
+
+  #join<T>(act: () => T): T {
+    this.#depth += 1;
+    try {
+      const result = act();
+      if (result instanceof Promise) throw new SealiftError('internal', 'a transaction cannot wait for a promise');
+      return result;
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  close(): void {
+    if (this.sql.isOpen) this.sql.close();
+  }
+}
+
+function upgrade(sql: DatabaseSync, set: TableSet, file: string): void {
+  sql.exec('CREATE TABLE IF NOT EXISTS schema_version (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT');
+  const found = sql.prepare('SELECT version FROM schema_version WHERE name = ?').get(set.name)?.['version'];
+  const version = typeof found === 'number' ? found : 0;
+  if (version > set.versions.length) {
+    throw new SealiftError(
+      'too-old',
+      `${file} has "${set.name}" tables of version ${String(version)}, this program knows up to ${String(set.versions.length)}`,
+      { hint: 'run the newer sealift that this state folder was last used with' },
+    );
+  }
+  for (const script of set.versions.slice(version)) sql.exec(script);
+  sql
+    .prepare('INSERT INTO schema_version VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET version = excluded.version')
+    .run(set.name, set.versions.length);
+}
+
+/** SQLite would make the file readable by others. An existing file is not opened: closing it would drop SQLite's locks. */
+function createPrivately(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+}
+
+/** Primary result codes of SQLite, https://www.sqlite.org/rescode.html */
+const sqlite = { busy: 5, ioError: 10, corrupt: 11, full: 13, notADatabase: 26 } as const;
+
+/** Whether SQLite gave up because another connection holds a lock. */
+export function isBusy(error: unknown): boolean {
+  return sqliteCode(error) === sqlite.busy;
+}
+
+function sqliteCode(error: unknown): number {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return 0;
+  // The upper bits are the extended code.
+  return error.errcode & 0xff;
+}
+
+function diskTrouble(error: unknown): unknown {
+  if (sqliteCode(error) === sqlite.full) {
+    return new SealiftError('disk-full', "no space left for the host's database", { cause: error });
+  }
+  if (sqliteCode(error) === sqlite.ioError) {
+    return new SealiftError('disk-io', "fatal: the host's database could not be written", { cause: error });
+  }
+  return error;
+}

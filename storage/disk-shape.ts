@@ -1,0 +1,71 @@
+import type { BigIntStats } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { SealiftError } from '../domain/error.ts';
+import { openFailure } from './disk-errors.ts';
+
+/** The size and the logical sector of a disk, in bytes. */
+export interface DiskMeasure {
+  sizeBytes: number;
+  sectorBytes: number;
+}
+
+/**
+ * Measures a raw file or a block device without opening it. Throws `disk-missing`, and `disk-unreadable` for anything that
+ * is neither, or is empty.
+ */
+export async function diskShapeOf(path: string): Promise<DiskMeasure> {
+  let stats: BigIntStats;
+  try {
+    stats = await stat(path, { bigint: true });
+  } catch (error) {
+    throw openFailure(path, 'read', error);
+  }
+  return await measure(path, stats);
+}
+
+/** The same from the status of an open disk. `path` is for messages. */
+export async function measure(path: string, stats: BigIntStats): Promise<DiskMeasure> {
+  if (!stats.isFile() && !stats.isBlockDevice()) {
+    throw new SealiftError('disk-unreadable', `disk ${path} is neither a file nor a block device`);
+  }
+  // Guests see a raw file through loop or qdisk with sectors of 512 bytes, whatever the file system below has.
+  const found = stats.isFile()
+    ? { sizeBytes: Number(stats.size), sectorBytes: 512 }
+    : await measureDevice(path, stats.rdev);
+  if (found.sizeBytes === 0) throw new SealiftError('disk-unreadable', `disk ${path} is empty`);
+  return found;
+}
+
+/** A device number as sysfs and /proc write it: `major:minor`. */
+export function deviceName(device: bigint): string {
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
+  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
+  return `${String(major)}:${String(minor)}`;
+}
+
+/** Where sysfs describes a block device. */
+export function deviceFolder(device: bigint): string {
+  return `/sys/dev/block/${deviceName(device)}`;
+}
+
+async function measureDevice(path: string, device: bigint): Promise<DiskMeasure> {
+  const folder = deviceFolder(device);
+  const sectors = await readNumber(`${folder}/size`);
+  // A partition has no queue of its own; the link leads into its whole disk's folder.
+  const sectorBytes =
+    (await readNumber(`${folder}/queue/logical_block_size`)) ??
+    (await readNumber(`${folder}/../queue/logical_block_size`));
+  if (sectors === null || sectorBytes === null) {
+    throw new SealiftError('disk-unreadable', `the kernel does not tell the size of disk ${path}`);
+  }
+  // sysfs counts in 512 bytes, also for devices with larger sectors.
+  return { sizeBytes: sectors * 512, sectorBytes };
+}
+
+async function readNumber(path: string): Promise<number | null> {
+  try {
+    return Number(await readFile(path, 'utf8'));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,221 @@
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { open, stat, statfs } from 'node:fs/promises';
+import { SealiftError } from '../domain/error.ts';
+import { alignedBuffer, pageBytes } from './aligned.ts';
+import { openFailure, transferFailure } from './disk-errors.ts';
+import { diskShapeOf, measure } from './disk-shape.ts';
+import type { DiskMeasure } from './disk-shape.ts';
+import { errorCode } from './durable-file.ts';
+
+export { diskShapeOf } from './disk-shape.ts';
+
+/**
+ * An open raw file or block device. Buffers come from `alignedBuffer` (any page of it); positions are multiples of 4096,
+ * and so are lengths, unless they reach the disk's end. Calls may overlap in time as long as their ranges do not.
+ */
+export interface Disk {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly sectorBytes: number;
+  /** Whether reads and writes bypass the page cache, so that a read-back reads the device. */
+  readonly direct: boolean;
+  /** Fills `into` from its start. Throws `disk-io`, or `disk-changed` when the disk has another size than when it was opened. */
+  read(into: Buffer, atBytes: number, lengthBytes: number): Promise<void>;
+  /** Writes the start of `from`; on disk only after `sync`. Throws `disk-io`, `disk-full`, `disk-changed`. */
+  write(from: Buffer, atBytes: number, lengthBytes: number): Promise<void>;
+  /**
+   * Makes every write that ended before this call durable (fdatasync). A failure throws `disk-io` with "fatal" in the message,
+   * and so does every later call: the kernel has forgotten which data was lost, so the caller ends the process.
+   */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a disk with O_DIRECT where the file system has it. Throws `disk-missing`, or `disk-unreadable` when it cannot be opened
+ * this way, its first page cannot be read, it is empty, or it is neither a file nor a block device.
+ */
+export async function openDisk(path: string, access: 'read' | 'write'): Promise<Disk> {
+  // Looks before it opens: opening a pipe would wait for its other end.
+  await diskShapeOf(path);
+  const flags = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
+  const straight = await openDirect(path, access, flags);
+  const handle = straight ?? (await openPlain(path, access, flags));
+  let tail: FileHandle | null = null;
+  try {
+    const stats = await handle.stat({ bigint: true });
+    const shape = await measure(path, stats);
+    // Files keep to whole pages, which every file system takes.
+    const unitBytes = straight === null ? 1 : stats.isFile() ? pageBytes : shape.sectorBytes;
+    const tailFromBytes = shape.sizeBytes - (shape.sizeBytes % unitBytes);
+    if (tailFromBytes < shape.sizeBytes && access === 'write') tail = await openPlain(path, access, flags);
+    return new OpenDisk({ path, access, ...shape, direct: straight !== null, handle, unitBytes, tail, tailFromBytes });
+  } catch (error) {
+    await handle.close();
+    await tail?.close();
+    throw error;
+  }
+}
+
+interface Opened extends DiskMeasure {
+  path: string;
+  access: 'read' | 'write';
+  direct: boolean;
+  handle: FileHandle;
+  /** What reads and writes by `handle` keep to. */
+  unitBytes: number;
+  /** Writes, through the page cache, what lies behind the last whole unit of O_DIRECT; null when nothing does. */
+  tail: FileHandle | null;
+  tailFromBytes: number;
+}
+
+class OpenDisk implements Disk {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly sectorBytes: number;
+  readonly direct: boolean;
+  readonly #opened: Opened;
+  #syncFailure: SealiftError | null = null;
+
+  constructor(opened: Opened) {
+    this.path = opened.path;
+    this.sizeBytes = opened.sizeBytes;
+    this.sectorBytes = opened.sectorBytes;
+    this.direct = opened.direct;
+    this.#opened = opened;
+  }
+
+  async read(into: Buffer, atBytes: number, lengthBytes: number): Promise<void> {
+    this.#checkRange(into, atBytes, lengthBytes);
+    const wholeBytes = Math.min(lengthBytes, Math.max(0, this.#opened.tailFromBytes - atBytes));
+    await this.#readFully(into, atBytes, wholeBytes);
+    const oddBytes = lengthBytes - wholeBytes;
+    if (oddBytes > 0) {
+      // Not through the page cache: a direct read of a whole page stops at the end of the file.
+      const page = alignedBuffer(pageBytes);
+      await this.#readFully(page, atBytes + wholeBytes, oddBytes, pageBytes);
+      page.copy(into, wholeBytes, 0, oddBytes);
+    }
+    // A disk that grew shows only here.
+    if (atBytes + lengthBytes === this.sizeBytes) await this.#checkSize();
+  }
+
+  async write(from: Buffer, atBytes: number, lengthBytes: number): Promise<void> {
+    this.#checkRange(from, atBytes, lengthBytes);
+    if (this.#opened.access === 'read')
+      throw new SealiftError('internal', `disk ${this.path} is open for reading only`);
+    const { handle, tail, tailFromBytes } = this.#opened;
+    const wholeBytes = Math.min(lengthBytes, Math.max(0, tailFromBytes - atBytes));
+    await this.#writeFully(handle, from.subarray(0, wholeBytes), atBytes);
+    if (wholeBytes < lengthBytes) {
+      await this.#writeFully(tail ?? handle, from.subarray(wholeBytes, lengthBytes), atBytes + wholeBytes);
+    }
+  }
+
+  async sync(): Promise<void> {
+    if (this.#syncFailure !== null) throw this.#syncFailure;
+    try {
+      // Also for what the tail's handle wrote: it is one file, and this handle was opened first, so it sees every error.
+      await this.#opened.handle.datasync();
+    } catch (error) {
+      const text = `fatal: disk ${this.path} failed to sync (${errorCode(error)})`;
+      this.#syncFailure = new SealiftError('disk-io', text, { cause: error });
+      throw this.#syncFailure;
+    }
+    // A write behind the end of a file that shrank has made it longer again, with a hole.
+    await this.#checkSize();
+  }
+
+  async close(): Promise<void> {
+    await this.#opened.tail?.close();
+    await this.#opened.handle.close();
+  }
+
+  async #readFully(into: Buffer, atBytes: number, neededBytes: number, askedBytes = neededBytes): Promise<void> {
+    let done = 0;
+    while (done < neededBytes) {
+      const { bytesRead } = await this.#opened.handle
+        .read(into, done, askedBytes - done, atBytes + done)
+        .catch((error: unknown) => {
+          throw transferFailure(this.path, 'read', atBytes + done, error);
+        });
+      if (bytesRead === 0) throw this.#changed(`ended at byte ${String(atBytes + done)}`);
+      if (done + bytesRead >= neededBytes) return;
+      // Goes on where O_DIRECT can: a short read need not end on a page.
+      const usable = bytesRead - (bytesRead % this.#opened.unitBytes);
+      if (usable === 0) throw this.#changed(`ended at byte ${String(atBytes + done + bytesRead)}`);
+      done += usable;
+    }
+  }
+
+  async #writeFully(handle: FileHandle, from: Buffer, atBytes: number): Promise<void> {
+    let done = 0;
+    while (done < from.length) {
+      const { bytesWritten } = await handle
+        .write(from, done, from.length - done, atBytes + done)
+        .catch((error: unknown) => {
+          throw transferFailure(this.path, 'write', atBytes + done, error);
+        });
+      const rest = handle === this.#opened.handle ? bytesWritten % this.#opened.unitBytes : 0;
+      if (bytesWritten - rest === 0) {
+        throw new SealiftError('disk-full', `disk ${this.path} takes no more at byte ${String(atBytes + done)}`);
+      }
+      done += bytesWritten - rest;
+    }
+  }
+
+  #checkRange(buffer: Buffer, atBytes: number, lengthBytes: number): void {
+    const endBytes = atBytes + lengthBytes;
+    const aligned = atBytes % pageBytes === 0 && (lengthBytes % pageBytes === 0 || endBytes === this.sizeBytes);
+    if (aligned && atBytes >= 0 && lengthBytes > 0 && endBytes <= this.sizeBytes && lengthBytes <= buffer.length)
+      return;
+    throw new SealiftError(
+      'internal',
+      `disk ${this.path} of ${String(this.sizeBytes)} bytes has no piece of ${String(lengthBytes)} bytes at ${String(atBytes)}` +
+        ` for a buffer of ${String(buffer.length)}`,
+    );
+  }
+
+  async #checkSize(): Promise<void> {
+    const { sizeBytes } = await measure(this.path, await this.#opened.handle.stat({ bigint: true })).catch(
+      (error: unknown) => {
+        throw this.#changed('went away', error);
+      },
+    );
+    if (sizeBytes !== this.sizeBytes) throw this.#changed(`has ${String(sizeBytes)}`);
+  }
+
+  #changed(how: string, cause?: unknown): SealiftError {
+    return new SealiftError('disk-changed', `disk ${this.path} had ${String(this.sizeBytes)} bytes and ${how}`, {
+      cause,
+    });
+  }
+}
+
+async function openDirect(path: string, access: 'read' | 'write', flags: number): Promise<FileHandle | null> {
+  // Newer kernels accept O_DIRECT on tmpfs and go through the page cache all the same.
+  if ((await stat(path)).isFile() && (await statfs(path)).type === tmpfsMagic) return null;
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, flags | constants.O_DIRECT);
+    // Some file systems refuse only the first read. This also finds a disk that cannot be read at all.
+    await handle.read(alignedBuffer(pageBytes), 0, pageBytes, 0);
+    return handle;
+  } catch (error) {
+    await handle?.close();
+    if (errorCode(error) === 'EINVAL') return null;
+    throw openFailure(path, access, error);
+  }
+}
+
+async function openPlain(path: string, access: 'read' | 'write', flags: number): Promise<FileHandle> {
+  try {
+    return await open(path, flags);
+  } catch (error) {
+    throw openFailure(path, access, error);
+  }
+}
+
+/** TMPFS_MAGIC of linux/magic.h */
+const tmpfsMagic = 0x01021994;

@@ -1,0 +1,53 @@
+import { lstat, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/**
+ * Writes a small file so that after a crash either the old or the whole new text is there: temporary file, fsync,
+ * rename, fsync of the folder. One process owns the folder, so the temporary name is fixed and a leftover is overwritten.
+ */
+export async function writeFileDurably(path: string, text: string, mode: number): Promise<void> {
+  const fresh = `${path}.new`;
+  // A leftover of a crash may have other rights or be a link; it is replaced, never written into.
+  await rm(fresh, { force: true });
+  const handle = await open(fresh, 'wx', mode);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(fresh, path);
+  await syncFolder(dirname(path));
+}
+
+/** Removes a file so that it stays removed after a crash; it need not be there. */
+export async function removeFileDurably(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await syncFolder(dirname(path));
+}
+
+/** Makes the names in a folder durable: what was created, renamed or removed in it. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whether anything, a broken link included, has this name. */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** The system's code of an error (`ENOENT`, …), or an empty string. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
