@@ -1,0 +1,72 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import { SealiftError } from '../domain/error.ts';
+import { migrationWorkflowId } from '../domain/migration.ts';
+import { vmUuid } from '../domain/names.ts';
+import type { Receipt } from '../domain/receipt.ts';
+import type { UpdateName, Updates } from '../workflows/contract.ts';
+import { asSealift } from './errors.ts';
+import { listMoves } from './list.ts';
+import type { Link } from './link.ts';
+import { readStatus, watchMove } from './progress.ts';
+import type { MoveHandle, TaskHandle } from './types.ts';
+import { listVms, isNamed } from './vms.ts';
+
+/** The handle of a VM's move, revert or finish. `runId` names one of several under the same workflow id. */
+export function taskHandle<Result>(link: Link, uuid: string, runId?: string): TaskHandle<Result> {
+  const workflowId = migrationWorkflowId(uuid);
+  // Steering goes to whatever is open now; only the result is of the run that was started, and of those it continues as.
+  const handle = link.client.workflow.getHandle(workflowId);
+  const started = link.client.workflow.getHandle(workflowId, runId);
+  const update = updater(link, handle);
+  return {
+    workflowId,
+    vmUuid: uuid,
+    status: () => readStatus(link, handle),
+    progress: (options) => watchMove(link, handle, options),
+    abort: () => update('abort'),
+    wait: (minutes) => update('wait', minutes),
+    destroy: (typedName) => update('destroy', typedName),
+    result: () => asSealift({ address: link.address, workflowId }, async () => (await started.result()) as Result),
+  };
+}
+
+export function moveHandle(link: Link, uuid: string, runId?: string): MoveHandle {
+  const task = taskHandle<Receipt>(link, uuid, runId);
+  const update = updater(link, link.client.workflow.getHandle(task.workflowId));
+  return {
+    ...task,
+    pause: () => update('pause'),
+    resume: () => update('resume'),
+    throttle: (bytesPerSecond) => update('throttle', bytesPerSecond),
+    approve: (who) => update('approve', who),
+    leave: () => update('leave'),
+  };
+}
+
+/**
+ * The newest migration of a VM by name or uuid; the name is looked up in Temporal first, then at the hosts.
+ * @throws 'unknown-run' when there never was one.
+ */
+export async function findMove(link: Link, vm: string): Promise<MoveHandle> {
+  const uuid = vmUuid.safeParse(vm);
+  if (uuid.success) {
+    const workflowId = migrationWorkflowId(uuid.data);
+    await asSealift({ address: link.address, workflowId }, () => link.client.workflow.getHandle(workflowId).describe());
+    return moveHandle(link, uuid.data);
+  }
+  const [newest] = await listMoves(link, { vm, limit: 1 });
+  if (newest !== undefined) return moveHandle(link, newest.vmUuid);
+  const known = (await listVms(link)).vms.find((one) => isNamed(one, vm) && one.vmUuid !== null);
+  if (known === undefined || known.vmUuid === null)
+    throw new SealiftError('unknown-run', `there is no migration of ${vm}`);
+  return findMove(link, known.vmUuid);
+}
+
+function updater(link: Link, handle: WorkflowHandle) {
+  return <Name extends UpdateName>(name: Name, ...args: Updates[Name]['ask']): Promise<Updates[Name]['answer']> =>
+    asSealift({ address: link.address, workflowId: handle.workflowId }, () =>
+      args.length === 0
+        ? handle.executeUpdate<Updates[Name]['answer'], []>(name)
+        : handle.executeUpdate<Updates[Name]['answer'], [unknown]>(name, { args: [args[0]] }),
+    );
+}

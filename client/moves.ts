@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { SealiftError } from '../domain/error.ts';
+import { controlTaskQueue, migrationInput, migrationWorkflowId } from '../domain/migration.ts';
+import type { MigrationRequest } from '../domain/migration.ts';
+import { isSealiftError } from '../domain/error.ts';
+import { joinPlan } from '../workflows/plan.ts';
+import type { Plan } from '../workflows/plan.ts';
+import { finishInput, revertInput } from '../workflows/contract.ts';
+import type { FinishResult, RevertResult } from '../workflows/contract.ts';
+import { askHost } from './ask-host.ts';
+import { asSealift } from './errors.ts';
+import { moveHandle, taskHandle } from './handle.ts';
+import type { Link } from './link.ts';
+import type { MigrateRequest, MoveHandle, PlanRequest, RevertPlan, Sealift, TaskHandle } from './types.ts';
+import { holderOf, isNamed, listVms } from './vms.ts';
+
+/** Starts a move under the VM's workflow id, which Temporal gives to one open workflow at a time. */
+export async function migrate(link: Link, request: MigrateRequest): Promise<MoveHandle> {
+  const { vm, from, migrationId = randomUUID(), ...rest } = request;
+  const found = await locate(link, vm, from);
+  const asked: MigrationRequest = {
+    ...rest,
+    migrationId,
+    vmUuid: found.vmUuid,
+    vmName: found.vmName,
+    from: found.host,
+  };
+  const input = parsed(migrationInput, asked);
+  await askHost(link, input.to, 'hostCard');
+  const summary = `${input.vmName}: ${input.from} → ${input.to} · ${input.method}`;
+  const runId = await startTask(link, 'migrateVm', input.vmUuid, input, summary);
+  return moveHandle(link, input.vmUuid, runId);
+}
+
+/** Asks both hosts what the move would be; no workflow, nothing changed. */
+export async function plan(link: Link, request: PlanRequest): Promise<Plan> {
+  const { method = 'sealed', pool, to } = request;
+  const found = await locate(link, request.vm, request.from);
+  const destination = await askHost(link, to, 'hostCard');
+  const source = await askHost(link, found.host, 'surveySource', { vmUuid: found.vmUuid, to, method });
+  const [there, line] = await Promise.all([
+    askHost(link, to, 'surveyDestination', { source, method, ...(pool === undefined ? {} : { pool }) }),
+    askHost(link, found.host, 'surveyLink', { destination }),
+  ]);
+  return joinPlan(method, source, there, line);
+}
+
+/** Who holds the VM, who would get it back, and since when writes would stay behind. */
+export async function planRevert(link: Link, vm: string): Promise<RevertPlan> {
+  const { holder, origin } = await holdOf(link, vm);
+  const receipts = await askHost(link, holder.host, 'findReceipts', { vm: origin.vmUuid });
+  const [newest] = receipts
+    .map((one) => one.body)
+    .filter((body) => body.lineage === origin.lineage && body.destination.name === holder.host)
+    .sort((a, b) => b.token - a.token);
+  const start = newest?.phases.find((one) => one.phase === 'start');
+  return {
+    vmUuid: origin.vmUuid,
+    vmName: holder.vmName,
+    from: holder.host,
+    to: origin.host,
+    writesSince: start?.at ?? null,
+  };
+}
+
+/** Takes the VM back. A move that has ceded the deed but cannot start the VM is ended first. */
+export async function revert(link: Link, request: Parameters<Sealift['revert']>[0]): Promise<TaskHandle<RevertResult>> {
+  const { vm, confirm, ...rest } = request;
+  const { holder, origin } = await holdOf(link, vm);
+  const input = parsed(revertInput, {
+    ...rest,
+    migrationId: randomUUID(),
+    vmUuid: origin.vmUuid,
+    vmName: holder.vmName,
+    confirm,
+    from: holder.host,
+    to: origin.host,
+  });
+  if (confirm !== input.vmName) {
+    throw new SealiftError(
+      'confirmation-mismatch',
+      `${JSON.stringify(confirm)} is not the name of the VM ${input.vmName}`,
+    );
+  }
+  const summary = `${input.vmName}: back from ${input.from} to ${input.to}`;
+  const start = (): Promise<string> => startTask(link, 'revertVm', input.vmUuid, input, summary);
+  try {
+    return taskHandle(link, input.vmUuid, await start());
+  } catch (error) {
+    if (!isSealiftError(error) || error.type !== 'already-migrating') throw error;
+    const move = moveHandle(link, input.vmUuid);
+    await move.leave().catch(() => {
+      throw error;
+    });
+    await move.result().catch(() => undefined);
+    return taskHandle(link, input.vmUuid, await start());
+  }
+}
+
+/** Ends the hold of the VM's fenced copy. */
+export async function finish(link: Link, request: { vm: string }): Promise<TaskHandle<FinishResult>> {
+  const { holder, origin } = await holdOf(link, request.vm);
+  const input = parsed(finishInput, {
+    migrationId: randomUUID(),
+    vmUuid: origin.vmUuid,
+    vmName: holder.vmName,
+    host: origin.host,
+    holder: holder.host,
+  });
+  const summary = `${input.vmName}: release the copy on ${input.host}`;
+  return taskHandle(link, input.vmUuid, await startTask(link, 'finishHold', input.vmUuid, input, summary));
+}
+
+interface Located {
+  vmUuid: string;
+  vmName: string;
+  host: string;
+}
+
+async function locate(link: Link, vm: string, from: string | undefined): Promise<Located> {
+  const summary =
+    from === undefined
+      ? await holderOf(link, vm)
+      : { ...(await askHost(link, from, 'inspectVm', { vm })).summary, host: from };
+  if (summary.vmUuid === null) {
+    throw new SealiftError(
+      'preflight-refused',
+      `${summary.vmName} on ${summary.host} has no uuid in its configuration`,
+      {
+        hint: 'add uuid="..." to the configuration',
+      },
+    );
+  }
+  return { vmUuid: summary.vmUuid, vmName: summary.vmName, host: summary.host };
+}
+
+/** The two ends of a VM's hold: who has the deed and who still keeps the fenced copy it came from. */
+async function holdOf(
+  link: Link,
+  vm: string,
+): Promise<{ holder: { host: string; vmName: string }; origin: { host: string; vmUuid: string; lineage: string } }> {
+  const { vms, away } = await listVms(link);
+  const named = vms.filter((one) => isNamed(one, vm));
+  // Newest token first: a VM that has moved twice has two fenced copies, and only the last one's deed names its holder.
+  const byToken = [...named].sort((a, b) => (b.deed?.token ?? 0) - (a.deed?.token ?? 0));
+  const origin = byToken.find((one) => one.deed?.state === 'ceded');
+  const holder = byToken.find(
+    (one) =>
+      (one.deed?.state === 'holder' || one.deed?.state === 'receiving') && one.deed.lineage === origin?.deed?.lineage,
+  );
+  const silent = away.length > 0 ? `; ${away.join(', ')} cannot be asked` : '';
+  if (named.length === 0) throw new SealiftError('unknown-vm', `no host has a VM ${vm}${silent}`);
+  if (origin?.deed == null || origin.vmUuid === null) {
+    throw new SealiftError('revert-refused', `no host keeps a fenced copy of ${vm} that it handed over${silent}`);
+  }
+  if (holder === undefined) throw new SealiftError('revert-refused', `no host that answers holds ${vm}${silent}`);
+  return {
+    holder: { host: holder.host, vmName: holder.vmName },
+    origin: { host: origin.host, vmUuid: origin.vmUuid, lineage: origin.deed.lineage },
+  };
+}
+
+async function startTask(
+  link: Link,
+  type: string,
+  uuid: string,
+  input: unknown,
+  staticSummary: string,
+): Promise<string> {
+  const workflowId = migrationWorkflowId(uuid);
+  return asSealift({ address: link.address, workflowId }, async () => {
+    const handle = await link.client.workflow.start(type, {
+      workflowId,
+      taskQueue: controlTaskQueue,
+      args: [input],
+      workflowIdConflictPolicy: 'FAIL',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      staticSummary,
+    });
+    return handle.firstExecutionRunId;
+  });
+}
+
+function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new SealiftError('bad-usage', `${issue?.path.join('.') ?? 'the request'}: ${issue?.message ?? 'does not fit'}`);
+}

@@ -1,0 +1,147 @@
+import { ScheduleNotFoundError, ScheduleOverlapPolicy } from '@temporalio/client';
+import type { ScheduleDescription, ScheduleHandle, ScheduleOptions, ScheduleSpec } from '@temporalio/client';
+import { ScheduleAlreadyRunning } from '@temporalio/client';
+import { SealiftError } from '../domain/error.ts';
+import { controlTaskQueue } from '../domain/migration.ts';
+import { scheduledMoveInput } from '../workflows/contract.ts';
+import type { ScheduledMoveInput } from '../workflows/contract.ts';
+import { asSealift } from './errors.ts';
+import type { Link } from './link.ts';
+import type { ScheduleRequest, Schedules, ScheduleSummary } from './types.ts';
+
+/** Temporal Schedules that start a move or an evacuation; nothing of our own. */
+export function createSchedules(link: Link): Schedules {
+  const client = link.client.schedule;
+  const on = async <T>(id: string, act: (handle: ScheduleHandle) => Promise<T>): Promise<T> =>
+    asSealift({ address: link.address }, async () => {
+      try {
+        return await act(client.getHandle(id));
+      } catch (error) {
+        if (!(error instanceof ScheduleNotFoundError)) throw error;
+        throw new SealiftError('bad-usage', `there is no schedule ${id}`, { hint: 'list them: sealift schedule list' });
+      }
+    });
+  return {
+    create: (request) =>
+      asSealift({ address: link.address }, async () => {
+        try {
+          await client.create(scheduleOptions(request));
+        } catch (error) {
+          if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+          throw new SealiftError('bad-usage', `a schedule ${request.id} exists`, {
+            hint: `delete it first: sealift schedule delete ${request.id}`,
+          });
+        }
+      }),
+    list: () =>
+      asSealift({ address: link.address }, async () => {
+        const found: ScheduleSummary[] = [];
+        for await (const one of client.list()) {
+          const { action } = one;
+          if (action?.type !== 'startWorkflow' || action.workflowType !== 'scheduledMove') continue;
+          found.push(summary(await client.getHandle(one.scheduleId).describe()));
+        }
+        return found.sort((a, b) => a.id.localeCompare(b.id));
+      }),
+    pause: (id, note) => on(id, (handle) => handle.pause(note)),
+    resume: (id, note) => on(id, (handle) => handle.unpause(note)),
+    trigger: (id) => on(id, (handle) => handle.trigger(ScheduleOverlapPolicy.SKIP)),
+    delete: (id) => on(id, (handle) => handle.delete()),
+  };
+}
+
+/**
+ * Overlap, jitter and catch-up are set on purpose: two starts of the same move never queue up, and Temporal's own
+ * catch-up of a year would move VMs long after anybody expects it.
+ */
+function scheduleOptions(request: ScheduleRequest): ScheduleOptions {
+  const once = 'at' in request.when;
+  const parsed = scheduledMoveInput.safeParse({
+    what: request.what,
+    from: request.from,
+    options: { ...request.options, to: request.to },
+  });
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new SealiftError(
+      'bad-usage',
+      `${issue?.path.join('.') ?? 'the request'}: ${issue?.message ?? 'does not fit'}`,
+    );
+  }
+  const what = parsed.data.what === 'evacuation' ? `everything on ${request.from}` : parsed.data.what.vm;
+  return {
+    scheduleId: request.id,
+    spec: { ...spec(request.when), jitter: request.jitterMs ?? (once ? 0 : 60_000) },
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'scheduledMove',
+      workflowId: `scheduled/${request.id}`,
+      taskQueue: controlTaskQueue,
+      args: [parsed.data],
+      staticSummary: `${what}: ${request.from} → ${request.to}`,
+    },
+    policies: {
+      overlap: ScheduleOverlapPolicy.SKIP,
+      catchupWindow: request.catchUpMs ?? 3_600_000,
+      pauseOnFailure: false,
+    },
+    state: {
+      ...(request.note === undefined ? {} : { note: request.note }),
+      ...(once ? { remainingActions: 1 } : {}),
+    },
+  };
+}
+
+function spec(when: ScheduleRequest['when']): ScheduleSpec {
+  if ('cron' in when) return { cronExpressions: [when.cron], timezone: when.timezone ?? 'UTC' };
+  const at = new Date(when.at);
+  if (Number.isNaN(at.getTime()))
+    throw new SealiftError('bad-usage', `${when.at} is not a time (2026-05-01T02:00:00Z)`);
+  const months = [
+    'JANUARY',
+    'FEBRUARY',
+    'MARCH',
+    'APRIL',
+    'MAY',
+    'JUNE',
+    'JULY',
+    'AUGUST',
+    'SEPTEMBER',
+    'OCTOBER',
+    'NOVEMBER',
+    'DECEMBER',
+  ] as const;
+  const month = months[at.getUTCMonth()] ?? 'JANUARY';
+  return {
+    calendars: [
+      {
+        year: at.getUTCFullYear(),
+        month,
+        dayOfMonth: at.getUTCDate(),
+        hour: at.getUTCHours(),
+        minute: at.getUTCMinutes(),
+        second: at.getUTCSeconds(),
+      },
+    ],
+    timezone: 'UTC',
+  };
+}
+
+function summary(one: ScheduleDescription): ScheduleSummary {
+  const args: readonly unknown[] = one.action.args ?? [];
+  const input = scheduledMoveInput.safeParse(args[0]);
+  const plan: ScheduledMoveInput | null = input.success ? input.data : null;
+  return {
+    id: one.scheduleId,
+    what: plan?.what ?? null,
+    from: plan?.from ?? null,
+    to: plan?.options.to ?? null,
+    paused: one.state.paused,
+    note: one.state.note ?? null,
+    next: one.info.nextActionTimes.slice(0, 3).map((time) => time.toISOString()),
+    recent: one.info.recentActions.map((action) => ({
+      at: action.takenAt.toISOString(),
+      workflowId: action.action.workflow.workflowId,
+    })),
+  };
+}

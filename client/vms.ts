@@ -1,0 +1,59 @@
+import type { VmReport } from '../activities/port.ts';
+import { SealiftError } from '../domain/error.ts';
+import { askAll, askHost } from './ask-host.ts';
+import { hostNames } from './hosts.ts';
+import type { Link } from './link.ts';
+import type { AdoptResult, VmList, VmOnHost } from './types.ts';
+
+/** All VMs of one host, or of all hosts: running, stopped and fenced ones. */
+export async function listVms(link: Link, host?: string): Promise<VmList> {
+  if (host !== undefined) {
+    const vms = await askHost(link, host, 'listVms');
+    return { vms: vms.map((vm) => ({ ...vm, host })), away: [] };
+  }
+  const { answers, away } = await askAll(await hostNames(link), (name) => askHost(link, name, 'listVms'));
+  return { vms: answers.flatMap((one) => one.answer.map((vm) => ({ ...vm, host: one.host }))), away };
+}
+
+/** One VM as its host sees it; without a host, the one that holds it. */
+export async function inspectVm(link: Link, vm: string, host?: string): Promise<VmReport & { host: string }> {
+  const where = host ?? (await holderOf(link, vm)).host;
+  return { ...(await askHost(link, where, 'inspectVm', { vm })), host: where };
+}
+
+/**
+ * The host that holds a VM, found by asking all hosts.
+ * @throws 'unknown-vm' when none has it, 'bad-usage' when several may.
+ */
+export async function holderOf(link: Link, vm: string): Promise<VmOnHost> {
+  const { vms, away } = await listVms(link);
+  const named = vms.filter((one) => isNamed(one, vm));
+  const holders = named.filter((one) => one.deed?.state === 'holder');
+  const free = named.filter((one) => !one.fenced && (one.deed === null || one.deed.state === 'none'));
+  const candidates = holders.length > 0 ? holders : free;
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1) return only;
+  if (candidates.length > 1) {
+    throw new SealiftError('bad-usage', `${vm} is on ${candidates.map((one) => one.host).join(' and ')}`, {
+      hint: 'name the host, or give the uuid instead of the name',
+    });
+  }
+  const silent = away.length > 0 ? `, and ${away.join(', ')} cannot be asked` : '';
+  throw new SealiftError('unknown-vm', `no host holds a VM ${vm}${silent}`);
+}
+
+/** Draws a VM's deed on the host where it runs, after asking all other hosts whether they have it. */
+export async function adoptVm(link: Link, ask: { vm: string; host: string; by: string }): Promise<AdoptResult> {
+  const { summary } = await askHost(link, ask.host, 'inspectVm', { vm: ask.vm });
+  const others = (await hostNames(link)).filter((name) => name !== ask.host);
+  const { answers, away } = await askAll(others, (name) => askHost(link, name, 'listVms'));
+  const elsewhere = answers
+    .filter((one) => summary.vmUuid !== null && one.answer.some((vm) => vm.vmUuid === summary.vmUuid))
+    .map((one) => one.host);
+  const adopted = await askHost(link, ask.host, 'adoptVm', { vm: ask.vm, by: ask.by, elsewhere });
+  return { ...adopted, notAsked: away };
+}
+
+export function isNamed(one: { vmUuid: string | null; vmName: string }, vm: string): boolean {
+  return one.vmName === vm || one.vmUuid === vm.toLowerCase();
+}

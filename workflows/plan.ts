@@ -1,0 +1,115 @@
+import type { Method } from '../domain/names.ts';
+import { protocolVersion } from '../domain/statement.ts';
+import type { Concern, DestinationSurvey, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
+
+/** A move as it would happen: what the three surveys say, joined. */
+export interface Plan {
+  vmUuid: string;
+  vmName: string;
+  from: string;
+  to: string;
+  method: Method;
+  state: SourceSurvey['state'];
+  disks: SourceSurvey['disks'];
+  placement: DestinationSurvey['placement'];
+  totalBytes: number;
+  rttMs: number;
+  concerns: Concern[];
+  /** Whether a concern refuses the move. */
+  refused: boolean;
+}
+
+/** Joins the surveys of both hosts and of the line between them; pure, so that workflow and client say the same. */
+export function joinPlan(method: Method, source: SourceSurvey, destination: DestinationSurvey, link: LinkSurvey): Plan {
+  const concerns = unique([
+    ...source.concerns,
+    ...destination.concerns,
+    ...link.concerns,
+    ...jointConcerns(method, source, destination),
+  ]);
+  return {
+    vmUuid: source.vmUuid,
+    vmName: source.vmName,
+    from: source.host.name,
+    to: destination.host.name,
+    method,
+    state: source.state,
+    disks: source.disks,
+    placement: destination.placement,
+    totalBytes: source.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
+    rttMs: link.rttMs,
+    concerns,
+    refused: concerns.some((one) => one.severity === 'refuses'),
+  };
+}
+
+/** What only the sight of both hosts shows. */
+function jointConcerns(method: Method, source: SourceSurvey, destination: DestinationSurvey): Concern[] {
+  const concerns: Concern[] = [];
+  const from = source.host;
+  const to = destination.host;
+  const refuse = (name: string, text: string, remedy: string): void => {
+    concerns.push({ name, severity: 'refuses', text, remedy });
+  };
+  if (from.name === to.name) refuse('same-host', `${source.vmName} is on ${to.name} already`, 'name another host');
+  else if (from.identity === to.identity) {
+    refuse(
+      'copied-host',
+      `${from.name} and ${to.name} have the same identity`,
+      'a host is never cloned: run sealift host init in a fresh folder on one of them',
+    );
+  }
+  for (const host of [from, to]) {
+    if (host.protocolVersion === protocolVersion) continue;
+    refuse(
+      'too-old',
+      `${host.name} speaks version ${String(host.protocolVersion)}, this needs ${String(protocolVersion)}`,
+      'install the same version of sealift on both hosts',
+    );
+  }
+  if (from.name !== to.name) {
+    for (const [here, there] of [
+      [from, to.name],
+      [to, from.name],
+    ] as const) {
+      if (here.peers.includes(there)) continue;
+      refuse(
+        'unknown-peer',
+        `${here.name} does not trust ${there}`,
+        `on ${there}: sealift host show; on ${here.name}: sealift host trust ${there} IDENTITY`,
+      );
+    }
+  }
+  if (method === 'staged' && to.staging === null) {
+    refuse('no-staging', `${to.name} takes no containers by SSH`, 'use --method sealed, or set up [staging] on it');
+  }
+  const unplaced = source.disks.filter((disk) => !destination.placement.some((place) => place.vdev === disk.vdev));
+  for (const disk of unplaced) {
+    if (destination.concerns.some((one) => one.severity === 'refuses')) continue;
+    refuse('no-space', `no pool of ${to.name} takes disk ${disk.vdev}`, 'choose another pool (--pool)');
+  }
+  if (source.state === 'running' && source.memoryBytes > to.freeMemoryBytes) {
+    concerns.push({
+      name: 'memory-short',
+      severity: 'warns',
+      text: `${source.vmName} needs ${mebibytes(source.memoryBytes)} MiB of memory, ${to.name} has ${mebibytes(to.freeMemoryBytes)} MiB free`,
+      remedy: `free memory on ${to.name} before the VM starts there`,
+    });
+  }
+  return concerns;
+}
+
+/** The same concern is often seen from both ends. */
+function unique(concerns: Concern[]): Concern[] {
+  const seen = new Set<string>();
+  return concerns.filter((one) => {
+    const key = `${one.name}\n${one.text}`;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
+
+function mebibytes(bytes: number): string {
+  return String(Math.ceil(bytes / 2 ** 20));
+}
