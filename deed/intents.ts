@@ -1,0 +1,113 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import { SealiftError } from '../domain/error.ts';
+import { findOfMigration, guard, recordOf, refuseClosed, runInProgress } from './desk.ts';
+import type { Desk } from './desk.ts';
+import type { FencePlaces } from './places.ts';
+import { isReturning, saveRecord, saveRun } from './record.ts';
+import type { DeedRecord } from './record.ts';
+
+const intent = z.strictObject({
+  id: z.int(),
+  lineage: z.string(),
+  what: z.enum(['fence', 'unfence', 'start', 'stop']),
+  /** The record's token when it was begun. */
+  token: z.int(),
+  at: z.string(),
+});
+/** A command on a VM's domain or storage that was about to be launched, and may still take effect. */
+export type Intent = z.infer<typeof intent>;
+
+/** May the run's domain be stopped? Keeps the power state found first, which an abort or the destination restores. */
+export function mayStop(desk: Desk, migrationId: string, running: boolean): { intent: Intent; wasRunning: boolean } {
+  const { record } = inProgress(desk, 'stop', migrationId);
+  const { run } = findOfMigration(desk, migrationId);
+  // a stop that is repeated, or that follows an abort which had not restarted the domain yet, finds it stopped by us
+  const wasRunning = running || (record.wasRunning ?? false);
+  const begun = beginIntent(desk, record, 'stop');
+  saveRecord(desk.sql, { ...record, wasRunning });
+  saveRun(desk.sql, { ...run, wasRunning });
+  return { intent: begun, wasRunning };
+}
+
+/** May the copy be fenced? Once a fence was begun its places stay: what it moved away cannot be found any more. */
+export function mayFence(desk: Desk, migrationId: string, found: FencePlaces): { intent: Intent; places: FencePlaces } {
+  const { record } = inProgress(desk, 'fence', migrationId);
+  const places = record.places ?? found;
+  const begun = beginIntent(desk, record, 'fence');
+  saveRecord(desk.sql, { ...record, places });
+  return { intent: begun, places };
+}
+
+/** May the fence be taken off? The model's Unfence. */
+export function mayUnfence(desk: Desk, lineage: string): { intent: Intent; places: FencePlaces | null } {
+  const record = recordOf(desk, lineage);
+  guardIdleHolder('unfence', record);
+  return { intent: beginIntent(desk, record, 'unfence'), places: record.places };
+}
+
+/** May the domain be started? */
+export function mayStart(desk: Desk, lineage: string): Intent {
+  const record = recordOf(desk, lineage);
+  guardIdleHolder('start', record);
+  return beginIntent(desk, record, 'start');
+}
+
+/** Ends an intent; one that is not there any more has been ended. */
+export function endIntent(desk: Desk, id: number, done: boolean): void {
+  const ended = intentsWhere(desk.sql, 'id = ?', id)[0];
+  if (ended === undefined) return;
+  desk.sql.prepare('DELETE FROM deed_intent WHERE id = ?').run(id);
+  if (!done) return;
+  const record = recordOf(desk, ended.lineage);
+  if (ended.what === 'unfence') saveRecord(desk.sql, { ...record, places: null });
+  if (ended.what === 'start') saveRecord(desk.sql, { ...record, wasRunning: null });
+}
+
+/** All open intents, or those of a lineage. */
+export function openIntents(sql: DatabaseSync, lineage: string | null): Intent[] {
+  return intentsWhere(sql, '?1 IS NULL OR lineage = ?1', lineage);
+}
+
+/**
+ * Throws 'intent-open' while a command other than of the kinds in `besides` may still take effect: the model's Quiet, as far as
+ * the host can know it from its own records.
+ */
+export function guardQuiet(desk: Desk, step: string, lineage: string, besides: Intent['what'][]): void {
+  const other = openIntents(desk.sql, lineage).find(({ what }) => !besides.includes(what));
+  if (other === undefined) return;
+  throw new SealiftError(
+    'intent-open',
+    `${step} has to wait: a ${other.what} of the VM begun at ${other.at} has not ended`,
+  );
+}
+
+/** The record of a run that is open as source, or on its way back. */
+function inProgress(desk: Desk, step: string, migrationId: string): { record: DeedRecord } {
+  const { record, run } = findOfMigration(desk, migrationId);
+  if (run.role === 'source') refuseClosed(step, run);
+  guard(step, 'run in progress', runInProgress(desk.sql, record)?.migrationId ?? null, migrationId);
+  if (!isReturning(record)) guard(step, 'state', record.state, 'holder');
+  return { record };
+}
+
+function guardIdleHolder(step: string, record: DeedRecord): void {
+  guard(step, 'state', record.state, 'holder');
+  guard(step, 'open run', record.runToken, 0);
+}
+
+function beginIntent(desk: Desk, record: DeedRecord, what: Intent['what']): Intent {
+  guardQuiet(desk, what, record.lineage, [what]);
+  const at = new Date().toISOString();
+  const { lastInsertRowid } = desk.sql
+    .prepare('INSERT INTO deed_intent (lineage, what, token, at) VALUES (?, ?, ?, ?)')
+    .run(record.lineage, what, record.token, at);
+  return { id: Number(lastInsertRowid), lineage: record.lineage, what, token: record.token, at };
+}
+
+function intentsWhere(sql: DatabaseSync, where: string, value: string | number | null): Intent[] {
+  return sql
+    .prepare(`SELECT id, lineage, what, token, at FROM deed_intent WHERE ${where} ORDER BY id`)
+    .all(value)
+    .map((found) => intent.parse(found));
+}
