@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { types } from 'node:util';
 import { SealiftError } from '../domain/error.ts';
 import { errorCode } from './durable-file.ts';
 
@@ -73,7 +74,7 @@ class OpenDatabase implements Database {
     this.#depth += 1;
     try {
       const result = act();
-      if (result instanceof Promise) throw new SealiftError('internal', 'a transaction cannot wait for a promise');
+      if (types.isPromise(result)) throw new SealiftError('internal', 'a transaction cannot wait for a promise');
       return result;
     } catch (error) {
       this.#failed = true;
@@ -105,8 +106,8 @@ function upgrade(sql: DatabaseSync, set: TableSet, file: string): void {
     .run(set.name, set.versions.length);
 }
 
-/** SQLite would make the file readable by others. An existing file is not opened: closing it would drop SQLite's locks. */
-function createPrivately(file: string): void {
+/** Makes an empty file of mode 0600: SQLite would make it readable by others. An existing file is not opened: closing it would drop SQLite's locks. */
+export function createPrivately(file: string): void {
   try {
     closeSync(openSync(file, 'wx', 0o600));
   } catch (error) {
@@ -123,9 +124,9 @@ export function isBusy(error: unknown): boolean {
 }
 
 function sqliteCode(error: unknown): number {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return 0;
+  if (typeof error !== 'object' || error === null || !('errcode' in error)) return 0;
   // The upper bits are the extended code.
-  return error.errcode & 0xff;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
 }
 
 function diskTrouble(error: unknown): unknown {

@@ -49,5 +49,7 @@ export async function isThere(path: string): Promise<boolean> {
 
 /** The system's code of an error (`ENOENT`, …), or an empty string. */
 export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  // Not by instanceof: errors of the system come from another realm where a test or a sandbox has one of its own.
+  if (typeof error !== 'object' || error === null || !('code' in error)) return '';
+  return typeof error.code === 'string' ? error.code : '';
 }

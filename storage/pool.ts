@@ -1,0 +1,140 @@
+import type { Stats } from 'node:fs';
+import { link, lstat, mkdir, open, rm, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { SealiftError } from '../domain/error.ts';
+import { vdev as vdevName } from '../domain/names.ts';
+import { errorCode, syncFolder } from './durable-file.ts';
+
+/** Where a host keeps the disks that land on it. */
+export interface Pool {
+  name: string;
+  kind: 'folder';
+  /** It has to be there: a pool whose file system is not mounted must not fill the one below. */
+  path: string;
+}
+
+/** The space of a pool in bytes; what is free is what this process may use of it. Throws `bad-config` without a folder there. */
+export async function poolSpace(pool: Pool): Promise<{ freeBytes: number; totalBytes: number }> {
+  await checkPool(pool);
+  const { bavail, blocks, bsize } = await statfs(pool.path);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+}
+
+/** How many bytes of a sparse file are still to be written at most: what a landing under way has reserved. 0 when it is gone. */
+export async function unwrittenBytes(path: string): Promise<number> {
+  try {
+    const { size, blocks } = await stat(path);
+    return Math.max(0, size - blocks * 512);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return 0;
+    throw error;
+  }
+}
+
+/** The disk to be made. `reservedBytes`: what other landings in this pool have still to write. */
+export interface Allocation {
+  /** A private name within the pool, as `web-1.<lineage>.<token>`. */
+  folder: string;
+  vdev: string;
+  sizeBytes: number;
+  reservedBytes: number;
+}
+
+/**
+ * Makes an empty (sparse) disk `<pool>/<folder>/<vdev>.raw`, mode 0600 in a folder of mode 0700, durably, and returns its path.
+ * A disk of the right size that an earlier call made is returned as it is. Throws `no-space`; `unknown-state` when that name is
+ * taken by anything that this function would not have made, which is never touched; `bad-config` without the pool's folder.
+ */
+export async function allocateDisk(pool: Pool, wanted: Allocation): Promise<string> {
+  if (!folderName.test(wanted.folder) || !vdevName.safeParse(wanted.vdev).success) {
+    throw new SealiftError('bad-usage', `"${wanted.folder}/${wanted.vdev}" cannot name a disk in pool ${pool.name}`);
+  }
+  await checkPool(pool);
+  const folder = join(pool.path, wanted.folder);
+  const path = join(folder, `${wanted.vdev}.raw`);
+  await makeFolder(folder);
+  if (await isOwnDisk(path, wanted.sizeBytes)) return path;
+  await checkSpace(pool, wanted);
+  await createDisk(path, wanted.sizeBytes);
+  return path;
+}
+
+const folderName = /^[A-Za-z0-9_][A-Za-z0-9_.+:-]{0,199}$/;
+
+async function checkPool(pool: Pool): Promise<void> {
+  const stats = await stat(pool.path).catch(() => null);
+  if (stats?.isDirectory() !== true) {
+    throw new SealiftError('bad-config', `pool ${pool.name} has no folder ${pool.path}`, {
+      hint: 'mount its file system, or make the folder',
+    });
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    await syncFolder(dirname(folder));
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    const stats = await lstat(folder);
+    if (!stats.isDirectory() || !isPrivate(stats)) throw notOurs(folder);
+  }
+}
+
+async function isOwnDisk(path: string, sizeBytes: number): Promise<boolean> {
+  let stats: Stats;
+  try {
+    stats = await lstat(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+  // A link, soft or hard, would lead the landing's writes into somebody else's disk.
+  if (!stats.isFile() || stats.nlink !== 1 || !isPrivate(stats)) throw notOurs(path);
+  if (stats.size !== sizeBytes) {
+    throw new SealiftError('unknown-state', `disk ${path} has ${String(stats.size)} bytes, not ${String(sizeBytes)}`);
+  }
+  return true;
+}
+
+function isPrivate(stats: Stats): boolean {
+  return stats.uid === process.geteuid?.() && (stats.mode & 0o077) === 0;
+}
+
+function notOurs(path: string): SealiftError {
+  return new SealiftError('unknown-state', `${path} was not made by a landing of this host`);
+}
+
+async function checkSpace(pool: Pool, { sizeBytes, reservedBytes }: Allocation): Promise<void> {
+  const { freeBytes } = await poolSpace(pool);
+  if (sizeBytes + reservedBytes <= freeBytes) return;
+  const reserved = reservedBytes > 0 ? `, ${String(reservedBytes)} of them reserved` : '';
+  throw new SealiftError(
+    'no-space',
+    `pool ${pool.name} has ${String(freeBytes)} bytes free${reserved}, the disk takes ${String(sizeBytes)}`,
+  );
+}
+
+/** The final name appears with the final size, so that a crash leaves no disk of another size behind. */
+async function createDisk(path: string, sizeBytes: number): Promise<void> {
+  const fresh = `${path}.new`;
+  await rm(fresh, { force: true });
+  const handle = await open(fresh, 'wx', 0o600);
+  try {
+    await handle.truncate(sizeBytes);
+    await handle.sync();
+    // Unlike a rename, it never takes the place of a file.
+    await link(fresh, path);
+  } catch (error) {
+    if (errorCode(error) === 'EFBIG') {
+      throw new SealiftError('no-space', `the file system cannot hold a file of ${String(sizeBytes)} bytes`, {
+        cause: error,
+      });
+    }
+    throw error;
+  } finally {
+    await handle.close();
+    await rm(fresh, { force: true });
+  }
+  await syncFolder(dirname(path));
+}

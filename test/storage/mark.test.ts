@@ -1,0 +1,70 @@
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { markPath, readMark, removeMark, writeMark } from '../../storage/mark.ts';
+import type { Mark } from '../../storage/mark.ts';
+import { makeFolder } from './support.ts';
+
+const mark: Mark = {
+  v: 1,
+  lineage: '0123456789abcdef0123456789abcdef',
+  token: 3,
+  role: 'source',
+  vmUuid: '5b0c2a5e-9f43-4a86-8a5b-2f0f6d8e1c11',
+  vmName: 'web-1',
+};
+
+describe('the mark beside a disk', () => {
+  test('is found again, twice written is fine, and is gone after its removal', async () => {
+    const folder = makeFolder();
+    const disk = join(folder, 'xvda.raw');
+    expect(await readMark(disk)).toBeNull();
+    await writeMark(disk, mark);
+    await writeMark(disk, mark);
+    expect(await readMark(disk)).toEqual(mark);
+    expect(await readdir(folder)).toEqual(['xvda.raw.sealift']);
+    await removeMark(disk);
+    await removeMark(disk);
+    expect(await readMark(disk)).toBeNull();
+  });
+
+  test('takes a later token of its lineage, never an earlier one or another lineage', async () => {
+    const disk = join(makeFolder(), 'xvda.raw');
+    await writeMark(disk, mark);
+    await writeMark(disk, { ...mark, token: 4, role: 'landing' });
+    await expect(writeMark(disk, mark)).rejects.toMatchObject({ type: 'unknown-state' });
+    const other = { ...mark, lineage: 'f'.repeat(32), token: 9 };
+    await expect(writeMark(disk, other)).rejects.toMatchObject({ type: 'unknown-state' });
+    expect(await readMark(disk)).toMatchObject({ lineage: mark.lineage, token: 4, role: 'landing' });
+  });
+
+  test('gets over what a crash left of its writing', async () => {
+    const disk = join(makeFolder(), 'xvda.raw');
+    await writeFile(`${markPath(disk)}.new`, '{"v":', { mode: 0o400 });
+    expect(await readMark(disk)).toBeNull();
+    await writeMark(disk, mark);
+    expect(await readMark(disk)).toEqual(mark);
+  });
+
+  test.each([
+    ['empty', ''],
+    ['cut', '{"v":1,"lineage":"0123'],
+    ['of a later version', JSON.stringify({ ...mark, v: 2 })],
+    ['with more than we know', JSON.stringify({ ...mark, more: 1 })],
+    ['endless', `{"v":1${' '.repeat(10_000)}}`],
+  ])('that is %s stops us, and is left as it is', async (_, text) => {
+    const disk = join(makeFolder(), 'xvda.raw');
+    await writeFile(markPath(disk), text);
+    await expect(readMark(disk)).rejects.toMatchObject({ type: 'unknown-state' });
+    await expect(writeMark(disk, mark)).rejects.toMatchObject({ type: 'unknown-state' });
+    expect(await readFile(markPath(disk), 'utf8')).toBe(text);
+  });
+
+  test('is never followed through a link', async () => {
+    const folder = makeFolder();
+    const disk = join(folder, 'xvda.raw');
+    await writeMark(join(folder, 'other.raw'), mark);
+    await symlink(markPath(join(folder, 'other.raw')), markPath(disk));
+    await expect(readMark(disk)).rejects.toMatchObject({ type: 'unknown-state' });
+  });
+});
