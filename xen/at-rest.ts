@@ -1,0 +1,110 @@
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { isSealiftError } from '../domain/error.ts';
+import type { Dom0 } from './dom0.ts';
+import { readSavedImage } from './saved-image.ts';
+import { configDisks } from './xl-config/disk.ts';
+import { parseXlConfig } from './xl-config/parse.ts';
+import type { XlConfig, XlDisk } from './xl-config/types.ts';
+import { configNumber, configString } from './xl-config/values.ts';
+
+/** A configuration file of dom0. */
+export interface AtRest {
+  path: string;
+  autostartPath: string | null;
+  /** The setting, or the file's name when it cannot be read. */
+  name: string;
+  uuid: string | null;
+  config: XlConfig | null;
+  disks: XlDisk[];
+  memoryBytes: number;
+  problem: string | null;
+}
+
+/** Every configuration in Xen's folder, and those that only xendomains knows (links to elsewhere, copies). Folders may be missing. */
+export async function readConfigs(dom0: Dom0): Promise<AtRest[]> {
+  const byFile = new Map<string, { path: string; autostartPath: string | null }>();
+  for (const { path, real } of await filesIn(dom0.etcFolder)) {
+    if (path.endsWith('.cfg') && !byFile.has(real)) byFile.set(real, { path, autostartPath: null });
+  }
+  for (const { path, real } of await filesIn(dom0.autoFolder)) {
+    const known = byFile.get(real);
+    if (known === undefined) byFile.set(real, { path: real, autostartPath: path });
+    else known.autostartPath ??= path;
+  }
+  return Promise.all([...byFile.values()].map(({ path, autostartPath }) => readConfig(path, autostartPath)));
+}
+
+/** A saved image: its VM by the image's own head, or by the file's name when that does not tell. */
+export interface SavedImage {
+  path: string;
+  name: string;
+  uuid: string | null;
+}
+
+/** The images that xendomains restores at boot. */
+export async function readSavedImages(dom0: Dom0): Promise<SavedImage[]> {
+  const files = await filesIn(dom0.saveFolder);
+  return Promise.all(
+    files.map(async ({ path }) => {
+      const about = await readSavedImage(path).catch(() => null);
+      return { path, name: about?.name ?? basename(path), uuid: about?.uuid ?? null };
+    }),
+  );
+}
+
+/** The files of a folder, hidden ones left out, with the files behind links; a link to nothing starts nothing and is left out. */
+async function filesIn(folder: string): Promise<{ path: string; real: string }[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const files = names
+    .filter((name) => !name.startsWith('.'))
+    .sort()
+    .map(async (name) => {
+      const path = join(folder, name);
+      try {
+        return (await stat(path)).isFile() ? { path, real: await realpath(path) } : null;
+      } catch {
+        return null;
+      }
+    });
+  return (await Promise.all(files)).filter((file) => file !== null);
+}
+
+/** Xen's own default. */
+const defaultMemoryMebibytes = 32;
+
+async function readConfig(path: string, autostartPath: string | null): Promise<AtRest> {
+  const file = basename(path);
+  const found: AtRest = {
+    path,
+    autostartPath,
+    name: file.replace(/\.cfg$/, ''),
+    uuid: null,
+    config: null,
+    disks: [],
+    memoryBytes: 0,
+    problem: null,
+  };
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+    const config = parseXlConfig(text, file);
+    found.config = config;
+    const name = configString(config, 'name');
+    if (name === null) found.problem = `${file} names no VM`;
+    else found.name = name;
+    found.uuid = configString(config, 'uuid')?.toLowerCase() ?? null;
+    const memory = configNumber(config, 'memory') ?? configNumber(config, 'maxmem') ?? defaultMemoryMebibytes;
+    found.memoryBytes = memory * 1024 * 1024;
+    found.disks = configDisks(config);
+  } catch (error) {
+    found.problem = isSealiftError(error) ? error.message : `${file} cannot be read (${reason(error)})`;
+  }
+  return found;
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'not text';
+}

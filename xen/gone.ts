@@ -1,0 +1,61 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Domain, Toolstack } from './toolstack.ts';
+
+/**
+ * The domains that count as a VM running on this host: of its uuid under whatever name (Xen starts a second one gladly), or
+ * of its name. Dying ones are among them: they may still hold a disk.
+ */
+export async function domainsOf(
+  toolstack: Toolstack,
+  vm: { uuid: string; name?: string | undefined },
+): Promise<Domain[]> {
+  return (await toolstack.list()).filter((domain) => domain.uuid === vm.uuid || domain.name === vm.name);
+}
+
+/** Whether no domain of the uuid is there, under whatever name, not even a dying one. */
+export async function domainGone(toolstack: Toolstack, uuid: string): Promise<boolean> {
+  return (await domainsOf(toolstack, { uuid })).length === 0;
+}
+
+export interface GoneOptions {
+  limitMs: number;
+  /** Pause between two looks. Default 100. */
+  pollMs?: number;
+  /** A domain that is gone must be so for this long: one that reboots is absent for a moment too. Default 250. */
+  confirmMs?: number;
+  /** A domain that is shut down and still there for this long is kept so by its configuration. Default 5000. */
+  keptMs?: number;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Waits until a VM's domain is gone. `gone`: nothing of the uuid is there. `kept`: it has shut down, or crashed, and stays
+ * (on_poweroff=preserve): destroying it loses nothing. `rebooted`: a new domain came in its place. `stuck`: it is still there
+ * after `limitMs`. Throws what the toolstack throws, and the signal's reason.
+ */
+export async function awaitGone(
+  toolstack: Toolstack,
+  uuid: string,
+  { limitMs, pollMs = 100, confirmMs = 250, keptMs = 5000, signal }: GoneOptions,
+): Promise<'gone' | 'kept' | 'rebooted' | 'stuck'> {
+  const end = performance.now() + limitMs;
+  let first: Set<number> | null = null;
+  let goneSince: number | null = null;
+  let downSince: number | null = null;
+  for (;;) {
+    const domains = await domainsOf(toolstack, { uuid });
+    const now = performance.now();
+    first ??= new Set(domains.map((domain) => domain.domid));
+    if (domains.some((domain) => !first?.has(domain.domid))) return 'rebooted';
+    goneSince = domains.length > 0 ? null : (goneSince ?? now);
+    downSince = domains.some((domain) => !isDown(domain)) ? null : (downSince ?? now);
+    if (goneSince !== null && now - goneSince >= confirmMs) return 'gone';
+    if (goneSince === null && downSince !== null && now - downSince >= keptMs) return 'kept';
+    if (goneSince === null && now >= end) return 'stuck';
+    await pause(pollMs, undefined, { signal });
+  }
+}
+
+function isDown(domain: Domain): boolean {
+  return domain.state === 'shutdown' || domain.state === 'crashed';
+}

@@ -1,0 +1,31 @@
+import { open } from 'node:fs/promises';
+import { z } from 'zod';
+
+const magic = 'Xen saved domain, xl format\n \0 \r';
+/** Magic, byte order, mandatory flags, optional flags, length of the optional data (tools/xl/xl.h). */
+const headBytes = 32 + 4 * 4;
+const byteOrder = 0x01020304;
+const maximumConfigBytes = 1024 * 1024;
+
+const savedConfig = z.looseObject({ c_info: z.looseObject({ name: z.string(), uuid: z.string().optional() }) });
+
+/** Whose memory an image of `xl save` holds, from the configuration at its head; null when the file is something else. */
+export async function readSavedImage(path: string): Promise<{ name: string; uuid: string | null } | null> {
+  const file = await open(path, 'r');
+  try {
+    const head = Buffer.alloc(headBytes);
+    const { bytesRead } = await file.read(head, 0, headBytes, 0);
+    if (bytesRead < headBytes || head.toString('latin1', 0, 32) !== magic || head.readUInt32LE(32) !== byteOrder)
+      return null;
+    const optional = Buffer.alloc(Math.min(head.readUInt32LE(44), maximumConfigBytes));
+    const got = await file.read(optional, 0, optional.length, headBytes);
+    if (got.bytesRead < 4) return null;
+    const json = optional.toString('utf8', 4, Math.min(4 + optional.readUInt32LE(0), got.bytesRead));
+    const { c_info: about } = savedConfig.parse(JSON.parse(json.replace(/\0+$/, '')));
+    return { name: about.name, uuid: about.uuid?.toLowerCase() ?? null };
+  } catch {
+    return null;
+  } finally {
+    await file.close();
+  }
+}

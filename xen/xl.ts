@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { SealiftError } from '../domain/error.ts';
+import { domainGone, domainsOf } from './gone.ts';
+import type { Domain, Toolstack } from './toolstack.ts';
+import { parseXlConfig } from './xl-config/parse.ts';
+import { configString } from './xl-config/values.ts';
+import { parseConfigs, parseInfo, parseList } from './xl-output.ts';
+import { pendingCommands } from './xl-pending.ts';
+import { runXl, xlFailed } from './xl-run.ts';
+import type { XlCommand, XlOutcome } from './xl-run.ts';
+
+export interface XlOptions {
+  /** Path of the `xl` executable. */
+  command: string;
+  /** Added to this process's own environment. */
+  env?: Record<string, string>;
+  /** After this many milliseconds a command is killed; `create`, which waits for device scripts, has four times as long. Default 30 000. */
+  limitMs?: number;
+  /** Tells this host's commands from those of other hosts on the machine, and must outlive a restart. Default: made of `command` and `env`. */
+  owner?: string;
+}
+
+/** The toolstack that is the `xl` command of this machine's dom0. See `Toolstack` for what its calls promise. */
+export function xlToolstack(options: XlOptions): Toolstack {
+  return new Xl(options);
+}
+
+/** Pause between two looks at what somebody else began. */
+const pollMs = 100;
+/** A domain that is shut down for this long is kept so by its configuration. */
+const keptMs = 5000;
+const startsOrEnds = new Set(['create', 'restore', 'destroy']);
+
+class Xl implements Toolstack {
+  readonly #xl: XlCommand;
+  readonly #limitMs: number;
+
+  constructor({ command, env = {}, limitMs = 30_000, owner }: XlOptions) {
+    const made = createHash('sha256')
+      .update(JSON.stringify([command, env]))
+      .digest('hex')
+      .slice(0, 32);
+    this.#xl = { command, env, owner: owner ?? made };
+    this.#limitMs = limitMs;
+  }
+
+  async version(): Promise<string> {
+    return (await this.info()).xenVersion;
+  }
+
+  async info(): ReturnType<Toolstack['info']> {
+    return parseInfo((await this.#must('info')).stdout);
+  }
+
+  async list(): Promise<Domain[]> {
+    return parseList((await this.#must('list', '-v')).stdout);
+  }
+
+  async runningConfig(vm: string): Promise<unknown> {
+    const domain = await this.#find(vm);
+    if (domain === null) return null;
+    const outcome = await this.#run('list', '-l', String(domain.domid));
+    if (isAbsent(outcome)) return null;
+    if (outcome.exitCode !== 0) throw xlFailed('list', outcome);
+    return parseConfigs(outcome.stdout)[0]?.config ?? null;
+  }
+
+  async runningConfigs(): ReturnType<Toolstack['runningConfigs']> {
+    return parseConfigs((await this.#must('list', '-l')).stdout);
+  }
+
+  async create(configPath: string, { paused = false } = {}): Promise<void> {
+    const vm = await readIdentity(configPath);
+    await this.#until(
+      'an earlier command',
+      async () => !(await this.pending()).some(({ verb }) => startsOrEnds.has(verb)),
+    );
+    const domains = await this.#settled(vm);
+    if (domains.some((domain) => domain.uuid === vm.uuid && domain.name !== vm.name)) {
+      throw new SealiftError('name-taken', `a domain with the uuid of ${vm.name} is there under another name`);
+    }
+    if (domains.some((domain) => domain.uuid !== vm.uuid)) {
+      throw new SealiftError('name-taken', `a domain named ${vm.name} is there with another uuid`);
+    }
+    const [own] = domains;
+    if (own !== undefined && !isLeftover(own)) return;
+    if (own !== undefined) {
+      await this.destroy(vm.uuid);
+      await this.#until('destroy', () => domainGone(this, vm.uuid));
+    }
+    const argv: [string, ...string[]] = paused ? ['create', '-p', configPath] : ['create', configPath];
+    const outcome = await runXl(this.#xl, argv, 4 * this.#limitMs);
+    if (outcome.exitCode !== 0) throw xlFailed('create', outcome);
+  }
+
+  async pause(vm: string): Promise<void> {
+    await this.#order('pause', vm, [], (domain) => domain?.state === 'paused');
+  }
+
+  async unpause(vm: string): Promise<void> {
+    await this.#order('unpause', vm, [], (domain) => domain?.state === 'running');
+  }
+
+  async shutdown(vm: string): Promise<void> {
+    // -F: a guest without PV drivers gets its power button pressed instead of nothing at all.
+    await this.#order('shutdown', vm, ['-F'], (domain) => domain === null || isDown(domain));
+  }
+
+  async destroy(vm: string): Promise<void> {
+    await this.#order('destroy', vm, [], (domain) => domain === null || domain.state === 'dying');
+  }
+
+  async pending(): ReturnType<Toolstack['pending']> {
+    return pendingCommands(this.#xl.owner);
+  }
+
+  /** Looks, acts, and looks again before it calls a non-zero exit a failure: xl fails at times after it has done its work. */
+  async #order(verb: string, vm: string, flags: string[], done: (domain: Domain | null) => boolean): Promise<void> {
+    const domain = await this.#find(vm);
+    if (done(domain)) return;
+    if (domain === null) throw new SealiftError('unknown-vm', `no domain is there to ${verb}`);
+    // By number: xl takes a name made of digits for one.
+    const outcome = await this.#run(verb, ...flags, String(domain.domid));
+    if (outcome.exitCode === 0 || done(await this.#find(vm))) return;
+    throw xlFailed(verb, outcome);
+  }
+
+  async #find(vm: string): Promise<Domain | null> {
+    const found = (await this.list()).filter((domain) => domain.uuid === vm || domain.name === vm);
+    const alive = found.filter((domain) => domain.state !== 'dying');
+    if (alive.length > 1) throw new SealiftError('unknown-state', 'two domains carry the same uuid or name');
+    return alive[0] ?? found[0] ?? null;
+  }
+
+  /** The domains of a VM once none of them is about to go: one that dies, or has just shut down, is given time for it. */
+  async #settled(vm: { uuid: string; name: string }): Promise<Domain[]> {
+    await this.#until('the end of a dying domain', async () => {
+      return (await domainsOf(this, vm)).every((domain) => domain.state !== 'dying');
+    });
+    const end = performance.now() + Math.min(this.#limitMs, keptMs);
+    for (;;) {
+      const domains = await domainsOf(this, vm);
+      if (!domains.some(isDown) || performance.now() > end) return domains;
+      await pause(pollMs);
+    }
+  }
+
+  async #until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    const end = performance.now() + this.#limitMs;
+    while (!(await holds())) {
+      if (performance.now() > end)
+        throw new SealiftError('xl-hangs', `xl: ${what} is not there after ${String(this.#limitMs)} ms`);
+      await pause(pollMs);
+    }
+  }
+
+  async #must(...argv: [string, ...string[]]): Promise<XlOutcome> {
+    const outcome = await this.#run(...argv);
+    if (outcome.exitCode !== 0) throw xlFailed(argv[0], outcome);
+    return outcome;
+  }
+
+  async #run(...argv: [string, ...string[]]): Promise<XlOutcome> {
+    return runXl(this.#xl, argv, this.#limitMs);
+  }
+}
+
+function isDown(domain: Domain): boolean {
+  return domain.state === 'shutdown' || domain.state === 'crashed' || domain.state === 'dying';
+}
+
+/**
+ * Whether a domain of our own has to make way: one that has shut down and is kept, or one that never ran, as a create that
+ * was killed leaves it, perhaps without its devices. Nothing is lost with either. A crashed one somebody may want to look at.
+ */
+function isLeftover(domain: Domain): boolean {
+  if (domain.state === 'crashed') {
+    throw new SealiftError('unknown-state', `${domain.name} has crashed and its domain is kept`, {
+      hint: `look at it, then remove it on its host: xl destroy ${String(domain.domid)}`,
+    });
+  }
+  return (
+    domain.state === 'shutdown' ||
+    (domain.state === 'paused' && domain.cpuSeconds === 0 && domain.shutdownReason === null)
+  );
+}
+
+function isAbsent(outcome: XlOutcome): boolean {
+  return outcome.exitCode !== 0 && outcome.stderr.includes('is an invalid domain identifier');
+}
+
+async function readIdentity(configPath: string): Promise<{ name: string; uuid: string }> {
+  let text: string;
+  try {
+    text = await readFile(configPath, 'utf8');
+  } catch {
+    throw new SealiftError('bad-config', 'the configuration to start from cannot be read');
+  }
+  const config = parseXlConfig(text);
+  const [name, uuid] = [configString(config, 'name'), configString(config, 'uuid')?.toLowerCase()];
+  // Without them a domain that runs already could not be known again.
+  if (name === null || uuid === undefined)
+    throw new SealiftError('bad-config', 'the configuration to start from has no name or no uuid');
+  return { name, uuid };
+}
