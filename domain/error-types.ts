@@ -63,6 +63,7 @@ export const errorTypes = {
     exitCode: 5,
   },
   'host-away': { meaning: "the host's worker does not poll its task queue", retryable: true, exitCode: 5 },
+  'host-busy': { meaning: 'as many moves as the host allows are under way', retryable: true, exitCode: 5 },
   'landing-away': { meaning: "the destination's landing cannot be reached or broke off", retryable: true, exitCode: 5 },
   'ssh-failed': { meaning: 'the SSH server cannot be reached or refuses', retryable: true, exitCode: 5 },
   // the promise
@@ -75,6 +76,7 @@ export const errorTypes = {
   'stale-session': { meaning: 'the frame belongs to an older session of the run' },
   'fence-failed': { meaning: 'the storage cannot be made to refuse writers' },
   'disk-busy': { meaning: 'a process still holds the disk open', retryable: true },
+  'intent-open': { meaning: 'a command that was begun on the VM earlier has not ended', retryable: true },
   // the machine
   'state-locked': { meaning: 'another process owns the state of this host', exitCode: 3 },
   'copied-host': {
@@ -89,6 +91,11 @@ export const errorTypes = {
   'xl-failed': { meaning: 'an xl command failed', retryable: true },
   'xl-hangs': { meaning: 'an xl command did not end within its time limit', retryable: true },
   'probe-failed': { meaning: 'the VM was started but did not pass its probe', exitCode: 4 },
+  left: {
+    meaning: 'a person ended the migration after the deed was ceded, before the VM ran at the destination',
+    hint: 'bring the VM back with: sealift revert VM',
+    exitCode: 4,
+  },
   cancelled: { meaning: 'the migration was aborted before the deed was ceded' },
   internal: { meaning: 'a defect in Sealift' },
 } as const satisfies Record<string, ErrorKind>;
