@@ -34,6 +34,12 @@ export function keepStatement(sql: DatabaseSync, { body, signature }: Signed): v
     );
 }
 
+/** Keeps a statement and gives it back. */
+export function kept<S extends Signed>(sql: DatabaseSync, statement: S): S {
+  keepStatement(sql, statement);
+  return statement;
+}
+
 /** The first statement kept of that kind, token and direction; null when there is none. */
 export function findStatement<Kind extends StatementKind>(
   sql: DatabaseSync,

@@ -17,7 +17,8 @@ import { allRecords, allRuns, findRecord, findRecordOfVm, findRun, saveRun } fro
 import type { DeedRecord, DeedRun } from './record.ts';
 import { mayCollect, release } from './release.ts';
 import { abortReturn, beginReturn, giveBack, takeBack } from './return.ts';
-import { abortRun, acceptKey, adopt, cede, nextSession, noteFenced, noteRead, openRun, signSession } from './source.ts';
+import { acceptKey, nextSession, signSession } from './session.ts';
+import { abortRun, adopt, cede, noteFenced, noteRead, openRun } from './source.ts';
 import type { AdoptAsk, OpenAsk } from './source.ts';
 
 /** A run and the record that it belongs to. */

@@ -63,3 +63,13 @@ export function refuseOtherHolder(desk: Desk, step: string, record: Pick<DeedRec
     `${step} refused: this host holds another VM of uuid ${record.vmUuid}, lineage ${holder}`,
   );
 }
+
+/** A source's run that is open now. */
+export function openRunOf(desk: Desk, step: string, migrationId: string): { record: DeedRecord; run: DeedRun } {
+  const { record, run } = findOfMigration(desk, migrationId);
+  guard(step, 'role', run.role, 'source');
+  refuseClosed(step, run);
+  guard(step, 'state', record.state, 'holder');
+  guard(step, 'open run', record.runToken, run.token);
+  return { record, run };
+}

@@ -1,12 +1,13 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { link, mkdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import { identity as identityName } from '../domain/names.ts';
 import type { ReceiptBody } from '../domain/receipt.ts';
 import type { StatementBody } from '../domain/statement.ts';
 import { canonicalJson } from '../seal/canonical.ts';
+import { errorCode, syncFolder, writeFileDurably } from '../storage/durable-file.ts';
 
 /** A host's Ed25519 key pair: whoever can `sign` is the host of that `name`. */
 export interface Identity {
@@ -27,12 +28,12 @@ export async function createIdentity(folder: string): Promise<Identity> {
   const { privateKey } = generateKeyPairSync('ed25519');
   const path = join(folder, fileName);
   const unfinished = `${path}.${randomBytes(4).toString('hex')}`;
-  await writeDurably(unfinished, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+  await writeFileDurably(unfinished, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600);
   try {
     // link(2) refuses an existing name, which rename(2) would replace
     await link(unfinished, path);
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
+    if (errorCode(error) !== 'EEXIST') throw error;
     throw new SealiftError('bad-usage', `the host already has an identity: ${path}`);
   } finally {
     await unlink(unfinished);
@@ -98,29 +99,6 @@ function parseKey(pem: string, path: string): KeyObject {
   return key;
 }
 
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 function octal(mode: number): string {
   return `0${(mode & 0o7777).toString(8)}`;
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

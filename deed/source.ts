@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { SealiftError } from '../domain/error.ts';
 import type { Method } from '../domain/names.ts';
 import { protocolVersion } from '../domain/statement.ts';
-import type { Deed, Offer, RunKey, Session, Signed } from '../domain/statement.ts';
-import { findStatement, keepStatement } from './book.ts';
-import { findOfMigration, guard, refuseClosed, refused, runInProgress } from './desk.ts';
+import type { Deed, Offer, Signed } from '../domain/statement.ts';
+import { findStatement, keepStatement, kept } from './book.ts';
+import { findOfMigration, guard, openRunOf, refuseClosed, refused, runInProgress } from './desk.ts';
 import type { Desk } from './desk.ts';
 import { guardQuiet } from './intents.ts';
 import { logEvent } from './log.ts';
@@ -74,40 +74,10 @@ export function openRun(desk: Desk, ask: OpenAsk): Signed<Offer> {
   saveRun(desk.sql, newRun(record.lineage, token, ask));
   const { migrationId, vmUuid, vmName, method, to } = ask;
   const common = { v: protocolVersion, lineage: record.lineage, from: desk.identity.name, to, token } as const;
-  return kept(desk, signStatement(desk.identity, { ...common, kind: 'offer', migrationId, vmUuid, vmName, method }));
-}
-
-/** Keeps the destination's key of the run; the first one stays. */
-export function acceptKey(desk: Desk, migrationId: string, key: unknown): Signed<RunKey> {
-  const { run } = openRunOf(desk, 'key', migrationId);
-  const { lineage, token, peer } = run;
-  const checked = checkStatement(key, { kind: 'key', from: peer, to: desk.identity.name, lineage, token });
-  const first = findStatement(desk.sql, { kind: 'key', lineage, token, from: peer });
-  if (first !== null) guard('key', 'recipient', checked.body.recipient, first.body.recipient);
-  return first ?? kept(desk, checked);
-}
-
-export function nextSession(desk: Desk, migrationId: string): number {
-  const { run } = openRunOf(desk, 'session', migrationId);
-  const session = run.session + 1;
-  saveRun(desk.sql, { ...run, session });
-  return session;
-}
-
-export function signSession(
-  desk: Desk,
-  migrationId: string,
-  ask: { number: number; recipient: string; wrapped: string },
-): Signed<Session> {
-  const { run } = openRunOf(desk, 'session', migrationId);
-  const { lineage, token, peer: to } = run;
-  guard('session', 'number', ask.number, run.session);
-  const key = findStatement(desk.sql, { kind: 'key', lineage, token, from: to });
-  guard('session', 'recipient', ask.recipient, key?.body.recipient ?? null);
-  const from = desk.identity.name;
-  const { number, recipient, wrapped } = ask;
-  const body = { v: protocolVersion, lineage, from, to, token, kind: 'session', number, recipient, wrapped } as const;
-  return kept(desk, signStatement(desk.identity, body));
+  return kept(
+    desk.sql,
+    signStatement(desk.identity, { ...common, kind: 'offer', migrationId, vmUuid, vmName, method }),
+  );
 }
 
 /** What makes the model's Fence known to the record. */
@@ -155,7 +125,10 @@ export function cede(desk: Desk, migrationId: string, ready: unknown): Signed<De
   keepStatement(desk.sql, checked);
   saveRun(desk.sql, { ...run, state: 'ceded', root, places: record.places });
   saveRecord(desk.sql, { ...record, state: 'ceded', runToken: 0, seenRoot: null, fencedToken: 0, peer: to });
-  return kept(desk, signStatement(desk.identity, { v: protocolVersion, lineage, from, to, token, kind: 'deed', root }));
+  return kept(
+    desk.sql,
+    signStatement(desk.identity, { v: protocolVersion, lineage, from, to, token, kind: 'deed', root }),
+  );
 }
 
 /** The model's Abort at a source; an error that is to be thrown after the commit when there is no run. */
@@ -215,16 +188,6 @@ function endRun(desk: Desk, record: DeedRecord, run: DeedRun): DeedRecord {
   return savedRecord(desk, { ...record, runToken: 0, seenRoot: null, fencedToken: 0 });
 }
 
-/** A source's run that is open now. */
-function openRunOf(desk: Desk, step: string, migrationId: string): { record: DeedRecord; run: DeedRun } {
-  const { record, run } = findOfMigration(desk, migrationId);
-  guard(step, 'role', run.role, 'source');
-  refuseClosed(step, run);
-  guard(step, 'state', record.state, 'holder');
-  guard(step, 'open run', record.runToken, run.token);
-  return { record, run };
-}
-
 function newRun(lineage: string, token: number, { migrationId, to, method }: OpenAsk): DeedRun {
   return {
     migrationId,
@@ -243,11 +206,6 @@ function newRun(lineage: string, token: number, { migrationId, to, method }: Ope
     notes: null,
     openedAt: new Date().toISOString(),
   };
-}
-
-function kept<S extends Signed>(desk: Desk, statement: S): S {
-  keepStatement(desk.sql, statement);
-  return statement;
 }
 
 function savedRecord(desk: Desk, record: DeedRecord): DeedRecord {

@@ -1,0 +1,120 @@
+import { lstat, mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { SealiftError } from '../domain/error.ts';
+import { lineage } from '../domain/names.ts';
+import { errorCode, isThere, syncFolder, writeFileDurably } from '../storage/durable-file.ts';
+import type { FencePlaces } from './places.ts';
+
+const originals = z.strictObject({
+  v: z.literal(1),
+  lineage,
+  /** The permission bits of each disk before the fence. */
+  disks: z.array(z.strictObject({ path: z.string(), mode: z.int().min(0).max(0o7777) })),
+});
+/** What a fence must know to be taken off again; lies as `fence.json` in the aside folder from before its first change to after its last. */
+export type Originals = z.infer<typeof originals>;
+
+const fileName = 'fence.json';
+
+/**
+ * Makes the aside folder (0700) and notes the disks' permission bits in it; what was noted earlier stays, since a fence cut
+ * short by a crash has changed them already. Throws 'unknown-state' when the folder belongs to another VM.
+ */
+export async function keepOriginals(places: FencePlaces, ofLineage: string): Promise<void> {
+  await mkdir(places.asideFolder, { recursive: true, mode: 0o700 });
+  await syncFolder(dirname(places.asideFolder));
+  const kept = await readOriginals(places.asideFolder, ofLineage);
+  const disks = [...(kept?.disks ?? [])];
+  for (const { path } of places.disks) {
+    if (disks.some((disk) => disk.path === path)) continue;
+    disks.push({ path, mode: (await lstat(path)).mode & 0o7777 });
+  }
+  if (kept?.disks.length === disks.length) return;
+  const text = JSON.stringify({ v: 1, lineage: ofLineage, disks } satisfies Originals);
+  await writeFileDurably(join(places.asideFolder, fileName), `${text}\n`, 0o600);
+}
+
+/** What `keepOriginals` noted; null when it did not, or the unfence is over. */
+export async function readOriginals(folder: string, ofLineage: string): Promise<Originals | null> {
+  const path = join(folder, fileName);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+  const parsed = originals.safeParse(parseJson(text));
+  if (!parsed.success) throw new SealiftError('unknown-state', `${path} does not parse`);
+  if (parsed.data.lineage !== ofLineage) {
+    throw new SealiftError('unknown-state', `${path} is of lineage ${parsed.data.lineage}, not of ${ofLineage}`);
+  }
+  return parsed.data;
+}
+
+/** Forgets what was noted, and removes the folder unless something else lies in it. */
+export async function dropOriginals(folder: string): Promise<void> {
+  if (!(await isThere(folder))) return;
+  await rm(join(folder, fileName), { force: true });
+  await syncFolder(folder);
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST'].includes(errorCode(error))) throw error;
+    return;
+  }
+  await syncFolder(dirname(folder));
+}
+
+/** The files that would start the VM, with the names that they have aside. Autostart comes last, so that it comes back last. */
+export function startersOf(places: FencePlaces): { path: string; aside: string }[] {
+  const starters = [
+    { path: places.configPath, name: 'config' },
+    { path: places.savedImagePath, name: 'saved' },
+    { path: places.autostartPath, name: 'autostart' },
+  ];
+  return starters.flatMap(({ path, name }) => (path === null ? [] : [{ path, aside: join(places.asideFolder, name) }]));
+}
+
+/**
+ * Moves a file (or a link, as it is) out of the way, durably; returns whether it was there. One that was put there while its
+ * namesake lies aside already goes beside that one: nothing is lost, and the first is what comes back.
+ */
+export async function moveAside(path: string, aside: string): Promise<boolean> {
+  if (!(await isThere(path))) return false;
+  let free = aside;
+  for (let again = 1; await isThere(free); again += 1) free = `${aside}.${String(again)}`;
+  await moveDurably(path, free);
+  return true;
+}
+
+/** Moves a file back. Throws 'unknown-state' when its place was taken meanwhile: a person has to choose. */
+export async function moveBack(path: string, aside: string): Promise<void> {
+  if (!(await isThere(aside))) return;
+  if (await isThere(path)) {
+    throw new SealiftError('unknown-state', `${path} was made while its original lay fenced at ${aside}`, {
+      hint: `keep one of the two: move ${path} away, or ${aside}`,
+    });
+  }
+  await moveDurably(aside, path);
+}
+
+async function moveDurably(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (errorCode(error) !== 'EXDEV') throw error;
+    throw new SealiftError('fence-failed', `${from} and ${to} are on two file systems`, { cause: error });
+  }
+  await syncFolder(dirname(to));
+  await syncFolder(dirname(from));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

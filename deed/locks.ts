@@ -1,0 +1,141 @@
+import { constants } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { chmod, lstat, open, readdir, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { SealiftError } from '../domain/error.ts';
+import { errorCode } from '../storage/durable-file.ts';
+
+/**
+ * How a raw file is made to refuse writers. `immutable`: the file system's flag, which binds root too (chattr(1)).
+ * `permissions`: no write bit for anybody, which binds only those who cannot override permissions: enough for the stand-in's
+ * domains, not for a real dom0, where xl and the block backends run as root.
+ */
+export type FenceKind = 'immutable' | 'permissions';
+
+/** Variables for the programs that are run; see orphans.ts. */
+export type Environment = Readonly<Record<string, string>>;
+
+const commandLimitMs = 10_000;
+let probes = 0;
+
+/**
+ * Finds out, on a file of its own in the same folder, which kind of fence works for the file `path`; null when none does
+ * (a device, a file system that keeps no permissions).
+ */
+export async function fenceKind(path: string): Promise<FenceKind | null> {
+  if (!(await statOf(path)).isFile()) return null;
+  const folder = dirname(path);
+  await sweepProbes(folder);
+  probes += 1;
+  const probe = join(folder, `.sealift-probe.${String(process.pid)}.${String(probes)}`);
+  await (await open(probe, 'wx', 0o600)).close();
+  try {
+    if (await works(probe, 'immutable')) return 'immutable';
+    return (await works(probe, 'permissions')) ? 'permissions' : null;
+  } finally {
+    await removeProbe(probe);
+  }
+}
+
+/** Makes a file refuse writers, durably. Returns whether it did not before. Throws 'fence-failed'. */
+export async function lock(path: string, kind: FenceKind, env: Environment): Promise<boolean> {
+  if (await isLocked(path, kind)) {
+    await syncInode(path);
+    return false;
+  }
+  if (kind === 'immutable') await chattr('+i', path, env);
+  else await chmod(path, (await statOf(path)).mode & 0o7777 & ~0o222);
+  if (!(await isLocked(path, kind))) {
+    throw new SealiftError('fence-failed', `${path} does not keep the fence (${kind})`);
+  }
+  await syncInode(path);
+  return true;
+}
+
+/** Lets writers in again, durably, whatever kind of fence was on; `mode` are the permission bits to restore. */
+export async function unlock(path: string, mode: number, env: Environment): Promise<void> {
+  if (await isLocked(path, 'immutable')) await chattr('-i', path, env);
+  if (((await statOf(path)).mode & 0o7777) !== mode) await chmod(path, mode);
+  await syncInode(path);
+}
+
+/** Whether a file carries the fence of that kind. */
+export async function isLocked(path: string, kind: FenceKind): Promise<boolean> {
+  if (kind === 'permissions') return ((await statOf(path)).mode & 0o222) === 0;
+  const { stdout, failed } = await execa('lsattr', ['-d', path], { reject: false, timeout: commandLimitMs });
+  // "----i---------e------- /path"; fails where the file system knows no flags
+  return !failed && (stdout.split(' ')[0] ?? '').includes('i');
+}
+
+/** Whether opening the file for writing is refused to this process. Nothing is written. */
+export async function refusesWriters(path: string): Promise<boolean> {
+  try {
+    await (await open(path, constants.O_WRONLY)).close();
+    return false;
+  } catch (error) {
+    if (['EACCES', 'EPERM', 'EROFS'].includes(errorCode(error))) return true;
+    throw error;
+  }
+}
+
+/** What a disk's file is. Throws 'disk-missing'. */
+export async function statOf(path: string): Promise<Stats> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    throw new SealiftError('disk-missing', `no disk at ${path}`, { cause: error });
+  }
+}
+
+/** Permissions and flags are in the inode: without this a power cut could take the fence off again. */
+async function syncInode(path: string): Promise<void> {
+  let file;
+  try {
+    file = await open(path, constants.O_RDONLY);
+  } catch (error) {
+    throw new SealiftError('fence-failed', `${path} cannot be opened to make the fence durable`, { cause: error });
+  }
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function chattr(flag: '+i' | '-i', path: string, env: Environment): Promise<void> {
+  const { failed, stderr } = await execa('chattr', [flag, path], { reject: false, timeout: commandLimitMs, env });
+  if (failed) throw new SealiftError('fence-failed', `chattr ${flag} ${path} failed: ${stderr.trim().slice(0, 200)}`);
+}
+
+async function works(probe: string, kind: FenceKind): Promise<boolean> {
+  try {
+    await lock(probe, kind, {});
+    // who may override permissions, as root does, learns nothing from trying
+    return (kind === 'permissions' && process.geteuid?.() === 0) || (await refusesWriters(probe));
+  } catch {
+    return false;
+  }
+}
+
+async function removeProbe(probe: string): Promise<void> {
+  if (await isLocked(probe, 'immutable')) await chattr('-i', probe, {});
+  await unlink(probe);
+}
+
+/** A probe whose process was killed may be immutable, and would stay for good. */
+async function sweepProbes(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const pid = /^\.sealift-probe\.(\d+)\.\d+$/.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) await removeProbe(join(folder, name));
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) === 'EPERM';
+  }
+}
