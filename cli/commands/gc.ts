@@ -1,0 +1,92 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { GarbageItem, Sealift } from '../../client/index.ts';
+import { SealiftError } from '../../domain/error.ts';
+import { hostName } from '../../domain/names.ts';
+import { agree } from '../ask.ts';
+import type { Cli } from '../cli.ts';
+import { formatBytes, formatTable } from '../format.ts';
+import { plural } from '../live/words.ts';
+import { parseOptions } from '../parse.ts';
+import { examples } from './examples.ts';
+
+const options = z.object({
+  host: hostName.optional(),
+  remove: z.array(z.string().min(1)).optional(),
+  all: z.boolean().default(false),
+  yes: z.boolean().default(false),
+});
+
+type Found = GarbageItem & { host: string };
+
+export function addGc(program: Command, cli: Cli): void {
+  program
+    .command('gc')
+    .description(
+      'list what hosts keep and no longer need: released copies, abandoned landings, containers; remove it when asked to',
+    )
+    .option('--host <host>', 'only on this host')
+    .option('--remove <id...>', 'remove these, by their ids in the list')
+    .option('--all', 'remove all that is listed')
+    .option('--yes', 'do not ask before removing')
+    .addHelpText(
+      'after',
+      examples('sealift gc', 'sealift gc --host lon-1 --remove 4f0c2a91', 'sealift gc --host lon-1 --all --yes'),
+    )
+    .action(async (raw: unknown) => {
+      const { host, remove, all, yes } = parseOptions(options, raw);
+      if (all && remove !== undefined) throw new SealiftError('bad-usage', '--all and --remove exclude each other');
+      const sealift = await cli.connect();
+      const { found, away } = await lookFor(sealift, host);
+      if (!all && remove === undefined) return sayFound(cli, found, away);
+      const chosen = all ? found : choose(found, remove ?? []);
+      await removeAll(cli, sealift, chosen, yes);
+    });
+}
+
+/** What all hosts list, or one; a host that does not answer is named, and fails the command only when it was asked for alone. */
+async function lookFor(sealift: Sealift, host: string | undefined): Promise<{ found: Found[]; away: string[] }> {
+  if (host !== undefined) return { found: await listed(sealift, host), away: [] };
+  const hosts = await sealift.hosts();
+  const here = hosts.filter((one) => !one.away).map((one) => one.name);
+  const found = await Promise.all(here.map((name) => listed(sealift, name)));
+  return { found: found.flat(), away: hosts.filter((one) => one.away).map((one) => one.name) };
+}
+
+async function listed(sealift: Sealift, host: string): Promise<Found[]> {
+  return (await sealift.garbage(host)).map((item) => ({ host, ...item }));
+}
+
+function sayFound(cli: Cli, found: Found[], away: string[]): void {
+  const rows = found.map((one) => [one.host, one.id, one.kind, one.vmName, formatBytes(one.bytes), one.note]);
+  const table = formatTable(['HOST', 'ID', 'WHAT', 'VM', 'SIZE', 'NOTE'], rows);
+  cli.answer({ garbage: found, away }, found.length === 0 ? ['nothing to remove'] : table);
+  for (const name of away) cli.note(`${name} is away: what it keeps is unknown`);
+}
+
+function choose(found: Found[], ids: string[]): Found[] {
+  return ids.map((id) => {
+    const item = found.find((one) => one.id === id);
+    if (item === undefined)
+      throw new SealiftError('bad-usage', `nothing with the id ${id} may be removed`, {
+        hint: 'sealift gc lists what may be',
+      });
+    return item;
+  });
+}
+
+async function removeAll(cli: Cli, sealift: Sealift, chosen: Found[], yes: boolean): Promise<void> {
+  const bytes = chosen.reduce((sum, one) => sum + one.bytes, 0);
+  if (chosen.length > 0) {
+    for (const one of chosen)
+      cli.note(`  ${one.host}  ${one.kind} of ${one.vmName}, ${formatBytes(one.bytes)}: ${one.note}`);
+    if (!(await agree(cli, `remove ${plural(chosen.length, 'thing')}, ${formatBytes(bytes)}, for ever?`, yes))) return;
+  }
+  const removed: Found[] = [];
+  for (const host of new Set(chosen.map((one) => one.host))) {
+    const ids = chosen.filter((one) => one.host === host).map((one) => one.id);
+    const gone = await sealift.removeGarbage({ host, ids, by: cli.user });
+    removed.push(...gone.map((item) => ({ host, ...item })));
+  }
+  cli.answer({ removed }, [`removed ${plural(removed.length, 'thing')}`]);
+}

@@ -1,0 +1,91 @@
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { createIdentity, loadIdentity } from '../../deed/identity.ts';
+import { SealiftError } from '../../domain/error.ts';
+import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
+import type { HostFile } from '../../domain/host-file.ts';
+import { hostName, poolName, siteName } from '../../domain/names.ts';
+import type { Cli } from '../cli.ts';
+import { defaultHostFile } from '../host-file.ts';
+import { endpoint, parseOptions } from '../parse.ts';
+import { examples } from './examples.ts';
+
+const defaultState = '/var/lib/sealift';
+
+const pool = z.string().transform((text, context) => {
+  const [, name = '', path = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (poolName.safeParse(name).success && isAbsolute(path)) return { name, kind: 'folder' as const, path };
+  context.addIssue(`'${text}' is not a pool: use fast=/srv/sealift/fast`);
+  return z.NEVER;
+});
+
+const options = z.object({
+  name: hostName,
+  site: siteName,
+  landing: endpoint,
+  pool: z.array(pool).min(1),
+  state: z
+    .string()
+    .transform((path) => resolve(path))
+    .default(defaultState),
+  file: z.string().default(defaultHostFile),
+  fence: z.enum(['immutable', 'permissions']).default('immutable'),
+});
+
+export function addHostInit(host: Command, cli: Cli): void {
+  host
+    .command('init')
+    .description('make this machine a host: draw its identity and write its file')
+    .requiredOption('--name <name>', "the host's name")
+    .requiredOption('--site <site>', 'the site it is at')
+    .requiredOption('--landing <host:port>', 'where other hosts reach it to send disks')
+    .requiredOption('--pool <name=folder...>', 'folders that take disks')
+    .option('--state <folder>', `its identity and database (default: ${defaultState})`)
+    .option('--file <path>', `the host's file (default: ${defaultHostFile})`)
+    .option(
+      '--fence <kind>',
+      'immutable (chattr +i), or permissions where domains do not run as root (default: immutable)',
+    )
+    .addHelpText(
+      'after',
+      examples('sealift host init --name lon-1 --site london --landing 203.0.113.7:7410 --pool fast=/srv/sealift/fast'),
+    )
+    .action(async (raw: unknown) => {
+      const { file, ...settings } = parseOptions(options, raw);
+      const made = await makeHost(file, settings);
+      cli.answer({ ...made, file }, [
+        `${made.name} is made: ${file}`,
+        `  identity   ${made.identity}`,
+        '',
+        `on each other host: sealift host trust ${made.name} ${made.identity}`,
+        'here, for each of them: sealift host trust NAME IDENTITY',
+      ]);
+    });
+}
+
+/** Writes the file first, which refuses to overwrite one, so that a second `init` never draws an identity for nothing. */
+async function makeHost(
+  path: string,
+  settings: Pick<HostFile, 'name' | 'site' | 'landing' | 'pool' | 'state' | 'fence'>,
+): Promise<{ name: string; identity: string }> {
+  const text = printHostFile(settings as HostFile);
+  const { name, state } = parseHostFile(text, path);
+  await mkdir(dirname(resolve(path)), { recursive: true });
+  const file = await open(path, 'wx', 0o644).catch((error: unknown) => {
+    throw new SealiftError('bad-usage', `the host's file is there already: ${path}`, {
+      hint: 'a host is made once; edit the file, or name another by --file',
+      cause: error,
+    });
+  });
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  // A state folder that came with an identity keeps it: peers have pinned it.
+  const identity = await loadIdentity(state).catch(() => createIdentity(state));
+  return { name, identity: identity.name };
+}

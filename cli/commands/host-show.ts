@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { HostSummary } from '../../client/index.ts';
+import { loadIdentity } from '../../deed/identity.ts';
+import { SealiftError } from '../../domain/error.ts';
+import { parseHostFile } from '../../domain/host-file.ts';
+import type { HostFile } from '../../domain/host-file.ts';
+import { hostArgument } from '../arguments.ts';
+import type { Cli } from '../cli.ts';
+import { formatBytes } from '../format.ts';
+import { defaultHostFile, readHostFile } from '../host-file.ts';
+import { parseOptions } from '../parse.ts';
+import { examples } from './examples.ts';
+
+const options = z.object({ file: z.string().default(defaultHostFile) });
+
+export function addHostShow(host: Command, cli: Cli): void {
+  host
+    .command('show')
+    .argument('[host]', 'ask this host for its card; without it: this machine, from its own file')
+    .description('show a host and its identity')
+    .option('--file <path>', `the host's file (default: ${defaultHostFile})`)
+    .addHelpText('after', examples('sealift host show', 'sealift host show fra-1'))
+    .action(async (name: string | undefined, raw: unknown) => {
+      if (name === undefined) await showLocal(cli, parseOptions(options, raw).file);
+      else await showRemote(cli, hostArgument(name));
+    });
+}
+
+/** This machine's host, without any server: what the others need to trust it. */
+async function showLocal(cli: Cli, path: string): Promise<void> {
+  const file = parseHostFile(await readHostFile(path), path);
+  const identity = (await loadIdentity(file.state)).name;
+  const { name, site, landing, pool, peer } = file;
+  cli.answer({ name, site, identity, landing, pools: pool, peers: peer }, [
+    `${name} (${site})`,
+    `  identity   ${identity}`,
+    `  landing    ${landing.address}:${landing.port}`,
+    `  pools      ${pool.map((one) => `${one.name} ${one.path}`).join(', ')}`,
+    ...peerLines(peer),
+    '',
+    `on the other host: sealift host trust ${name} ${identity}`,
+  ]);
+}
+
+function peerLines(peers: HostFile['peer']): string[] {
+  if (peers.length === 0) return ['  trusts     nobody yet: sealift host trust NAME IDENTITY'];
+  return peers.map((one, index) => `  ${(index === 0 ? 'trusts' : '').padEnd(10)} ${one.name} ${one.identity}`);
+}
+
+async function showRemote(cli: Cli, name: string): Promise<void> {
+  const found = (await (await cli.connect()).hosts()).find((one) => one.name === name);
+  if (found === undefined) throw new SealiftError('unknown-host', `no host ${name} has ever registered`);
+  cli.answer(found, cardLines(found));
+}
+
+function cardLines({ name, card, away }: HostSummary): string[] {
+  if (card === null) return [`${name}: its worker is away, and what it said of itself is not known`];
+  return [
+    `${name} (${card.site})${away ? ': its worker is away' : ''}`,
+    `  identity   ${card.identity}`,
+    `  landing    ${card.landing.address}:${card.landing.port}`,
+    `  xen        ${card.xenVersion}, ${formatBytes(card.freeMemoryBytes)} of memory free`,
+    ...card.pools.map(
+      (pool) => `  pool       ${pool.name}: ${formatBytes(pool.freeBytes)} of ${formatBytes(pool.totalBytes)} free`,
+    ),
+    `  staging    ${card.staging === null ? 'none (no SSH server for staged)' : `${card.staging.user}@${card.staging.address}:${card.staging.port}`}`,
+    `  trusts     ${card.peers.length === 0 ? 'nobody' : card.peers.join(', ')}`,
+    `  version    ${card.version}, protocol ${card.protocolVersion}`,
+    '',
+    'trust an identity only when it came to you another way than through this server',
+  ];
+}

@@ -1,0 +1,20 @@
+import type { Plan } from '../../client/index.ts';
+import { formatBytes } from '../format.ts';
+import { concernLines } from './concerns.ts';
+
+/** What a move would do, for people. */
+export function planLines(plan: Plan): string[] {
+  const disks = plan.disks.map((disk) => {
+    const pool = plan.placement.find((place) => place.vdev === disk.vdev)?.pool;
+    return `  ${disk.vdev.padEnd(6)} ${formatBytes(disk.sizeBytes).padStart(9)}${pool === undefined ? '' : `  → pool ${pool}`}`;
+  });
+  return [
+    `${plan.vmName}   ${plan.from} → ${plan.to}   ${plan.method} · ${plan.state} · round trip ${plan.rttMs.toFixed(1)} ms`,
+    '',
+    ...disks,
+    `  ${'in all'.padEnd(6)} ${formatBytes(plan.totalBytes).padStart(9)}`,
+    ...(plan.concerns.length === 0 ? [] : ['', ...concernLines(plan.concerns)]),
+    '',
+    plan.refused ? `${plan.vmName} would not be moved; nothing was changed` : 'nothing was changed yet',
+  ];
+}

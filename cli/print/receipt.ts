@@ -1,0 +1,86 @@
+import type { Receipt } from '../../client/index.ts';
+import { formatBytes, formatClock, formatMoment, formatMs, formatRate } from '../format.ts';
+import { phaseWord, plural } from '../live/words.ts';
+
+/** The short receipt at the end of a move: what moved, how long the VM was down, and what can be done next. */
+export function movedLines({ body }: Receipt): string[] {
+  const { vmName, source, destination } = body;
+  return [
+    headline(body),
+    '',
+    ...fields([
+      ['moved', movedWords(body)],
+      ['root', `sha256:${body.root.slice(0, 12)}…, read back from ${plural(body.disks.length, 'disk')}`],
+      ['deed', `token ${body.token}, from ${source.name} to ${destination.name}`],
+      ['phases', body.phases.map((one) => `${phaseWord(one.phase)} ${formatMs(one.ms)}`).join(' · ')],
+      ...changeFields(body),
+      [
+        'source',
+        `kept and fenced on ${source.name}: sealift revert ${vmName} brings it back, sealift finish ${vmName} releases it`,
+      ],
+      ['receipt', `on both hosts: sealift receipt show ${vmName}`],
+    ]),
+  ];
+}
+
+/** The whole receipt, for `receipt show`. */
+export function receiptLines({ body, signatures }: Receipt): string[] {
+  const by = (['source', 'destination'] as const)
+    .filter((side) => signatures[side] !== null)
+    .map((side) => body[side].name);
+  return [
+    headline(body),
+    '',
+    ...fields([
+      ['migration', body.migrationId],
+      ['vm', `${body.vmUuid}, lineage ${body.lineage}`],
+      ['from', `${body.source.name} ${body.source.identity}`],
+      ['to', `${body.destination.name} ${body.destination.identity}`],
+      ['method', body.method],
+      ['token', String(body.token)],
+      ['moved', movedWords(body)],
+      ['root', body.root],
+      ...body.disks.map((disk): Field => [disk.vdev, diskWords(disk)]),
+      ...body.phases.map((one): Field => [phaseWord(one.phase), `${formatMoment(one.at)}  ${formatMs(one.ms)}`]),
+      ...changeFields(body),
+      ...body.concerns.map((text): Field => ['concern', text]),
+      ...body.probe.map((one): Field => ['probe', `${one.check} ${one.passed ? 'passed' : 'FAILED'}: ${one.detail}`]),
+      ...(body.approvedBy === null ? [] : [['approved', `by ${body.approvedBy}`] satisfies Field]),
+      ['signed', by.length === 0 ? 'by nobody' : `by ${by.join(' and ')}`],
+    ]),
+  ];
+}
+
+type Body = Receipt['body'];
+type Field = [name: string, text: string];
+
+function headline(body: Body): string {
+  const start = body.phases.find((one) => one.phase === 'start');
+  if (body.downMs === null || start === undefined) {
+    return `${body.vmName} belongs to ${body.destination.name}; it was not running and was not started`;
+  }
+  const since = formatClock(new Date(start.at).getTime() + start.ms);
+  return `${body.vmName} runs on ${body.destination.name} since ${since} (down ${formatMs(body.downMs)})`;
+}
+
+function movedWords(body: Body): string {
+  const move = body.phases.find((one) => one.phase === 'move');
+  const words = `${formatBytes(body.plainBytes)} as ${formatBytes(body.wireBytes)} ${body.method}`;
+  const speed =
+    move === undefined || move.ms < 1
+      ? ''
+      : `, in ${formatMs(move.ms)} at ${formatRate((body.plainBytes / move.ms) * 1000)}`;
+  return `${words}${speed}${body.retries === 0 ? '' : `, ${body.retries === 1 ? '1 retry' : `${body.retries} retries`}`}`;
+}
+
+function diskWords(disk: Body['disks'][number]): string {
+  return `${formatBytes(disk.sizeBytes)}, sha256:${disk.digest}${disk.direct ? '' : ', not by O_DIRECT'}`;
+}
+
+function changeFields(body: Body): Field[] {
+  return body.changes.map((text, index) => [index === 0 ? 'changed' : '', text]);
+}
+
+function fields(pairs: Field[]): string[] {
+  return pairs.map(([name, text]) => `  ${name.padEnd(10)} ${text}`);
+}
