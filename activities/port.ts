@@ -63,7 +63,11 @@ export interface HostActivities {
   listVms(): Promise<VmSummary[]>;
   inspectVm(ask: { vm: string }): Promise<VmReport>;
   /** Draws the VM's lineage; refused where a mark, a record or a saved image says otherwise, or where a peer in `elsewhere` reported the uuid. */
-  adoptVm(ask: { vm: string; by: string; elsewhere: string[] }): Promise<{ vmUuid: string; lineage: string; token: number }>;
+  adoptVm(ask: {
+    vm: string;
+    by: string;
+    elsewhere: string[];
+  }): Promise<{ vmUuid: string; lineage: string; token: number }>;
   listGarbage(): Promise<GarbageItem[]>;
   removeGarbage(ask: { ids: string[]; by: string }): Promise<{ removed: GarbageItem[] }>;
   findReceipts(ask: { vm?: string; migrationId?: string }): Promise<Receipt[]>;
@@ -79,27 +83,51 @@ export interface HostActivities {
   surveyLink(ask: { destination: HostCard }): Promise<LinkSurvey>;
 
   // The run. The source's side of opening, and the destination's side of receiving.
-  openRun(ask: { input: Pick<MigrationInput, 'migrationId' | 'vmUuid' | 'vmName' | 'method'>; to: string; supersede?: string | undefined }): Promise<{
+  openRun(ask: {
+    input: Pick<MigrationInput, 'migrationId' | 'vmUuid' | 'vmName' | 'method'>;
+    to: string;
+    supersede?: string | undefined;
+  }): Promise<{
     offer: Signed<Offer>;
     state: RunState;
   }>;
-  receiveRun(ask: { offer: Signed<Offer>; placement: DestinationSurvey['placement']; disks: DiskShape[]; from: string }): Promise<{
+  receiveRun(ask: {
+    offer: Signed<Offer>;
+    placement: DestinationSurvey['placement'];
+    disks: DiskShape[];
+    from: string;
+  }): Promise<{
     key: Signed<RunKey>;
     state: RunState;
   }>;
 
   /** Orders the guest to shut down and waits until the domain is gone, at most `graceMs`. Remembers the power state it found first. */
-  stopVm(ask: RunRef & { graceMs: number }): Promise<{ outcome: 'stopped' | 'stuck'; wasRunning: boolean; detail: string }>;
+  stopVm(
+    ask: RunRef & { graceMs: number },
+  ): Promise<{ outcome: 'stopped' | 'stuck'; wasRunning: boolean; detail: string }>;
   destroyVm(ask: RunRef): Promise<void>;
   /** Fences storage, configuration and autostart of the source, and proves it. */
   fenceVm(ask: RunRef): Promise<void>;
 
-  /** Attaches to the run's transfer job (starts it when there is none), heartbeats `TransferProgress`, ends when all is acknowledged. */
-  sendDisks(ask: RunRef & { key: Signed<RunKey>; destination: HostCard; streams?: number | undefined; limitBytesPerSecond?: number | undefined }): Promise<TransferSummary>;
+  /**
+   * Attaches to the run's transfer job (starts it when there is none), heartbeats `TransferProgress`, ends when all is acknowledged.
+   * `round` counts from 0 how often READY found chunks missing: a round that was done is not done again.
+   */
+  sendDisks(
+    ask: RunRef & {
+      key: Signed<RunKey>;
+      destination: HostCard;
+      streams?: number | undefined;
+      limitBytesPerSecond?: number | undefined;
+      round?: number | undefined;
+    },
+  ): Promise<TransferSummary>;
   /** `staged` only: encrypts all disks into one container file on the source. */
   sealContainer(ask: RunRef & { key: Signed<RunKey> }): Promise<{ containerBytes: number }>;
   /** `staged` only: carries the container by SFTP to the destination. */
-  sendContainer(ask: RunRef & { destination: HostCard; limitBytesPerSecond?: number | undefined }): Promise<TransferSummary>;
+  sendContainer(
+    ask: RunRef & { destination: HostCard; limitBytesPerSecond?: number | undefined },
+  ): Promise<TransferSummary>;
   /** `staged` only: verifies and decrypts the whole container onto the landing's disks. */
   openContainer(ask: RunRef): Promise<TransferSummary>;
   /** Pauses, resumes or throttles the run's transfer job while it runs; remembered for later sessions of the run. */
@@ -122,7 +150,10 @@ export interface HostActivities {
   closeLanding(ask: RunRef): Promise<void>;
 
   // The hold. `revert`: return, stop and fence at the destination, give back; take back and start at the source.
-  beginReturn(ask: { vmUuid: string; to: string }): Promise<RunRef & { ranSince: string | null; wasRunning: boolean; from: string }>;
+  beginReturn(ask: {
+    vmUuid: string;
+    to: string;
+  }): Promise<RunRef & { ranSince: string | null; wasRunning: boolean; from: string }>;
   giveBack(ask: RunRef): Promise<{ deed: Signed<Deed> }>;
   takeBack(ask: { deed: Signed<Deed> }): Promise<RunRef>;
   /** Source: ends the hold; its fenced copy becomes garbage that `removeGarbage` may remove. */

@@ -5,7 +5,11 @@ import { hostName, identity, poolName, siteName } from './names.ts';
 
 const port = z.int().min(0).max(65_535);
 const folder = z.string().startsWith('/', 'must be an absolute path');
-const address = z.string().min(1).max(255).regex(/^[^-\s][^\s]*$/, 'not an address');
+const address = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[^-\s][^\s]*$/, 'not an address');
 
 /** A host's file, `host.toml`: who the host is, where its Xen and its disks are, and whom it trusts. Paths are absolute. */
 export const hostFile = z.strictObject({

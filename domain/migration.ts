@@ -11,7 +11,10 @@ export const probeSpec = z.strictObject({
   ping: z.string().max(255).optional(),
   tcp: z.strictObject({ address: z.string().max(255), port: z.int() }).optional(),
   /** Name of a command in the destination's host file; exit 0 passes. A name and no argument vector: the orchestrator runs nothing in dom0. */
-  command: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'not the name of a probe').optional(),
+  command: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'not the name of a probe')
+    .optional(),
 });
 export type ProbeSpec = z.infer<typeof probeSpec>;
 

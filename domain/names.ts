@@ -1,7 +1,9 @@
 import { z } from 'zod';
 
 /** A host's name: letters, digits, dots and hyphens, at most 63; it names a task queue and may stand in an argument vector. */
-export const hostName = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'not a host name (a-z, 0-9, "." and "-")');
+export const hostName = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'not a host name (a-z, 0-9, "." and "-")');
 /** A site's name, of the same form as a host's. */
 export const siteName = hostName;
 /** A VM's name as Xen takes it, never starting with a hyphen: it stands in argument vectors and file names. */
@@ -18,7 +20,9 @@ export const lineage = z.string().regex(/^[0-9a-f]{32}$/, 'not a lineage');
 /** Grows with every run of a VM's deed; an adopted VM starts at 1. */
 export const token = z.int().min(0);
 /** A host's identity: `ed25519:` and the 32 bytes of its public key in base64url. It is its own fingerprint. */
-export const identity = z.string().regex(/^ed25519:[A-Za-z0-9_-]{43}$/, 'not an identity ("ed25519:" and 43 characters)');
+export const identity = z
+  .string()
+  .regex(/^ed25519:[A-Za-z0-9_-]{43}$/, 'not an identity ("ed25519:" and 43 characters)');
 /** An age X25519 recipient: the public half of a run's key. */
 export const recipient = z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/, 'not an age recipient');
 /** A SHA-256 digest in lower-case hex. */

@@ -20,7 +20,19 @@ export const transferProgress = z.strictObject({
 export type TransferProgress = z.infer<typeof transferProgress>;
 
 export const phases = [
-  'survey', 'plan', 'open', 'gate', 'stop', 'fence', 'move', 'ready', 'cede', 'start', 'probe', 'receipt', 'done',
+  'survey',
+  'plan',
+  'open',
+  'gate',
+  'stop',
+  'fence',
+  'move',
+  'ready',
+  'cede',
+  'start',
+  'probe',
+  'receipt',
+  'done',
 ] as const;
 /** Where a migration stands; `waits` and `undo` may come in at any of the others. */
 export const phase = z.enum([...phases, 'waits', 'undo', 'aborted', 'failed']);

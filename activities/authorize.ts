@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Deeds } from '../deed/deeds.ts';
+import type { HostFile } from '../domain/host-file.ts';
+import type { Session, Signed } from '../domain/statement.ts';
+import { sessionContext, unwrapSessionKey } from '../seal/session.ts';
+import type { LandingRun } from '../transport/landing.ts';
+import { runKeyFolder } from './folders.ts';
+import { readNotes } from './notes.ts';
+
+/**
+ * Decides by this host's own record whether a session may land, and opens its key. Throws `bad-statement`, `unknown-run`,
+ * `run-closed`, `stale-session` or `tag-mismatch`; nothing of the key gets into an error.
+ */
+export async function authorizeSession(
+  host: { deeds: Deeds; file: HostFile },
+  shown: Signed<Session>,
+): Promise<LandingRun> {
+  const { run, session } = host.deeds.acceptSession(shown);
+  const secret = await readFile(join(runKeyFolder(host.file), session.body.recipient), 'utf8');
+  const key = await unwrapSessionKey(session.body.wrapped, secret);
+  return {
+    run: runName(run),
+    keys: { key, context: sessionContext(session.body, run.method) },
+    number: session.body.number,
+    disks: readNotes(host.deeds, run.migrationId).disks,
+  };
+}
+
+/** A run's name in the journals. */
+export function runName(run: { lineage: string; token: number }): string {
+  return `${run.lineage}/${String(run.token)}`;
+}

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { SealiftError } from '../domain/error.ts';
+import { fence, proveFenced } from '../deed/fence.ts';
+import { markOf } from '../deed/marks.ts';
+import type { FencePlaces } from '../deed/places.ts';
+import type { DeedRecord } from '../deed/record.ts';
+import { findVms } from '../xen/dom0.ts';
+import { domainGone } from '../xen/gone.ts';
+import { asideRoot, copyName } from './folders.ts';
+import type { Host } from './host.ts';
+import { readNotes } from './notes.ts';
+import { ending, inTurn } from './vm-turn.ts';
+
+/**
+ * Puts the fence on the run's copy at this host, the source's or, on its way back, the destination's: storage refuses writers,
+ * configuration, autostart and saved image are moved aside, and all of it is proven. Survives a reboot. Done again, it
+ * proves again. Throws `disk-busy` while a domain or another process still has a disk, `fence-failed`.
+ */
+export async function fenceVm(host: Host, migrationId: string): Promise<void> {
+  const { record, run } = host.deeds.byMigration(migrationId);
+  if (run.state === 'ceded' || run.state === 'returned') return;
+  await inTurn(host, record.lineage, async () => {
+    await refuseLive(host, record);
+    const { intent, places } = host.deeds.mayFence(migrationId, await foundPlaces(host, migrationId, record));
+    const { changed } = await ending(host, intent.id, async () => {
+      const put = await fence(places, markOf(record, 'source'), host.file.fence);
+      await proveFenced(places, markOf(record, 'source'), host.file.fence);
+      await refuseLive(host, record);
+      return put;
+    });
+    host.deeds.noteFenced(migrationId, changed);
+  });
+}
+
+/** Proves once more, right before a deed leaves this host: domain gone, nobody has a disk, opening for write is refused. */
+export async function proveQuiet(host: Host, record: DeedRecord): Promise<void> {
+  if (record.places === null)
+    throw new SealiftError('deed-refused', `${record.vmName} is not fenced on ${host.file.name}`);
+  await refuseLive(host, record);
+  await proveFenced(record.places, markOf(record, 'source'), host.file.fence);
+}
+
+async function refuseLive(host: Host, record: DeedRecord): Promise<void> {
+  if (!(await domainGone(host.toolstack, record.vmUuid))) {
+    throw new SealiftError('disk-busy', `${record.vmName} still has a domain on ${host.file.name}`);
+  }
+}
+
+async function foundPlaces(host: Host, migrationId: string, record: DeedRecord): Promise<FencePlaces> {
+  if (record.places !== null) return record.places;
+  const vm = (await findVms(host.dom0, host.toolstack)).find((one) => one.uuid === record.vmUuid);
+  return {
+    disks: readNotes(host.deeds, migrationId).disks.map(({ vdev, path }) => ({ vdev, path })),
+    configPath: vm?.configPath ?? null,
+    autostartPath: vm?.autostartPath ?? null,
+    savedImagePath: vm?.savedImagePath ?? null,
+    asideFolder: join(asideRoot(host.file), copyName(host.deeds.byMigration(migrationId).run)),
+  };
+}

@@ -1,0 +1,162 @@
+import { unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SealiftError } from '../domain/error.ts';
+import type { Manifest } from '../domain/manifest.ts';
+import type { TransferProgress } from '../domain/progress.ts';
+import type { Deed, Ready, Signed } from '../domain/statement.ts';
+import { fence } from '../deed/fence.ts';
+import { markOf } from '../deed/marks.ts';
+import type { DeedRun } from '../deed/record.ts';
+import { decodeManifest, manifestRoot } from '../seal/manifest.ts';
+import type { WholeManifest } from '../seal/manifest.ts';
+import { openDisk } from '../storage/disk.ts';
+import { parseXlConfig } from '../xen/xl-config/parse.ts';
+import { writeXlConfig } from '../xen/xl-config/write.ts';
+import { translateConfig } from '../xen/translate.ts';
+import { runName } from './authorize.ts';
+import { beating } from './edge.ts';
+import { proveQuiet } from './fencing.ts';
+import { runKeyFolder } from './folders.ts';
+import type { Host } from './host.ts';
+import { disksOf } from './landing-disks.ts';
+import { readNotes, updateNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
+import { inTurn } from './vm-turn.ts';
+
+/**
+ * Destination: reads back from the devices what was not read back yet, refuses further frames, compares every chunk with the
+ * manifest, translates the configuration, fences the landing's disks and signs READY. Tells how many chunks (or the manifest)
+ * are missing instead, when the source has to send again. Throws `preflight-refused` for a configuration that this host must
+ * not run, `manifest-mismatch` for a manifest of something else.
+ */
+export async function makeReady(
+  host: Host,
+  migrationId: string,
+  signal: AbortSignal,
+): Promise<{ ready: Signed<Ready> } | { missingChunks: number }> {
+  const { record, run } = host.deeds.byMigration(migrationId);
+  if (run.root !== null) return { ready: host.deeds.ready(migrationId, run.root) };
+  const notes = readNotes(host.deeds, migrationId);
+  const name = runName(run);
+  const place = { run: name, disks: disksOf(notes) };
+  let progress: TransferProgress | null = null;
+  const readBack = async (): Promise<number> => {
+    const reading = host.landing.readBack(place, (now) => (progress = now), signal);
+    return (await beating(reading, () => progress)).missing.length;
+  };
+  let missing = await readBack();
+  const bytes = host.landing.manifest(name);
+  if (missing > 0 || bytes === null) return { missingChunks: Math.max(1, missing) };
+  await host.landing.drain(name);
+  missing = await readBack();
+  const whole = decodeManifest(bytes);
+  refuseOther(whole.manifest, run, record.vmUuid, notes);
+  missing += dropStrays(host, name, whole);
+  if (missing > 0) {
+    host.landed.reopen(name);
+    return { missingChunks: missing };
+  }
+  const translated = translate(host, whole.manifest, notes);
+  const digests = [];
+  for (const [index, { path }] of notes.disks.entries()) {
+    digests.push({ digest: whole.manifest.disks[index]?.digest ?? '', direct: await readsDirectly(path) });
+  }
+  await host.landing.forget(name);
+  updateNotes(host.deeds, migrationId, { ...translated, autostart: whole.manifest.autostart, digests });
+  const { places } = run;
+  if (places === null) throw new SealiftError('unknown-state', `no places of migration ${migrationId} are kept`);
+  return inTurn(host, record.lineage, async () => {
+    await fence(places, markOf(record, 'landing'), host.file.fence);
+    return { ready: host.deeds.ready(migrationId, manifestRoot(whole.manifest)) };
+  });
+}
+
+/** Source: the point of no return. Proves fence and quiet once more; roots are compared by the record itself. */
+export async function cede(
+  host: Host,
+  ask: { migrationId: string; ready: Signed<Ready> },
+): Promise<{ deed: Signed<Deed>; root: string }> {
+  const { record, run } = host.deeds.byMigration(ask.migrationId);
+  const { root } = ask.ready.body;
+  if (run.state === 'ceded') return { deed: host.deeds.cede(ask.migrationId, ask.ready), root };
+  return inTurn(host, record.lineage, async () => {
+    await proveQuiet(host, record);
+    const deed = host.deeds.cede(ask.migrationId, ask.ready);
+    await host.jobs.stop(ask.migrationId);
+    return { deed, root };
+  });
+}
+
+/** Destination: takes the right over. The run's key has done its work. */
+export async function acceptDeed(host: Host, ask: { migrationId: string; deed: Signed<Deed> }): Promise<void> {
+  const { run } = host.deeds.accept(ask.deed);
+  if (run.migrationId !== ask.migrationId) {
+    throw new SealiftError('bad-statement', `the deed belongs to migration ${run.migrationId}, not ${ask.migrationId}`);
+  }
+  for (const { statement } of host.deeds.statements(run.lineage)) {
+    const { body } = statement;
+    if (body.kind !== 'key' || body.token !== run.token) continue;
+    await unlink(join(runKeyFolder(host.file), body.recipient)).catch(() => undefined);
+  }
+}
+
+/** Takes chunks whose digest is not the manifest's out of the journal; returns how many. */
+function dropStrays(host: Host, name: string, whole: WholeManifest): number {
+  let strays = 0;
+  for (const [disk, digests] of whole.digests.entries()) {
+    const wrong: { disk: number; index: number }[] = [];
+    for (const { index, digest } of host.landed.held(name, disk)) {
+      if (!digest.equals(digests.subarray(index * digest.length, (index + 1) * digest.length)))
+        wrong.push({ disk, index });
+    }
+    if (wrong.length > 0) host.landed.drop(name, wrong);
+    strays += wrong.length;
+  }
+  return strays;
+}
+
+function refuseOther(manifest: Manifest, run: DeedRun, vmUuid: string, notes: RunNotes): void {
+  const shapes = (disks: { vdev: string; sizeBytes: number }[]): string =>
+    disks.map(({ vdev, sizeBytes }) => `${vdev} ${String(sizeBytes)}`).join(', ');
+  for (const [what, is, needed] of [
+    ['lineage', manifest.lineage, run.lineage],
+    ['token', manifest.token, run.token],
+    ['uuid', manifest.vmUuid, vmUuid],
+    ['disks', shapes(manifest.disks), shapes(notes.disks)],
+  ] as const) {
+    if (is !== needed)
+      throw new SealiftError(
+        'manifest-mismatch',
+        `the manifest's ${what} is ${String(is)}, expected ${String(needed)}`,
+      );
+  }
+}
+
+function translate(host: Host, manifest: Manifest, notes: RunNotes): { config: string; changes: string[] } {
+  const { xen } = host.file;
+  const { config, changes, concerns } = translateConfig(parseXlConfig(manifest.config, manifest.vmName), {
+    disks: notes.disks,
+    bridges: xen.bridges,
+    defaultBridge: xen.default_bridge ?? null,
+    uuid: manifest.vmUuid,
+    name: manifest.vmName,
+    paths: xen.paths,
+  });
+  const refused = concerns.filter((concern) => concern.severity === 'refuses');
+  if (refused.length > 0) {
+    throw new SealiftError(
+      'preflight-refused',
+      `${host.file.name} cannot run ${manifest.vmName}: ${refused.map(({ text }) => text).join('; ')}`,
+      {
+        hint: refused[0]?.remedy ?? 'map what it names in the host file of the destination ([xen] paths, bridges)',
+      },
+    );
+  }
+  return { config: writeXlConfig(config), changes };
+}
+
+async function readsDirectly(path: string): Promise<boolean> {
+  const disk = await openDisk(path, 'read');
+  await disk.close();
+  return disk.direct;
+}

@@ -1,0 +1,52 @@
+import { SealiftError } from '../domain/error.ts';
+import type { Deed, Signed } from '../domain/statement.ts';
+import type { DeedRecord } from '../deed/record.ts';
+import { domainsOf } from '../xen/gone.ts';
+import { proveQuiet } from './fencing.ts';
+import { peerIdentity } from './host.ts';
+import type { Host } from './host.ts';
+import { findNotes } from './notes.ts';
+import { inTurn } from './vm-turn.ts';
+
+/** The holder begins to give a VM back to the host that it came from. Throws `revert-refused` when it came from elsewhere. */
+export async function beginReturn(
+  host: Host,
+  ask: { vmUuid: string; to: string },
+): Promise<{ migrationId: string; ranSince: string | null; wasRunning: boolean; from: string }> {
+  const record = recordOf(host, ask.vmUuid);
+  const { run } = host.deeds.beginReturn(record.lineage, peerIdentity(host.file, ask.to));
+  const running = (await domainsOf(host.toolstack, { uuid: ask.vmUuid })).length > 0;
+  return {
+    migrationId: run.migrationId,
+    ranSince: findNotes(host.deeds, run.migrationId)?.startedAt ?? null,
+    wasRunning: running || record.wasRunning === true,
+    from: host.file.name,
+  };
+}
+
+/** The holder gives the right back; its own copy stays, fenced. */
+export async function giveBack(host: Host, migrationId: string): Promise<{ deed: Signed<Deed> }> {
+  const { record, run } = host.deeds.byMigration(migrationId);
+  if (run.state === 'returned') return { deed: host.deeds.giveBack(migrationId) };
+  return inTurn(host, record.lineage, async () => {
+    await proveQuiet(host, record);
+    return { deed: host.deeds.giveBack(migrationId) };
+  });
+}
+
+/** The host that ceded takes the right back. */
+export function takeBack(host: Host, deed: Signed<Deed>): { migrationId: string } {
+  return { migrationId: host.deeds.takeBack(deed).run.migrationId };
+}
+
+/** Ends the hold: the fenced copies that were ceded from here become garbage, which only `removeGarbage` removes. */
+export function finishHold(host: Host, vmUuid: string): { released: string[] } {
+  const released = host.deeds.release(recordOf(host, vmUuid).lineage, host.file.name);
+  return { released: released.filter((run) => !run.collected).map((run) => run.migrationId) };
+}
+
+function recordOf(host: Host, vmUuid: string): DeedRecord {
+  const record = host.deeds.byVm(vmUuid);
+  if (record === null) throw new SealiftError('not-adopted', `${host.file.name} has no record of the VM ${vmUuid}`);
+  return record;
+}

@@ -1,0 +1,107 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { Deeds } from '../deed/deeds.ts';
+import { loadIdentity } from '../deed/identity.ts';
+import type { Identity } from '../deed/identity.ts';
+import { deedTables } from '../deed/tables.ts';
+import { SealiftError } from '../domain/error.ts';
+import { parseHostFile } from '../domain/host-file.ts';
+import type { HostFile } from '../domain/host-file.ts';
+import { claimDom0, openHostState } from '../storage/host-state.ts';
+import type { HostState } from '../storage/host-state.ts';
+import { Journal, journalTables } from '../storage/journal.ts';
+import { startLanding } from '../transport/landing.ts';
+import type { Landing } from '../transport/landing.ts';
+import { landingTables } from '../transport/landing-store.ts';
+import type { Dom0 } from '../xen/dom0.ts';
+import type { Toolstack } from '../xen/toolstack.ts';
+import { xlToolstack } from '../xen/xl.ts';
+import { authorizeSession } from './authorize.ts';
+import { asideRoot, runKeyFolder } from './folders.ts';
+import { TransferJobs } from './jobs.ts';
+import { receiptTables } from './receipt-book.ts';
+import { idle } from './vm-turn.ts';
+
+/** All that a host's steps work with. One process has one host, and owns its state while it runs. */
+export interface Host {
+  readonly file: HostFile;
+  readonly identity: Identity;
+  readonly state: HostState;
+  readonly deeds: Deeds;
+  readonly dom0: Dom0;
+  readonly toolstack: Toolstack;
+  /** What this host's landing holds. */
+  readonly landed: Journal;
+  /** What this host read of its own disks, as a source. */
+  readonly own: Journal;
+  readonly landing: Landing;
+  readonly jobs: TransferJobs;
+  readonly log: Logger;
+}
+
+/**
+ * Opens the host of a host file: identity, database (a second process gets `state-locked`), the owner's mark in dom0
+ * (`copied-host`), and the landing (`port-taken`). Throws `bad-config` when the file does not fit.
+ */
+export async function openHost(filePath: string, log: Logger): Promise<Host> {
+  const file = parseHostFile(await readText(filePath), filePath);
+  const identity = await loadIdentity(file.state);
+  const state = await openHostState(file.state, [deedTables, journalTables, landingTables, receiptTables]);
+  try {
+    await claimDom0(state, file.xen.etc);
+    for (const folder of [runKeyFolder(file), asideRoot(file)]) await mkdir(folder, { recursive: true, mode: 0o700 });
+    const deeds = new Deeds(state.database, identity);
+    const landed = new Journal(state.database, 'landing');
+    const landing = await startLanding({
+      address: file.landing.address,
+      port: file.landing.port,
+      journal: landed,
+      database: state.database,
+      authorize: (session) => authorizeSession({ deeds, file }, session),
+      log,
+    });
+    return {
+      file,
+      identity,
+      state,
+      deeds,
+      dom0: { etcFolder: file.xen.etc, autoFolder: join(file.xen.etc, 'auto'), saveFolder: file.xen.save },
+      toolstack: xlToolstack({ command: file.xen.xl, env: {}, limitMs: file.xen.limit_seconds * 1_000 }),
+      landed,
+      own: new Journal(state.database, 'source'),
+      landing,
+      jobs: new TransferJobs({ orphanMs: file.limits.orphan_seconds * 1_000, atOnce: file.limits.moves }),
+      log,
+    };
+  } catch (error) {
+    state.close();
+    throw error;
+  }
+}
+
+/** Ends the host's transfers and its landing, and gives its state free. What was acknowledged stays. */
+export async function closeHost(host: Host): Promise<void> {
+  await host.jobs.stopAll();
+  await idle(10_000);
+  await host.landing.close();
+  host.state.close();
+}
+
+/** The pinned identity of a peer. Throws `unknown-peer`. */
+export function peerIdentity(file: HostFile, name: string): string {
+  const peer = file.peer.find((one) => one.name === name);
+  if (peer === undefined) throw new SealiftError('unknown-peer', `${file.name} does not trust a host named ${name}`);
+  return peer.identity;
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new SealiftError('bad-config', `cannot read ${path}`, {
+      cause: error,
+      hint: 'make one with: sealift host init',
+    });
+  }
+}

@@ -1,0 +1,122 @@
+import { Context } from '@temporalio/activity';
+import { z } from 'zod';
+import { diskShape } from '../domain/manifest.ts';
+import { probeSpec } from '../domain/migration.ts';
+import { hostName, method, migrationId, poolName, vmName, vmUuid } from '../domain/names.ts';
+import { receipt } from '../domain/receipt.ts';
+import { signedDeed, signedOffer, signedReady, signedRunKey } from '../domain/statement.ts';
+import { destinationSurvey, hostCard as hostCardShape, sourceSurvey } from '../domain/survey.ts';
+import { adoptVm } from './adopt.ts';
+import { hostCard } from './card.ts';
+import { beating, edge, question } from './edge.ts';
+import { fenceVm } from './fencing.ts';
+import { listGarbage, removeGarbage } from './garbage.ts';
+import { acceptDeed, cede, makeReady } from './handover.ts';
+import { beginReturn, finishHold, giveBack, takeBack } from './hold.ts';
+import type { Host } from './host.ts';
+import { readNotes } from './notes.ts';
+import type { HostActivities } from './port.ts';
+import { abortRun, destroyVm, startVm, stopVm } from './power.ts';
+import { probe } from './probe.ts';
+import { receiptsOf } from './receipt-book.ts';
+import { signReceipt } from './receipts.ts';
+import { closeLanding, openRun, receiveRun, runState } from './run.ts';
+import { sealContainer, sendContainer } from './staged.ts';
+import { surveyDestination, surveyLink, surveySource } from './survey.ts';
+import { sendDisks, steerTransfer } from './transfer.ts';
+import { openContainer } from './unstage.ts';
+import { inspectVm, listVms } from './vms.ts';
+
+const vm = z.union([vmUuid, vmName]);
+const who = z.string().min(1).max(200);
+const run = { migrationId };
+const limit = z.number().positive();
+const placement = destinationSurvey.shape.placement;
+
+/** A host's steps as activities: inputs parsed, errors mapped, long ones heartbeating. */
+export function hostActivities(host: Host): HostActivities {
+  const signal = (): AbortSignal => Context.current().cancellationSignal;
+  return {
+    hostCard: question(() => hostCard(host)),
+    listVms: question(() => listVms(host)),
+    inspectVm: edge(z.strictObject({ vm }), (ask) => inspectVm(host, ask.vm)),
+    adoptVm: edge(z.strictObject({ vm, by: who, elsewhere: z.array(hostName) }), (ask) => adoptVm(host, ask)),
+    listGarbage: question(() => listGarbage(host)),
+    removeGarbage: edge(z.strictObject({ ids: z.array(z.string()), by: who }), (ask) => removeGarbage(host, ask)),
+    findReceipts: edge(z.strictObject({ vm: vm.optional(), migrationId: migrationId.optional() }), (ask) =>
+      Promise.resolve(receiptsOf(host.state.database, ask)),
+    ),
+    runState: edge(z.strictObject(run), (ask) => runState(host, ask.migrationId)),
+
+    surveySource: edge(z.strictObject({ vmUuid, to: hostName, method }), (ask) => surveySource(host, ask)),
+    surveyDestination: edge(z.strictObject({ source: sourceSurvey, method, pool: poolName.optional() }), (ask) =>
+      surveyDestination(host, ask),
+    ),
+    surveyLink: edge(z.strictObject({ destination: hostCardShape }), (ask) => surveyLink(ask)),
+
+    openRun: edge(
+      z.strictObject({
+        input: z.object({ migrationId, vmUuid, vmName, method }),
+        to: hostName,
+        supersede: migrationId.optional(),
+      }),
+      (ask) => openRun(host, ask),
+    ),
+    receiveRun: edge(
+      z.strictObject({ offer: signedOffer, placement, disks: z.array(diskShape).min(1), from: hostName }),
+      (ask) => receiveRun(host, ask),
+    ),
+    stopVm: edge(z.strictObject({ ...run, graceMs: z.int().min(0) }), (ask) =>
+      beating(stopVm(host, ask, signal()), () => ({ waitsFor: 'shutdown' })),
+    ),
+    destroyVm: edge(z.strictObject(run), (ask) => beating(destroyVm(host, ask.migrationId), () => null)),
+    fenceVm: edge(z.strictObject(run), (ask) => beating(fenceVm(host, ask.migrationId), () => null)),
+
+    sendDisks: edge(
+      z.strictObject({
+        ...run,
+        key: signedRunKey,
+        destination: hostCardShape,
+        streams: z.int().min(1).max(64).optional(),
+        limitBytesPerSecond: limit.optional(),
+        round: z.int().min(0).optional(),
+      }),
+      (ask) => sendDisks(host, ask),
+    ),
+    sealContainer: edge(z.strictObject({ ...run, key: signedRunKey }), (ask) => sealContainer(host, ask)),
+    sendContainer: edge(
+      z.strictObject({ ...run, destination: hostCardShape, limitBytesPerSecond: limit.optional() }),
+      (ask) => sendContainer(host, ask),
+    ),
+    openContainer: edge(z.strictObject(run), (ask) => openContainer(host, ask.migrationId, signal())),
+    steerTransfer: edge(
+      z.strictObject({ ...run, paused: z.boolean().optional(), limitBytesPerSecond: limit.nullable().optional() }),
+      (ask) => steerTransfer(host, ask),
+    ),
+
+    makeReady: edge(z.strictObject(run), (ask) => makeReady(host, ask.migrationId, signal())),
+    cede: edge(z.strictObject({ ...run, ready: signedReady }), (ask) => cede(host, ask)),
+    acceptDeed: edge(z.strictObject({ ...run, deed: signedDeed }), (ask) => acceptDeed(host, ask)),
+    startVm: edge(z.strictObject({ ...run, start: z.boolean() }), (ask) => beating(startVm(host, ask), () => null)),
+    probeVm: edge(z.strictObject({ ...run, probe: probeSpec }), (ask) => {
+      const { record } = host.deeds.byMigration(ask.migrationId);
+      const probed = {
+        vmName: record.vmName,
+        vmUuid: record.vmUuid,
+        diskPaths: readNotes(host.deeds, ask.migrationId).disks.map((disk) => disk.path),
+        commands: host.file.probe,
+      };
+      return beating(probe(host.toolstack, probed, ask.probe, signal()), () => null);
+    }),
+    signReceipt: edge(z.strictObject({ ...run, receipt }), (ask) =>
+      Promise.resolve(signReceipt(host, ask.migrationId, ask.receipt)),
+    ),
+    abortRun: edge(z.strictObject(run), (ask) => beating(abortRun(host, ask.migrationId), () => null)),
+    closeLanding: edge(z.strictObject(run), (ask) => closeLanding(host, ask.migrationId)),
+
+    beginReturn: edge(z.strictObject({ vmUuid, to: hostName }), (ask) => beginReturn(host, ask)),
+    giveBack: edge(z.strictObject(run), (ask) => giveBack(host, ask.migrationId)),
+    takeBack: edge(z.strictObject({ deed: signedDeed }), (ask) => Promise.resolve(takeBack(host, ask.deed))),
+    finishHold: edge(z.strictObject({ vmUuid }), (ask) => Promise.resolve(finishHold(host, ask.vmUuid))),
+  };
+}

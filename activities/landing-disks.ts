@@ -1,0 +1,115 @@
+import { join } from 'node:path';
+import { unfence } from '../deed/fence.ts';
+import type { FencePlaces } from '../deed/places.ts';
+import type { DeedRun } from '../deed/record.ts';
+import { SealiftError } from '../domain/error.ts';
+import type { DiskShape } from '../domain/manifest.ts';
+import type { Offer } from '../domain/statement.ts';
+import type { DestinationSurvey } from '../domain/survey.ts';
+import { writeMark } from '../storage/mark.ts';
+import { allocateDisk } from '../storage/pool.ts';
+import { runName } from './authorize.ts';
+import { asideRoot, copyName, landingFolder } from './folders.ts';
+import type { Host } from './host.ts';
+import { emptyNotes, findNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
+import { choosePool, reservedBytes } from './survey.ts';
+
+interface Wanted {
+  offer: Offer;
+  placement: DestinationSurvey['placement'];
+  disks: DiskShape[];
+}
+
+/** Where the landing's disks of a run will lie: those of an abandoned landing of the same VM, else new private names. */
+export function planPlaces(host: Host, wanted: Wanted): FencePlaces {
+  const earlier = abandonedLanding(host, wanted);
+  const disks =
+    earlier?.notes.disks.map(({ vdev, path }) => ({ vdev, path })) ??
+    wanted.disks.map(({ vdev }) => {
+      const pool = choosePool(host, wanted.placement.find((one) => one.vdev === vdev)?.pool);
+      return { vdev, path: join(pool.path, landingFolder(wanted.offer), `${vdev}.raw`) };
+    });
+  const asideFolder = join(asideRoot(host.file), copyName(wanted.offer));
+  return { disks, configPath: null, autostartPath: null, savedImagePath: null, asideFolder };
+}
+
+/** Makes or takes over the disks that `planPlaces` gave, marks them, opens their journal and writes the run's notes. */
+export async function prepareDisks(host: Host, wanted: Wanted, places: FencePlaces): Promise<void> {
+  const { offer } = wanted;
+  const { lineage, token, vmUuid, vmName } = offer;
+  const earlier = landingAt(host, offer, places);
+  const disks = earlier?.notes.disks.map((disk) => ({ ...disk, fresh: false })) ?? (await makeDisks(host, wanted));
+  if (earlier?.run.places != null)
+    await unfence(earlier.run.places, { v: 1, lineage, token, role: 'landing', vmUuid, vmName });
+  for (const { path } of disks) await writeMark(path, { v: 1, lineage, token, role: 'landing', vmUuid, vmName });
+  if (earlier !== null) await host.landing.forget(runName(earlier.run));
+  // One transaction: a crash in between would leave the disks to nobody.
+  host.state.database.transaction(() => {
+    host.landed.open(
+      runName(offer),
+      disks.map(({ sizeBytes }, disk) => ({ disk, sizeBytes })),
+    );
+    if (earlier !== null) {
+      host.landed.adopt(runName(earlier.run), runName(offer));
+      host.deeds.setNotes(earlier.run.migrationId, { ...earlier.notes, disks: [] });
+    }
+    host.deeds.setNotes(offer.migrationId, { ...emptyNotes, disks });
+  });
+}
+
+async function makeDisks(host: Host, wanted: Wanted): Promise<RunNotes['disks']> {
+  const made: RunNotes['disks'] = [];
+  for (const shape of wanted.disks) {
+    const pool = choosePool(host, wanted.placement.find(({ vdev }) => vdev === shape.vdev)?.pool);
+    const path = await allocateDisk(pool, {
+      folder: landingFolder(wanted.offer),
+      vdev: shape.vdev,
+      sizeBytes: shape.sizeBytes,
+      reservedBytes: await reservedBytes(host, pool),
+    });
+    made.push({ ...shape, path, fresh: true });
+  }
+  return made;
+}
+
+interface Landing {
+  run: DeedRun;
+  notes: RunNotes;
+}
+
+/** The newest landing of the VM's lineage here that was given up, with disks of the same shapes. */
+function abandonedLanding(host: Host, wanted: Wanted): Landing | null {
+  const shapes = (disks: DiskShape[]): string => JSON.stringify(disks.map(({ vdev, sizeBytes }) => [vdev, sizeBytes]));
+  return (
+    earlierLandings(host, wanted.offer)
+      .reverse()
+      .find(({ notes }) => shapes(notes.disks) === shapes(wanted.disks)) ?? null
+  );
+}
+
+/** The earlier landing whose disks lie at `places`; null when they are to be made new. */
+function landingAt(host: Host, offer: Offer, places: FencePlaces): Landing | null {
+  const paths = JSON.stringify(places.disks.map((disk) => disk.path));
+  return (
+    earlierLandings(host, offer).find(({ notes }) => JSON.stringify(notes.disks.map((disk) => disk.path)) === paths) ??
+    null
+  );
+}
+
+function earlierLandings(host: Host, offer: Offer): Landing[] {
+  const landings: Landing[] = [];
+  for (const run of host.deeds.runs(offer.lineage)) {
+    if (run.role !== 'destination' || run.token >= offer.token || run.collected) continue;
+    if (run.state !== 'open' && run.state !== 'aborted') continue;
+    const notes = findNotes(host.deeds, run.migrationId);
+    if (notes !== null && notes.disks.length > 0) landings.push({ run, notes });
+  }
+  return landings;
+}
+
+/** The disks of a run's notes. Throws `unknown-run` when a later run has taken them over. */
+export function disksOf(notes: RunNotes): RunNotes['disks'] {
+  if (notes.disks.length === 0) throw new SealiftError('unknown-run', "the run's disks were taken over by a later run");
+  return notes.disks;
+}

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { SealiftError } from '../domain/error.ts';
+import { diskShape } from '../domain/manifest.ts';
+import type { Deeds } from '../deed/deeds.ts';
+
+/** What a host keeps for itself of a run, beside the deed's record: paths and configuration, told to nobody. */
+const runNotes = z.strictObject({
+  /** Source: as it crosses, uuid and MACs pinned. Destination: translated, null before READY. */
+  config: z.string().nullable(),
+  autostart: z.boolean(),
+  /** The configuration's file in dom0; null when the source's domain was made from none that is known. */
+  configPath: z.string().nullable(),
+  disks: z.array(diskShape.extend({ path: z.string(), fresh: z.boolean() })),
+  /** What a person asked of the transfer; holds for later sessions of the run too. */
+  steer: z.strictObject({ paused: z.boolean(), limitBytesPerSecond: z.int().nullable() }),
+  /** Source: what the last finished transfer was, and which round it was. */
+  sent: z
+    .strictObject({ round: z.int(), plainBytes: z.int(), wireBytes: z.int(), retries: z.int(), streams: z.int() })
+    .nullable(),
+  /** Source, `staged`: how far the container is. `session` names the file; `bytes` is null until it is whole. */
+  container: z.strictObject({ session: z.int(), bytes: z.int().nullable(), syncedBytes: z.int() }).nullable(),
+  /** Destination: what the translator changed, redacted. */
+  changes: z.array(z.string()),
+  /** Destination: per disk of the manifest its digest, from READY on; whether the read-back bypassed the page cache. */
+  digests: z.array(z.strictObject({ digest: z.string(), direct: z.boolean() })).nullable(),
+  /** When the VM was first started under this run's deed. */
+  startedAt: z.iso.datetime().nullable(),
+});
+export type RunNotes = z.infer<typeof runNotes>;
+
+export const emptyNotes: RunNotes = {
+  config: null,
+  autostart: false,
+  configPath: null,
+  disks: [],
+  steer: { paused: false, limitBytesPerSecond: null },
+  sent: null,
+  container: null,
+  changes: [],
+  digests: null,
+  startedAt: null,
+};
+
+/** The notes of a migration's run; null while there are none. Throws `unknown-run`, and `unknown-state` for notes that do not parse. */
+export function findNotes(deeds: Deeds, migrationId: string): RunNotes | null {
+  const { notes } = deeds.byMigration(migrationId).run;
+  if (notes === null) return null;
+  const parsed = runNotes.safeParse(notes);
+  if (!parsed.success) throw new SealiftError('unknown-state', `the notes of migration ${migrationId} do not parse`);
+  return parsed.data;
+}
+
+/** The same where a run without notes is a run that was not finished opening. */
+export function readNotes(deeds: Deeds, migrationId: string): RunNotes {
+  const notes = findNotes(deeds, migrationId);
+  if (notes === null)
+    throw new SealiftError('unknown-run', `the run of migration ${migrationId} was not opened to its end`);
+  return notes;
+}
+
+/** Changes some of a run's notes; durable when it returns. */
+export function updateNotes(deeds: Deeds, migrationId: string, change: Partial<RunNotes>): void {
+  deeds.setNotes(migrationId, { ...(findNotes(deeds, migrationId) ?? emptyNotes), ...change });
+}

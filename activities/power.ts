@@ -1,0 +1,175 @@
+import { mkdir, open, readFile, rename, symlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { SealiftError } from '../domain/error.ts';
+import { unfence } from '../deed/fence.ts';
+import { markOf } from '../deed/marks.ts';
+import type { DeedRecord } from '../deed/record.ts';
+import { awaitGone, domainsOf } from '../xen/gone.ts';
+import type { Host } from './host.ts';
+import { isUnknownRun } from './edge.ts';
+import { readNotes, updateNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
+import type { RunState } from './port.ts';
+import { runState } from './run.ts';
+import { ending, inTurn } from './vm-turn.ts';
+
+/** How long a destroyed domain may be dying. */
+const dyingLimitMs = 30_000;
+
+/**
+ * Orders the run's guest to shut down and waits until its domain is gone. `stuck`: it is still there, or came back by a
+ * reboot, after `graceMs`. A domain that shut down but is kept by its configuration is destroyed: nothing is lost.
+ */
+export async function stopVm(
+  host: Host,
+  ask: { migrationId: string; graceMs: number },
+  signal: AbortSignal,
+): Promise<{ outcome: 'stopped' | 'stuck'; wasRunning: boolean; detail: string }> {
+  const { record, run } = host.deeds.byMigration(ask.migrationId);
+  if (run.state === 'ceded' || run.state === 'returned') {
+    return { outcome: 'stopped', wasRunning: run.wasRunning ?? false, detail: `the run is ${run.state}` };
+  }
+  return inTurn(host, record.lineage, async () => {
+    const running = (await domainsOf(host.toolstack, { uuid: record.vmUuid })).length > 0;
+    const { intent, wasRunning } = host.deeds.mayStop(ask.migrationId, running);
+    let end: Awaited<ReturnType<typeof awaitGone>> = 'gone';
+    try {
+      if (running) {
+        await host.toolstack.shutdown(record.vmUuid);
+        end = await awaitGone(host.toolstack, record.vmUuid, { limitMs: ask.graceMs, signal });
+        if (end === 'kept') end = await pullPlug(host, record);
+      }
+    } finally {
+      host.deeds.endIntent(intent.id, end === 'gone');
+    }
+    if (end === 'gone') return { outcome: 'stopped', wasRunning, detail: running ? 'shut down' : 'was not running' };
+    const detail =
+      end === 'rebooted'
+        ? 'it rebooted instead of halting'
+        : `it has not shut down after ${String(ask.graceMs / 1_000)} s`;
+    return { outcome: 'stuck', wasRunning, detail };
+  });
+}
+
+/** Pulls the plug of the run's guest, by a person's choice; logged. */
+export async function destroyVm(host: Host, migrationId: string): Promise<void> {
+  const { record } = host.deeds.byMigration(migrationId);
+  await inTurn(host, record.lineage, async () => {
+    const running = (await domainsOf(host.toolstack, { uuid: record.vmUuid })).length > 0;
+    const { intent } = host.deeds.mayStop(migrationId, running);
+    let gone = false;
+    try {
+      gone = (await pullPlug(host, record)) === 'gone';
+    } finally {
+      host.deeds.endIntent(intent.id, gone);
+    }
+    host.deeds.log({
+      who: host.file.name,
+      what: 'destroy',
+      lineage: record.lineage,
+      detail: `migration ${migrationId}`,
+    });
+    if (!gone) throw new SealiftError('disk-busy', `${record.vmName} was destroyed and is still dying`);
+  });
+}
+
+/**
+ * Only at the holder, with no run open: takes the fence off, writes the configuration where none is, restores autostart, and
+ * when `start` is asked starts the domain, paused first to see that it is ours. May be run again at any point.
+ */
+export async function startVm(
+  host: Host,
+  ask: { migrationId: string; start: boolean },
+): Promise<{ started: boolean; changes: string[] }> {
+  const { record, run } = host.deeds.byMigration(ask.migrationId);
+  const notes = readNotes(host.deeds, ask.migrationId);
+  await inTurn(host, record.lineage, async () => {
+    const unfencing = host.deeds.mayUnfence(record.lineage);
+    const configPath = await ending(host, unfencing.intent.id, async () => {
+      if (unfencing.places !== null) await unfence(unfencing.places, markOf(record, 'source'));
+      return define(host, record, notes, run.role === 'destination');
+    });
+    if (!ask.start) return;
+    const starting = host.deeds.mayStart(record.lineage);
+    await ending(host, starting.id, () => startPaused(host, record, configPath));
+    if (notes.startedAt === null) updateNotes(host.deeds, ask.migrationId, { startedAt: new Date().toISOString() });
+  });
+  return { started: ask.start, changes: notes.changes };
+}
+
+/**
+ * Ends the run before its cede, and brings the VM back to the power state that was found. At a host that has the VM on its
+ * way back, gives that return up. Throws `abort-refused` after the cede.
+ */
+export async function abortRun(host: Host, migrationId: string): Promise<RunState & { restarted: boolean }> {
+  try {
+    const { run } = host.deeds.byMigration(migrationId);
+    if (run.role === 'source') host.deeds.abort(migrationId);
+    else host.deeds.abortReturn(migrationId);
+  } catch (error) {
+    // Withdraws the migration for good, so that an open that comes late is refused.
+    if (isUnknownRun(error)) host.deeds.abort(migrationId);
+    throw error;
+  }
+  await host.jobs.stop(migrationId);
+  const { record } = host.deeds.byMigration(migrationId);
+  const start = record.wasRunning === true;
+  if (record.state === 'holder' && record.runToken === 0 && (start || record.places !== null)) {
+    await startVm(host, { migrationId, start });
+  }
+  return { ...(await runState(host, migrationId)), restarted: start };
+}
+
+async function pullPlug(host: Host, record: DeedRecord): Promise<Awaited<ReturnType<typeof awaitGone>>> {
+  await host.toolstack.destroy(record.vmUuid);
+  return awaitGone(host.toolstack, record.vmUuid, { limitMs: dyingLimitMs });
+}
+
+async function startPaused(host: Host, record: DeedRecord, configPath: string): Promise<void> {
+  await host.toolstack.create(configPath, { paused: true });
+  const domains = await domainsOf(host.toolstack, { uuid: record.vmUuid });
+  if (domains.length !== 1) {
+    throw new SealiftError(
+      'unknown-state',
+      `${record.vmName} was started and ${String(domains.length)} domains have its uuid`,
+    );
+  }
+  await host.toolstack.unpause(record.vmUuid);
+}
+
+/** The configuration's file; written, durably and with its autostart link, where the VM has none yet. */
+async function define(host: Host, record: DeedRecord, notes: RunNotes, here: boolean): Promise<string> {
+  if (notes.configPath !== null && !here) return notes.configPath;
+  if (notes.config === null) throw new SealiftError('unknown-state', `no configuration of ${record.vmName} is kept`);
+  const path = join(host.dom0.etcFolder, `${record.vmName}.cfg`);
+  const found = await readFile(path, 'utf8').catch(() => null);
+  if (found !== null && found !== notes.config) {
+    throw new SealiftError('name-taken', `${path} is there already, and is another configuration`);
+  }
+  if (found === null) await writeDurably(path, notes.config);
+  if (notes.autostart) {
+    await mkdir(host.dom0.autoFolder, { recursive: true });
+    await symlink(path, join(host.dom0.autoFolder, basename(path))).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    });
+  }
+  return path;
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const unfinished = `${path}.sealift-new`;
+  const file = await open(unfinished, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(unfinished, path);
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

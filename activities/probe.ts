@@ -1,0 +1,113 @@
+import { stat } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { SealiftError } from '../domain/error.ts';
+import type { ProbeSpec } from '../domain/migration.ts';
+import type { ReceiptBody } from '../domain/receipt.ts';
+import type { Domain, Toolstack } from '../xen/toolstack.ts';
+
+type Check = ReceiptBody['probe'][number];
+
+interface Probed {
+  vmName: string;
+  vmUuid: string;
+  diskPaths: string[];
+  /** The host file's named commands. */
+  commands: Record<string, string[]>;
+}
+
+/**
+ * Probes a started VM: its domain is there and keeps its domain id (so it is not restarting), and what `spec` asks for,
+ * each tried until `spec.limitMs` is over or `signal` fires. Checks that fail are reported, not thrown.
+ */
+export async function probe(toolstack: Toolstack, vm: Probed, spec: ProbeSpec, signal: AbortSignal): Promise<Check[]> {
+  const deadline = performance.now() + spec.limitMs;
+  const checks: [string, () => Promise<string>][] = [['domain', domainStays(toolstack, vm)]];
+  if (spec.diskWrites) checks.push(['disk-writes', diskIsWritten(vm.diskPaths)]);
+  if (spec.ping !== undefined) checks.push([`ping ${spec.ping}`, ping(spec.ping)]);
+  if (spec.tcp !== undefined) checks.push([`tcp ${spec.tcp.address}:${spec.tcp.port}`, tcp(spec.tcp)]);
+  if (spec.command !== undefined) checks.push([`command ${spec.command}`, command(spec.command, vm)]);
+  const results: Check[] = [];
+  for (const [name, attempt] of checks) results.push(await untilPassed(name, attempt, deadline, signal));
+  return results;
+}
+
+async function untilPassed(
+  check: string,
+  attempt: () => Promise<string>,
+  deadline: number,
+  signal: AbortSignal,
+): Promise<Check> {
+  for (;;) {
+    try {
+      return { check, passed: true, detail: await attempt() };
+    } catch (error) {
+      if (performance.now() > deadline || signal.aborted) {
+        return { check, passed: false, detail: error instanceof Error ? error.message.slice(0, 200) : 'failed' };
+      }
+    }
+    await sleep(100, undefined, { signal });
+  }
+}
+
+/** Passes when two looks, a moment apart, find the same domain id alive. */
+function domainStays(toolstack: Toolstack, vm: Probed): () => Promise<string> {
+  let before: Domain | undefined;
+  return async () => {
+    const now = (await toolstack.list()).find((domain) => domain.uuid === vm.vmUuid);
+    const seen = before;
+    before = now;
+    if (now === undefined || !['running', 'paused'].includes(now.state))
+      throw new SealiftError('probe-failed', `no live domain ${vm.vmName}`);
+    if (seen?.domid !== now.domid) throw new SealiftError('probe-failed', `domain ${vm.vmName} was seen once only`);
+    return `domain ${now.domid} is ${now.state}`;
+  };
+}
+
+/** Passes when one of the disks was modified since the first look. */
+function diskIsWritten(paths: string[]): () => Promise<string> {
+  const first = new Map<string, bigint>();
+  return async () => {
+    for (const path of paths) {
+      const { mtimeNs } = await stat(path, { bigint: true });
+      const seen = first.get(path);
+      if (seen === undefined) first.set(path, mtimeNs);
+      else if (seen !== mtimeNs) return 'the guest writes to its disks';
+    }
+    throw new SealiftError('probe-failed', 'no write to any disk was seen');
+  };
+}
+
+function ping(address: string): () => Promise<string> {
+  return async () => {
+    await execa('ping', ['-c', '1', '-W', '2', '--', address], { timeout: 5_000 });
+    return 'answers';
+  };
+}
+
+function tcp(target: { address: string; port: number }): () => Promise<string> {
+  return () =>
+    new Promise((resolve, reject) => {
+      const socket = connect({ host: target.address, port: target.port, timeout: 3_000 });
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve('accepts connections');
+      });
+      socket.once('timeout', () => socket.destroy(new Error('no answer within 3 s')));
+      socket.once('error', reject);
+    });
+}
+
+function command(name: string, vm: Probed): () => Promise<string> {
+  return async () => {
+    const [file, ...args] = vm.commands[name] ?? [];
+    if (file === undefined) throw new SealiftError('bad-usage', `no probe command "${name}" in the host's file`);
+    await execa(
+      file,
+      args.map((arg) => arg.replaceAll('{vm}', vm.vmName)),
+      { timeout: 30_000 },
+    );
+    return 'exit 0';
+  };
+}

@@ -1,0 +1,132 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SealiftError } from '../domain/error.ts';
+import type { DiskShape } from '../domain/manifest.ts';
+import type { MigrationInput } from '../domain/migration.ts';
+import type { Offer, RunKey, Signed } from '../domain/statement.ts';
+import type { DestinationSurvey } from '../domain/survey.ts';
+import { newRunKey } from '../seal/run-key.ts';
+import { domainsOf } from '../xen/gone.ts';
+import { pinConfig } from '../xen/pin.ts';
+import { writeXlConfig } from '../xen/xl-config/write.ts';
+import { runName } from './authorize.ts';
+import { runKeyFolder } from './folders.ts';
+import { peerIdentity } from './host.ts';
+import type { Host } from './host.ts';
+import { planPlaces, prepareDisks } from './landing-disks.ts';
+import { emptyNotes, findNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
+import type { RunState } from './port.ts';
+import { examineDisks, findVm } from './vms.ts';
+
+/** Source: opens the run of a migration, or gives the one that is open. What crosses is written down here, once. */
+export async function openRun(
+  host: Host,
+  ask: {
+    input: Pick<MigrationInput, 'migrationId' | 'vmUuid' | 'vmName' | 'method'>;
+    to: string;
+    supersede?: string | undefined;
+  },
+): Promise<{ offer: Signed<Offer>; state: RunState }> {
+  const { migrationId, vmUuid } = ask.input;
+  const to = peerIdentity(host.file, ask.to);
+  const known = host.deeds.hasRun(migrationId) && findNotes(host.deeds, migrationId) !== null;
+  const notes = known ? null : await sourceNotes(host, vmUuid);
+  const offer = host.deeds.open({ ...ask.input, to, supersede: ask.supersede });
+  if (notes !== null) {
+    host.state.database.transaction(() => {
+      host.own.open(
+        runName(offer.body),
+        notes.disks.map(({ sizeBytes }, disk) => ({ disk, sizeBytes })),
+      );
+      host.deeds.setNotes(migrationId, notes);
+    });
+  }
+  if (ask.supersede !== undefined) await host.jobs.stop(ask.supersede);
+  return { offer, state: await runState(host, migrationId) };
+}
+
+/**
+ * Destination: reserves for the offered run. Draws the run's key, makes its disks under private names, or takes over those
+ * of an abandoned landing of the same VM with what their journal holds. A repetition gives the same key.
+ */
+export async function receiveRun(
+  host: Host,
+  ask: { offer: Signed<Offer>; placement: DestinationSurvey['placement']; disks: DiskShape[]; from: string },
+): Promise<{ key: Signed<RunKey>; state: RunState }> {
+  const offer = ask.offer.body;
+  const from = peerIdentity(host.file, ask.from);
+  const known = host.deeds.hasRun(offer.migrationId);
+  const recipient = known ? ownRecipient(host, offer) : await drawKey(host);
+  const wanted = { ...ask, offer };
+  const key = host.deeds.receive({ offer: ask.offer, from, recipient, places: planPlaces(host, wanted) });
+  const { places } = host.deeds.byMigration(offer.migrationId).run;
+  if (places !== null && findNotes(host.deeds, offer.migrationId) === null) await prepareDisks(host, wanted, places);
+  return { key, state: await runState(host, offer.migrationId) };
+}
+
+/** What this host's own record says of a run. Throws `unknown-run`. */
+export async function runState(host: Host, migrationId: string): Promise<RunState> {
+  const { record, run } = host.deeds.byMigration(migrationId);
+  const [domain] = await domainsOf(host.toolstack, { uuid: record.vmUuid });
+  return {
+    deedState: record.state,
+    token: run.token,
+    run: run.state,
+    domain: domain?.state ?? 'stopped',
+    fenced: record.places !== null,
+  };
+}
+
+/** Destination: the run's landing takes no more frames; its chunks and its journal stay. */
+export async function closeLanding(host: Host, migrationId: string): Promise<void> {
+  if (!host.deeds.hasRun(migrationId)) return;
+  const run = host.deeds.closeLanding(migrationId);
+  await host.landing.forget(runName(run));
+}
+
+async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
+  const { found, all } = await findVm(host, vmUuid);
+  if (found.config === null) {
+    throw new SealiftError('config-syntax', `${found.name} has no readable configuration on ${host.file.name}`);
+  }
+  const { disks, concerns } = await examineDisks(found, all);
+  const refused = concerns.find((concern) => concern.severity === 'refuses');
+  if (refused !== undefined) throw new SealiftError('preflight-refused', `${found.name}: ${refused.text}`);
+  const running = found.domid === null ? null : await host.toolstack.runningConfig(vmUuid);
+  return {
+    ...emptyNotes,
+    config: writeXlConfig(pinConfig(found.config, vmUuid, running).config),
+    autostart: found.autostartPath !== null,
+    configPath: found.configPath,
+    disks: disks.map(({ vdev, sizeBytes, sectorBytes, path }) => ({
+      vdev,
+      sizeBytes,
+      sectorBytes,
+      path,
+      fresh: false,
+    })),
+  };
+}
+
+/** The key that this host signed for the run already. */
+function ownRecipient(host: Host, offer: Offer): string {
+  for (const { statement } of host.deeds.statements(offer.lineage)) {
+    const { body } = statement;
+    if (body.kind === 'key' && body.token === offer.token && body.from === host.identity.name) return body.recipient;
+  }
+  throw new SealiftError('unknown-state', `the key of migration ${offer.migrationId} is not kept`);
+}
+
+/** Draws a run's key pair and keeps its secret, durably, before anything is signed about it. */
+async function drawKey(host: Host): Promise<string> {
+  const { secret, recipient } = await newRunKey();
+  const file = await open(join(runKeyFolder(host.file), recipient), 'wx', 0o600);
+  try {
+    await file.writeFile(secret);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return recipient;
+}

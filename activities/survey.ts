@@ -1,0 +1,198 @@
+import { SealiftError, isSealiftError } from '../domain/error.ts';
+import type { Method } from '../domain/names.ts';
+import { protocolVersion } from '../domain/statement.ts';
+import type { Concern, DestinationSurvey, HostCard, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
+import { fenceKind } from '../deed/fence.ts';
+import { poolSpace, unwrittenBytes } from '../storage/pool.ts';
+import type { Pool } from '../storage/pool.ts';
+import { measureRoundTrip } from '../transport/round-trip.ts';
+import { findVms } from '../xen/dom0.ts';
+import { hostCard } from './card.ts';
+import type { Host } from './host.ts';
+import { findNotes } from './notes.ts';
+import { concernsOf, examineDisks, findVm, note, refusal } from './vms.ts';
+
+/** Looks at the VM where it is: nothing is changed. Throws `unknown-vm`. */
+export async function surveySource(
+  host: Host,
+  ask: { vmUuid: string; to: string; method: Method },
+): Promise<SourceSurvey> {
+  const { found, all } = await findVm(host, ask.vmUuid);
+  const { disks, concerns } = await examineDisks(found, all);
+  const record = host.deeds.byVm(ask.vmUuid);
+  if (record === null) {
+    concerns.push(
+      refusal(
+        'not-adopted',
+        `${found.name} is not adopted on ${host.file.name}`,
+        `sealift vm adopt ${found.name} --host ${host.file.name}`,
+      ),
+    );
+  } else if (record.state !== 'holder') {
+    concerns.push(
+      refusal('deed-refused', `${host.file.name} does not hold the deed of ${found.name}: it is ${record.state}`),
+    );
+  }
+  concerns.push(...concernsOf(found), ...peerConcerns(host, ask.to));
+  if (found.savedImagePath !== null)
+    concerns.push(refusal('saved-image', 'xendomains keeps a saved image of it, which is older than its disks'));
+  for (const disk of disks) {
+    if (disk.problem !== null) continue;
+    if ((await fenceKind(disk.path)) === null && host.file.fence === 'immutable') {
+      concerns.push(refusal('fence-failed', `disk ${disk.vdev}: its file system cannot make files immutable`));
+    }
+  }
+  if (ask.method === 'staged' && host.file.ssh === undefined) {
+    concerns.push(
+      refusal('staged-unready', `${host.file.name} has no [ssh] in its file`, 'see docs/hosts.md, "staged"'),
+    );
+  }
+  return {
+    host: await hostCard(host),
+    vmUuid: ask.vmUuid,
+    vmName: found.name,
+    state: found.state,
+    memoryBytes: found.memoryBytes,
+    disks: disks.map(({ vdev, sizeBytes, sectorBytes }) => ({ vdev, sizeBytes, sectorBytes })),
+    deed:
+      record === null
+        ? null
+        : { lineage: record.lineage, token: record.token, state: record.state, runToken: record.runToken },
+    concerns,
+  };
+}
+
+/** Looks at the destination: names, memory, space, versions. */
+export async function surveyDestination(
+  host: Host,
+  ask: { source: SourceSurvey; method: Method; pool?: string | undefined },
+): Promise<DestinationSurvey> {
+  const { source } = ask;
+  const card = await hostCard(host);
+  const concerns: Concern[] = [...peerConcerns(host, source.host.name), ...versionConcerns(card, source.host)];
+  const peer = host.file.peer.find((one) => one.name === source.host.name);
+  if (peer !== undefined && peer.identity !== source.host.identity) {
+    concerns.push(
+      refusal('unknown-peer', `${source.host.name} shows another identity than the one ${host.file.name} trusts`),
+    );
+  }
+  concerns.push(...(await takenConcerns(host, source)));
+  if (card.freeMemoryBytes < source.memoryBytes) {
+    concerns.push(
+      refusal(
+        'no-memory',
+        `${card.name} has ${mib(card.freeMemoryBytes)} MiB of memory free, ${mib(source.memoryBytes)} MiB are needed`,
+      ),
+    );
+  }
+  if (ask.method === 'staged' && card.staging === null) {
+    concerns.push(
+      refusal('staged-unready', `${card.name} has no [staging] in its file`, 'see docs/hosts.md, "staged"'),
+    );
+  }
+  const pool = choosePool(host, ask.pool);
+  concerns.push(...(await spaceConcerns(host, pool, source)));
+  return { host: card, placement: source.disks.map(({ vdev }) => ({ vdev, pool: pool.name })), concerns };
+}
+
+/** Measures the round trip to the destination's landing. A landing that does not answer is a concern, not an error. */
+export async function surveyLink(ask: { destination: HostCard }): Promise<LinkSurvey> {
+  try {
+    return { rttMs: await measureRoundTrip(ask.destination.landing), concerns: [] };
+  } catch (error) {
+    if (!isSealiftError(error)) throw error;
+    return { rttMs: 0, concerns: [refusal(error.type, error.message, error.hint ?? null)] };
+  }
+}
+
+/** The pool that a person named, else the first. Throws `bad-usage`. */
+export function choosePool(host: Host, name: string | undefined): Pool {
+  const pool = name === undefined ? host.file.pool[0] : host.file.pool.find((one) => one.name === name);
+  if (pool === undefined) throw new SealiftError('bad-usage', `${host.file.name} has no pool named ${String(name)}`);
+  return pool;
+}
+
+/** What landings under way in a pool may still write, in bytes. */
+export async function reservedBytes(host: Host, pool: Pool): Promise<number> {
+  let bytes = 0;
+  for (const run of host.deeds.runs()) {
+    if (run.role !== 'destination' || run.state !== 'open') continue;
+    for (const { path } of findNotes(host.deeds, run.migrationId)?.disks ?? []) {
+      if (path.startsWith(`${pool.path}/`)) bytes += await unwrittenBytes(path);
+    }
+  }
+  return bytes;
+}
+
+function peerConcerns(host: Host, name: string): Concern[] {
+  if (host.file.peer.some((peer) => peer.name === name)) return [];
+  return [
+    refusal(
+      'unknown-peer',
+      `${host.file.name} does not trust ${name}`,
+      `sealift host trust ${name} IDENTITY on ${host.file.name}`,
+    ),
+  ];
+}
+
+function versionConcerns(here: HostCard, there: HostCard): Concern[] {
+  const concerns: Concern[] = [];
+  if (Math.abs(there.protocolVersion - protocolVersion) > 1) {
+    concerns.push(
+      refusal(
+        'too-old',
+        `${there.name} speaks version ${String(there.protocolVersion)}, ${here.name} version ${String(protocolVersion)}`,
+      ),
+    );
+  }
+  if (compareVersions(here.xenVersion, there.xenVersion) < 0) {
+    concerns.push(
+      note('older-xen', `${here.name} runs Xen ${here.xenVersion}, older than ${there.xenVersion} on ${there.name}`),
+    );
+  }
+  return concerns;
+}
+
+async function takenConcerns(host: Host, source: SourceSurvey): Promise<Concern[]> {
+  const concerns: Concern[] = [];
+  const record = host.deeds.byVm(source.vmUuid);
+  if (record?.state === 'holder') {
+    concerns.push(refusal('name-taken', `${host.file.name} itself holds a deed for the uuid ${source.vmUuid}`));
+  }
+  for (const vm of await findVms(host.dom0, host.toolstack)) {
+    const same = [vm.name === source.vmName ? 'name' : '', vm.uuid === source.vmUuid ? 'uuid' : ''].filter(
+      (one) => one !== '',
+    );
+    if (same.length === 0) continue;
+    const what = vm.savedImagePath !== null ? 'a saved image' : vm.domid !== null ? 'a domain' : 'a configuration';
+    concerns.push(refusal('name-taken', `${host.file.name} has ${what} of the same ${same.join(' and ')}: ${vm.name}`));
+  }
+  return concerns;
+}
+
+async function spaceConcerns(host: Host, pool: Pool, source: SourceSurvey): Promise<Concern[]> {
+  const needed = source.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
+  const { freeBytes } = await poolSpace(pool);
+  const free = Math.max(0, freeBytes - (await reservedBytes(host, pool)));
+  if (free >= needed) return [];
+  return [
+    refusal(
+      'no-space',
+      `${host.file.name} has ${mib(free)} MiB free in pool ${pool.name}, ${mib(needed)} MiB are needed`,
+      'free space, or choose another pool (--pool)',
+    ),
+  ];
+}
+
+function compareVersions(a: string, b: string): number {
+  const [as, bs] = [a, b].map((version) => version.split('.').map(Number)) as [number[], number[]];
+  for (let at = 0; at < Math.max(as.length, bs.length); at += 1) {
+    const difference = (as[at] ?? 0) - (bs[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function mib(bytes: number): string {
+  return String(Math.floor(bytes / 1024 / 1024));
+}

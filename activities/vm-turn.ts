@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SealiftError } from '../domain/error.ts';
+import type { Host } from './host.ts';
+
+/** The last step that works on each VM of this process, by lineage. */
+const turns = new Map<string, Promise<void>>();
+/** Longer than any xl command's own limit: an orphan of a killed worker has ended, or hangs. */
+const orphanLimitMs = 120_000;
+
+/**
+ * Runs steps on a VM's domain and storage one after another, however many attempts of them are under way; before each,
+ * waits until commands that a dead worker left behind have ended, so that nothing takes effect late, and ends their intents.
+ * Throws `xl-hangs` when such a command does not end.
+ */
+export async function inTurn<Result>(host: Host, lineage: string, step: () => Promise<Result>): Promise<Result> {
+  const before = turns.get(lineage) ?? Promise.resolve();
+  const mine = before.then(async () => {
+    await settle(host, lineage);
+    return step();
+  });
+  const done = mine.then(
+    () => undefined,
+    () => undefined,
+  );
+  turns.set(lineage, done);
+  try {
+    return await mine;
+  } finally {
+    if (turns.get(lineage) === done) turns.delete(lineage);
+  }
+}
+
+/** Resolves when no step works on any VM, or after `limitMs`: crash-safe as they are, steps are better ended than cut. */
+export async function idle(limitMs: number): Promise<void> {
+  await Promise.race([Promise.all([...turns.values()]), sleep(limitMs, undefined, { ref: false })]);
+}
+
+/** Runs the command of an intent and ends the intent with it, whether it succeeded or not. */
+export async function ending<Result>(host: Host, intent: number, command: () => Promise<Result>): Promise<Result> {
+  let done = false;
+  try {
+    const result = await command();
+    done = true;
+    return result;
+  } finally {
+    host.deeds.endIntent(intent, done);
+  }
+}
+
+async function settle(host: Host, lineage: string): Promise<void> {
+  const left = host.deeds.intents(lineage);
+  if (left.length === 0) return;
+  const deadline = performance.now() + orphanLimitMs;
+  for (;;) {
+    const [command] = await host.toolstack.pending();
+    if (command === undefined) break;
+    if (performance.now() > deadline) {
+      throw new SealiftError(
+        'xl-hangs',
+        `xl ${command.verb} (pid ${String(command.pid)}) of an earlier step has not ended`,
+      );
+    }
+    await sleep(100);
+  }
+  for (const intent of left) host.deeds.endIntent(intent.id, false);
+}

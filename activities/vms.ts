@@ -1,0 +1,202 @@
+import { realpath } from 'node:fs/promises';
+import type { DeedRecord } from '../deed/record.ts';
+import { SealiftError } from '../domain/error.ts';
+import type { DiskShape } from '../domain/manifest.ts';
+import { vmName, vmUuid } from '../domain/names.ts';
+import type { Concern, VmSummary } from '../domain/survey.ts';
+import { diskShapeOf } from '../storage/disk-shape.ts';
+import { probeFormat } from '../storage/format.ts';
+import { readMark } from '../storage/mark.ts';
+import { findVms } from '../xen/dom0.ts';
+import type { FoundVm } from '../xen/dom0.ts';
+import { configConcerns } from '../xen/concerns.ts';
+import type { Host } from './host.ts';
+import type { VmReport } from './port.ts';
+
+/** Every VM of this host: domains, configurations at rest, and copies that only the records know of. */
+export async function listVms(host: Host): Promise<VmSummary[]> {
+  const found = await findVms(host.dom0, host.toolstack);
+  const summaries: VmSummary[] = [];
+  for (const vm of found) summaries.push(await summary(host, vm));
+  const shown = new Set(summaries.map((one) => one.vmUuid));
+  for (const record of host.deeds.records()) {
+    if (!shown.has(record.vmUuid)) summaries.push(await summaryOfRecord(host, record));
+  }
+  return summaries;
+}
+
+/** One VM by name or uuid with its disks, its concerns and the marks about it. Throws `unknown-vm`. */
+export async function inspectVm(host: Host, vm: string): Promise<VmReport> {
+  const all = await findVms(host.dom0, host.toolstack);
+  const found = all.find((one) => one.uuid === vm || one.name === vm);
+  if (found === undefined) return reportOfRecord(host, vm);
+  const { disks, concerns } = await examineDisks(found, all);
+  const marks = await marksOf(disks.map((disk) => disk.path));
+  return { summary: await summary(host, found), disks, concerns: [...concerns, ...concernsOf(found)], marks };
+}
+
+/** The VM of a uuid among all of this host's. Throws `unknown-vm`. */
+export async function findVm(host: Host, uuid: string): Promise<{ found: FoundVm; all: FoundVm[] }> {
+  const all = await findVms(host.dom0, host.toolstack);
+  const found = all.find((one) => one.uuid === uuid);
+  if (found === undefined) throw new SealiftError('unknown-vm', `${host.file.name} has no VM with the uuid ${uuid}`);
+  return { found, all };
+}
+
+/** A disk that a VM writes: read-only disks and CD-ROMs do not cross. */
+interface ExaminedDisk extends DiskShape {
+  path: string;
+  problem: string | null;
+}
+
+/** Measures a VM's disks and says what stands against moving them; a disk that cannot be measured has one byte and a problem. */
+export async function examineDisks(
+  vm: FoundVm,
+  all: FoundVm[],
+): Promise<{ disks: ExaminedDisk[]; concerns: Concern[] }> {
+  const disks: ExaminedDisk[] = [];
+  const concerns: Concern[] = [];
+  const others = await pathsOfOthers(vm, all);
+  for (const disk of vm.disks) {
+    if (disk.cdrom || disk.target === null) continue;
+    const refuse = (name: string, text: string): void =>
+      void concerns.push(refusal(name, `disk ${disk.vdev}: ${text}`));
+    let shape = { sizeBytes: 1, sectorBytes: 512 };
+    let problem: string | null = null;
+    let path = disk.target;
+    try {
+      path = await realpath(disk.target);
+      shape = await diskShapeOf(path);
+      const is = await probeFormat(path);
+      if (disk.format !== 'raw') refuse('disk-format', `its format is ${disk.format}, only raw can be moved`);
+      else if (is !== 'raw') refuse('disk-format', `it is given as raw but holds a ${is} image`);
+      if (shape.sizeBytes % shape.sectorBytes !== 0)
+        concerns.push(note('odd-size', `disk ${disk.vdev} is not a whole number of sectors`));
+    } catch (error) {
+      problem = error instanceof Error ? error.message : 'cannot be read';
+      const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      const type = error instanceof SealiftError ? error.type : missing ? 'disk-missing' : 'disk-unreadable';
+      refuse(type, missing ? 'it is not there' : 'it cannot be opened or measured');
+    }
+    if (disk.access === 'w!') refuse('disk-shared', 'it is writable by others as well (w!)');
+    if (disk.access === 'r') refuse('disk-shared', 'it is read-only, perhaps shared with other VMs');
+    if (disk.script !== null || disk.backend !== null)
+      refuse('disk-format', 'it is served by a script or a driver domain');
+    const user = others.get(path);
+    if (user !== undefined) refuse('disk-shared', `VM ${user} uses it too`);
+    disks.push({ vdev: disk.vdev, ...shape, path, problem });
+  }
+  if (disks.length === 0) concerns.push(refusal('disk-missing', `VM ${vm.name} has no disk to move`));
+  return { disks, concerns };
+}
+
+export function refusal(name: string, text: string, remedy: string | null = null): Concern {
+  return { name, severity: 'refuses', text, remedy };
+}
+export function note(name: string, text: string): Concern {
+  return { name, severity: 'note', text, remedy: null };
+}
+
+/** What the configuration itself gives to think about. */
+export function concernsOf(vm: FoundVm): Concern[] {
+  const own = vm.config === null ? [] : configConcerns(vm.config);
+  if (vm.problem !== null) own.push(refusal('config-syntax', vm.problem));
+  return own;
+}
+
+async function summary(host: Host, vm: FoundVm): Promise<VmSummary> {
+  const record = vm.uuid === null ? null : host.deeds.byVm(vm.uuid);
+  const named = vmName.safeParse(vm.name);
+  return {
+    vmUuid: vmUuid.safeParse(vm.uuid).data ?? null,
+    vmName: named.success ? named.data : 'unnamed',
+    state: vm.state,
+    memoryBytes: vm.memoryBytes,
+    diskBytes: await bytesOf(vm.disks.flatMap((disk) => (disk.cdrom || disk.target === null ? [] : [disk.target]))),
+    autostart: vm.autostartPath !== null,
+    fenced: record !== null && record.places !== null,
+    deed: deedOf(record),
+    problem: named.success ? vm.problem : `a name that Sealift does not take`,
+  };
+}
+
+async function summaryOfRecord(host: Host, record: DeedRecord): Promise<VmSummary> {
+  const domain = (await host.toolstack.list()).find((one) => one.uuid === record.vmUuid);
+  return {
+    vmUuid: record.vmUuid,
+    vmName: record.vmName,
+    state: domain?.state ?? 'stopped',
+    memoryBytes: domain?.memoryBytes ?? 0,
+    diskBytes: await bytesOf(record.places?.disks.map((disk) => disk.path) ?? []),
+    autostart: false,
+    fenced: record.places !== null,
+    deed: deedOf(record),
+    problem: null,
+  };
+}
+
+async function reportOfRecord(host: Host, vm: string): Promise<VmReport> {
+  const record = host.deeds.records().find((one) => one.vmUuid === vm || one.vmName === vm);
+  if (record === undefined) throw new SealiftError('unknown-vm', `${host.file.name} has no VM ${vm}`);
+  const disks: ExaminedDisk[] = [];
+  for (const { vdev, path } of record.places?.disks ?? []) {
+    const shape = await diskShapeOf(path).catch(() => null);
+    disks.push({
+      vdev,
+      path,
+      ...(shape ?? { sizeBytes: 1, sectorBytes: 512 }),
+      problem: shape === null ? 'cannot be read' : null,
+    });
+  }
+  return {
+    summary: await summaryOfRecord(host, record),
+    disks,
+    concerns: [],
+    marks: await marksOf(disks.map((disk) => disk.path)),
+  };
+}
+
+function deedOf(record: DeedRecord | null): VmSummary['deed'] {
+  return record === null
+    ? null
+    : { lineage: record.lineage, token: record.token, state: record.state, runToken: record.runToken };
+}
+
+/** The marks beside disks, one line each; a mark that cannot be read is a line too. */
+export async function marksOf(paths: string[]): Promise<string[]> {
+  const lines: string[] = [];
+  for (const path of paths) {
+    try {
+      const mark = await readMark(path);
+      if (mark !== null)
+        lines.push(`${path}: ${mark.role} of ${mark.vmName}, lineage ${mark.lineage}, token ${String(mark.token)}`);
+    } catch (error) {
+      lines.push(`${path}: ${error instanceof Error ? error.message : 'unreadable mark'}`);
+    }
+  }
+  return lines;
+}
+
+async function bytesOf(paths: string[]): Promise<number> {
+  const sizes = await Promise.all(
+    paths.map((path) =>
+      diskShapeOf(path).then(
+        (shape) => shape.sizeBytes,
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+async function pathsOfOthers(vm: FoundVm, all: FoundVm[]): Promise<Map<string, string>> {
+  const users = new Map<string, string>();
+  for (const other of all) {
+    if (other.name === vm.name && other.uuid === vm.uuid) continue;
+    for (const { target } of other.disks) {
+      if (target === null) continue;
+      users.set(await realpath(target).catch(() => target), other.name);
+    }
+  }
+  return users;
+}

@@ -1,0 +1,93 @@
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { Client, Connection } from '@temporalio/client';
+import { pino } from 'pino';
+import type { Logger } from 'pino';
+import { hostActivities } from '../activities/index.ts';
+import { hostCard } from '../activities/card.ts';
+import { closeHost, openHost } from '../activities/host.ts';
+import type { Host } from '../activities/host.ts';
+import { openConnection, temporalSettings } from '../client/connect.ts';
+import { temporalAway } from '../client/errors.ts';
+import type { TemporalSettings } from '../client/connect.ts';
+import { registerHost } from '../client/hosts.ts';
+import { isSealiftError } from '../domain/error.ts';
+import { errorKind } from '../domain/error-types.ts';
+import { hostTaskQueue } from '../domain/migration.ts';
+import { announceReady } from './ready.ts';
+import { onStop } from './stop.ts';
+import { temporalLogger } from './temporal-log.ts';
+
+/** Questions are answered while moves are under way; moves have a limit of their own. */
+const activitySlots = 32;
+
+/**
+ * The process of one host: `host.ts HOST_FILE`. Polls the task queue `host.<name>`, and runs the landing and the transfers,
+ * which go on while Temporal is away. Prints one JSON line when it is ready, logs to standard error.
+ */
+async function main(filePath: string): Promise<void> {
+  const log = pino(
+    { level: process.env['SEALIFT_LOG'] ?? 'info', base: null },
+    pino.destination({ dest: 2, sync: true }),
+  );
+  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
+  const settings = temporalSettings();
+  const host = await openHost(filePath, log);
+  try {
+    await serve(host, settings, log);
+  } catch (error) {
+    await closeHost(host);
+    throw error;
+  }
+}
+
+async function serve(host: Host, settings: TemporalSettings, log: Logger): Promise<void> {
+  const connection = await nativeConnection(settings);
+  const worker = await Worker.create({
+    connection,
+    namespace: settings.namespace,
+    taskQueue: hostTaskQueue(host.file.name),
+    identity: `host/${host.file.name}`,
+    activities: { ...hostActivities(host) },
+    maxConcurrentActivityTaskExecutions: activitySlots,
+    maxHeartbeatThrottleInterval: '1s',
+    defaultHeartbeatThrottleInterval: '1s',
+    shutdownGraceTime: 0,
+    shutdownForceTime: '30s',
+  });
+  await register(host, settings);
+  const running = worker.run();
+  onStop(async () => {
+    worker.shutdown();
+    await running;
+    await connection.close();
+    await closeHost(host);
+    log.info({ host: host.file.name }, 'stopped');
+  });
+  announceReady({ host: host.file.name, identity: host.identity.name, landingPort: host.landing.port });
+  await running;
+}
+
+async function nativeConnection(settings: TemporalSettings): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(settings.connectionOptions);
+  } catch (error) {
+    throw temporalAway(settings.address, error);
+  }
+}
+
+async function register(host: Host, settings: TemporalSettings): Promise<void> {
+  const connection: Connection = await openConnection(settings);
+  try {
+    await registerHost(new Client({ connection, namespace: settings.namespace }), await hostCard(host));
+  } finally {
+    await connection.close();
+  }
+}
+
+main(process.argv[2] ?? '').catch((error: unknown) => {
+  if (!isSealiftError(error)) throw error;
+  process.stderr.write(
+    `sealift: ${error.message}  [${error.type}]\n${error.hint === undefined ? '' : `hint: ${error.hint}\n`}`,
+  );
+  process.exit(errorKind(error.type).exitCode ?? 1);
+});
