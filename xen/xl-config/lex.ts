@@ -10,9 +10,10 @@ export interface Token {
 
 /**
  * Cuts the text of an xl configuration into tokens, as libxlu's lexer does: identifiers in lower case, numbers, strings in
- * either quote with backslash escapes, `#` comments up to the end of their line. Throws 'config-syntax'.
+ * either quote with backslash escapes, `#` comments up to the end of their line. Returns the
+ * end. Throws 'config-syntax'.
  */
-export function* tokens(text: string, name: string): Generator<Token, void> {
+export function* tokens(text: string, name: string): Generator<Token, Token> {
   let line = 1;
   let lineStart = 0;
   let at = 0;
@@ -31,7 +32,7 @@ export function* tokens(text: string, name: string): Generator<Token, void> {
       lineStart = at;
     }
   }
-  yield { kind: 'end', text: '', line, column: at - lineStart + 1 };
+  return { kind: 'end', text: '', line, column: at - lineStart + 1 };
 }
 
 /** A 'config-syntax' error at a place of a file, both counted from 1. It never quotes the file. */

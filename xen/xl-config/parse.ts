@@ -16,7 +16,7 @@ const maximumDepth = 32;
  */
 export function parseXlConfig(text: string, name = 'config'): XlConfig {
   if (text.length > maximumLength) throw syntaxError(name, 1, 1, `longer than ${String(maximumLength)} characters`);
-  const reader = new Reader(tokens(text, name), name);
+  const reader = new Reader(text, name);
   const config: XlConfig = { name, entries: [] };
   for (;;) {
     const token = reader.take();
@@ -84,17 +84,23 @@ function comment(token: Token, trailing: boolean): XlEntry {
 
 class Reader {
   readonly name: string;
-  readonly #tokens: Generator<Token, void>;
+  readonly #tokens: Generator<Token, Token>;
+  #end: Token | undefined;
 
-  constructor(source: Generator<Token, void>, name: string) {
-    this.#tokens = source;
+  constructor(text: string, name: string) {
+    this.#tokens = tokens(text, name);
     this.name = name;
   }
 
+  /** The next token; at the end, the end again and again. */
   take(): Token {
-    const next = this.#tokens.next();
-    if (next.done === true) throw syntaxError(this.name, 1, 1, 'read past the end');
-    return next.value;
+    return this.#end ?? this.#advance();
+  }
+
+  #advance(): Token {
+    const { value, done } = this.#tokens.next();
+    if (done === true) this.#end = value;
+    return value;
   }
 
   unexpected(token: Token, expected: string): SealiftError {

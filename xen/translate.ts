@@ -1,0 +1,201 @@
+import type { Concern } from '../domain/survey.ts';
+import { dom0Settings, machineSettings } from './dom0-settings.ts';
+import { macFor } from './pin.ts';
+import { configDisks, setConfigDisks } from './xl-config/disk.ts';
+import type { XlConfig, XlDisk, XlValue, XlVif } from './xl-config/types.ts';
+import { configKeys, configString, configValue, removeConfig, setConfig } from './xl-config/values.ts';
+import { configVifs, setConfigVifs } from './xl-config/vif.ts';
+
+/** The destination's own maps and policy: what it puts in place of the names that another host used. */
+export interface TranslateOptions {
+  /** Where each disk landed. */
+  disks: { vdev: string; path: string }[];
+  /** Bridge there → bridge here. */
+  bridges: Record<string, string>;
+  /** For vifs whose bridge is not in the map; null leaves them out of the question: such a vif refuses. */
+  defaultBridge: string | null;
+  uuid: string;
+  /** Default: the configuration's own. */
+  name?: string;
+  /** File there → file here: kernels, ramdisks, firmware, cdrom images, bootloaders by path. A file may be mapped to itself. */
+  paths?: Record<string, string>;
+  /** What the guests of others may have run in this dom0; by the exact text of the setting. Default: nothing. */
+  allow?: { bootloaders?: string[]; vifScripts?: string[] };
+}
+
+export interface Translated {
+  config: XlConfig;
+  /** One line for every change, for people: names of settings, disks and vifs, never a path of either host. */
+  changes: string[];
+  /** `refuses` means: this host must not take the VM, for it could not start it as it was. */
+  concerns: Concern[];
+}
+
+/**
+ * Turns a configuration of another host into one of this host. Nothing that names a file, program, script or device of the
+ * other host is left in it: mapped, allowed, dropped (a change) or refused (a concern). Pure: the same input gives the same.
+ * Throws 'config-syntax' for disks or vifs that do not parse.
+ */
+export function translateConfig(config: XlConfig, options: TranslateOptions): Translated {
+  const state: Translated = { config, changes: [], concerns: [] };
+  identity(state, options);
+  disks(state, options);
+  vifs(state, options);
+  for (const key of configKeys(config)) dom0Setting(state, key, options);
+  return state;
+}
+
+function identity(state: Translated, { name, uuid }: TranslateOptions): void {
+  if (name !== undefined && configString(state.config, 'name') !== name) {
+    state.config = setConfig(state.config, 'name', name);
+    state.changes.push(`name set to ${name}`);
+  }
+  if (configString(state.config, 'uuid')?.toLowerCase() !== uuid) {
+    state.config = setConfig(state.config, 'uuid', uuid);
+    state.changes.push('uuid pinned');
+  }
+}
+
+function disks(state: Translated, options: TranslateOptions): void {
+  const before = configDisks(state.config);
+  const after = before.flatMap((disk) => (disk.cdrom ? cdrom(state, disk, options) : oneDisk(state, disk, options)));
+  for (const { vdev } of options.disks) {
+    if (before.some((disk) => disk.vdev === vdev && !disk.cdrom)) continue;
+    state.concerns.push(refusal('disk-unnamed', `the disk ${vdev} landed but the configuration does not name it`));
+  }
+  if (before.length > 0) state.config = setConfigDisks(state.config, after);
+}
+
+/** What of a disk means the same on every host. */
+const portable = new Set(['discard', 'no-discard', 'direct-io-safe', 'trusted', 'untrusted']);
+
+function oneDisk(state: Translated, disk: XlDisk, options: TranslateOptions): XlDisk | [] {
+  const landed = options.disks.find(({ vdev }) => vdev === disk.vdev);
+  if (landed === undefined) {
+    state.concerns.push(refusal('disk-not-landed', `the disk ${disk.vdev} did not land here`));
+    return [];
+  }
+  const others = disk.others.filter((other) => portable.has(other));
+  if (disk.target !== landed.path) state.changes.push(`disk ${disk.vdev}: lies in this host's storage`);
+  if (disk.format !== 'raw') state.changes.push(`disk ${disk.vdev}: format ${disk.format} became raw`);
+  if (disk.access !== 'w') state.changes.push(`disk ${disk.vdev}: access ${disk.access} became w`);
+  for (const key of ['script', 'backend', 'backendtype'] as const) {
+    if (disk[key] !== null) state.changes.push(`disk ${disk.vdev}: ${key} dropped`);
+  }
+  for (const other of disk.others.filter((one) => !portable.has(one))) {
+    state.changes.push(`disk ${disk.vdev}: ${keyOf(other)} dropped`);
+  }
+  return {
+    ...disk,
+    target: landed.path,
+    format: 'raw',
+    access: 'w',
+    script: null,
+    backend: null,
+    backendtype: null,
+    others,
+  };
+}
+
+function cdrom(state: Translated, disk: XlDisk, { paths = {} }: TranslateOptions): XlDisk {
+  const bare: XlDisk = { ...disk, script: null, backend: null, backendtype: null, others: [] };
+  if (disk.target === null) return bare;
+  const here = own(paths, disk.target);
+  if (here !== undefined) {
+    if (here !== disk.target) state.changes.push(`cdrom ${disk.vdev}: its image was mapped`);
+    return { ...bare, target: here };
+  }
+  state.changes.push(`cdrom ${disk.vdev}: emptied, its image is not on this host`);
+  return { ...bare, target: null, format: 'empty' };
+}
+
+function vifs(state: Translated, options: TranslateOptions): void {
+  const before = configVifs(state.config);
+  if (before.length > 0)
+    state.config = setConfigVifs(
+      state.config,
+      before.map((vif, index) => oneVif(state, vif, index, options)),
+    );
+}
+
+const portableVif = new Set(['rate', 'mtu', 'devid', 'trusted', 'untrusted']);
+
+function oneVif(state: Translated, vif: XlVif, index: number, options: TranslateOptions): XlVif {
+  const name = `vif ${String(index)}`;
+  const change = (text: string): number => state.changes.push(`${name}: ${text}`);
+  const mapped = vif.bridge === null ? undefined : own(options.bridges, vif.bridge);
+  const bridge = mapped ?? options.defaultBridge;
+  if (bridge === null) {
+    state.concerns.push(refusal('bridge-unmapped', `${name} is on a bridge that this host does not map`));
+  } else if (bridge !== vif.bridge) {
+    change(`bridge ${vif.bridge ?? '(default)'} → ${bridge}`);
+  }
+  if (mapped === undefined && bridge !== null && vif.bridge !== null && vif.bridge !== bridge) {
+    const text = `${name} is on a bridge that this host does not map; it gets the default one`;
+    state.concerns.push({
+      name: 'bridge-defaulted',
+      severity: 'warns',
+      text,
+      remedy: 'map the bridge in the file of this host',
+    });
+  }
+  const mac = vif.mac ?? macFor(options.uuid, index);
+  if (vif.mac === null) change(`mac was random, pinned to ${mac}`);
+  const keepsScript = vif.script !== null && options.allow?.vifScripts?.includes(vif.script) === true;
+  if (vif.script !== null && !keepsScript) change('script dropped');
+  if (vif.backend !== null) change('backend dropped');
+  for (const other of vif.others.filter((one) => !portableVif.has(keyOf(one)))) change(`${keyOf(other)} dropped`);
+  const others = vif.others.filter((one) => portableVif.has(keyOf(one)));
+  return { ...vif, mac, bridge, script: keepsScript ? vif.script : null, backend: null, others };
+}
+
+function dom0Setting(state: Translated, key: string, { paths = {}, allow = {} }: TranslateOptions): void {
+  const value = configValue(state.config, key) ?? '';
+  if (machineSettings.get(key)?.severity === 'refuses' && value.length > 0) {
+    state.concerns.push(refusal('passthrough', `${key} gives the guest something of its old host`));
+    drop(state, key);
+    return;
+  }
+  const setting = dom0Settings(key, value);
+  if (setting === null) return;
+  if (key === 'bootloader' && typeof value === 'string' && allow.bootloaders?.includes(value) === true) return;
+  const mapped = mapValue(value, paths);
+  if (mapped !== null) {
+    if (JSON.stringify(mapped) === JSON.stringify(value)) return;
+    state.config = setConfig(state.config, key, mapped);
+    state.changes.push(`${key}: mapped to ${setting.what} of this host`);
+    return;
+  }
+  drop(state, key);
+  if (setting.without !== 'refused') return;
+  const remedy = key === 'bootloader' ? 'allow it in the file of this host' : 'map it in the file of this host';
+  state.concerns.push(
+    refusal(`unmapped-${key.replaceAll('_', '-')}`, `${key} names ${setting.what} that this host does not map`, remedy),
+  );
+}
+
+function drop(state: Translated, key: string): void {
+  state.config = removeConfig(state.config, key);
+  state.changes.push(`${key} dropped`);
+}
+
+/** The value with every atom mapped, or null when one of them is not in the map. */
+function mapValue(value: XlValue, paths: Record<string, string>): XlValue | null {
+  if (typeof value === 'string') return own(paths, value) ?? null;
+  const items = value.map((item) => mapValue(item, paths));
+  return items.every((item) => item !== null) ? items : null;
+}
+
+/** What stands before the `=` of a parameter; only a plain word is shown to people. */
+function keyOf(parameter: string): string {
+  const [key = ''] = parameter.split('=', 1);
+  return /^[a-z][-_a-z0-9]*$/.test(key) ? key : 'a parameter';
+}
+
+function own(map: Record<string, string>, key: string): string | undefined {
+  return Object.hasOwn(map, key) ? map[key] : undefined;
+}
+
+function refusal(name: string, text: string, remedy: string | null = null): Concern {
+  return { name, severity: 'refuses', text, remedy };
+}
