@@ -1,0 +1,60 @@
+import type { HeldPlace, Place } from './control.ts';
+import type { PlainError } from './threads.ts';
+
+/** What a landing's thread starts with. */
+export interface LandingThreadData {
+  address: string;
+  port: number;
+  thread: number;
+  threads: number;
+  codec: string;
+  slots: number;
+  unauthenticated: number;
+}
+
+export interface ThreadDisk {
+  vdev: string;
+  path: string;
+  sizeBytes: number;
+  /** One byte a chunk, shared by all threads: whether anything may have been written there. */
+  touched: SharedArrayBuffer;
+}
+
+/** A run's session as the threads need it. */
+export interface Grant {
+  run: string;
+  number: number;
+  key: Uint8Array;
+  context: Uint8Array;
+  disks: ThreadDisk[];
+  /** One counter a chunk and disk, shared by all threads: the newest record of the session that was let in. */
+  newest: SharedArrayBuffer[];
+}
+
+export type ToLandingThread =
+  | { kind: 'granted'; connection: string; grant: Grant }
+  | { kind: 'refused'; connection: string; error: PlainError }
+  | { kind: 'held'; connection: string; held: HeldPlace[] }
+  | { kind: 'planned'; connection: string }
+  | { kind: 'acknowledged'; connection: string; places: Place[] }
+  /** Ends a connection without a word: its stream has come back by another one. */
+  | { kind: 'drop'; connection: string }
+  | { kind: 'stored'; connection: string }
+  | { kind: 'disks'; run: string; disks: ThreadDisk[] }
+  | { kind: 'read-back'; job: number; run: string; disk: number; index: number }
+  /** Ends the run's connections of sessions below `below`; answered by `left` when nothing of theirs writes any more. */
+  | { kind: 'leave'; request: number; run: string; below: number; closeDisks: boolean }
+  | { kind: 'close' };
+
+export type FromLandingThread =
+  | { kind: 'listening'; port: number }
+  | { kind: 'not-listening'; code: string }
+  | { kind: 'hello'; connection: string; statement: Uint8Array; stream: number }
+  | { kind: 'plan'; connection: string; held: boolean }
+  | { kind: 'written'; connection: string; run: string; disk: number; index: number; digest: Uint8Array; zero: boolean }
+  | { kind: 'not-written'; run: string; error: PlainError }
+  | { kind: 'manifest'; connection: string; bytes: Uint8Array }
+  | { kind: 'read'; job: number; digest: Uint8Array | null; error: PlainError | null }
+  | { kind: 'left'; request: number }
+  | { kind: 'gone'; connection: string }
+  | { kind: 'trouble'; message: string; error: PlainError; peer: string };

@@ -1,0 +1,167 @@
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { parentPort, workerData } from 'node:worker_threads';
+import { SealiftError } from '../domain/error.ts';
+import { errorCode } from '../storage/durable-file.ts';
+import { loadCodec } from './codec.ts';
+import type { Codec } from './codec.ts';
+import { controlKind, encodeHeld, encodePlaces } from './control.ts';
+import { LandingConnection } from './landing-connection.ts';
+import type { ConnectionHost } from './landing-connection.ts';
+import { LandingDisks, LandingSession } from './landing-disks.ts';
+import type { FromLandingThread, LandingThreadData, ThreadDisk, ToLandingThread } from './landing-messages.ts';
+import { Slots } from './slots.ts';
+import { toPlain } from './threads.ts';
+import { authenticationMs, readBackSlots } from './tuning.ts';
+
+/** A thread of the landing: listens on the landing's port beside the others, receives, verifies, writes, and reads back. */
+class LandingThread implements ConnectionHost {
+  readonly thread: number;
+  readonly threads: number;
+  readonly slots: Slots;
+  readonly #codec: Codec;
+  readonly #most: number;
+  readonly #readBackSlots = new Slots(readBackSlots);
+  readonly #connections = new Map<string, LandingConnection>();
+  readonly #runs = new Map<string, LandingDisks>();
+  readonly #server = createServer({ pauseOnConnect: true });
+  #accepted = 0;
+
+  constructor(data: LandingThreadData, codec: Codec) {
+    this.thread = data.thread;
+    this.threads = data.threads;
+    this.slots = new Slots(data.slots);
+    this.#codec = codec;
+    this.#most = data.unauthenticated;
+    this.#server.on('connection', (socket) => {
+      if (this.#unproved() >= this.#most) {
+        socket.destroy();
+        return;
+      }
+      this.#accepted += 1;
+      const connection = new LandingConnection(`${String(this.thread)}.${String(this.#accepted)}`, socket, this);
+      this.#connections.set(connection.id, connection);
+      setTimeout(() => {
+        if (!connection.proved) connection.close();
+      }, authenticationMs).unref();
+    });
+    this.#server.on('error', (error) => {
+      this.tell({ kind: 'not-listening', code: errorCode(error) ?? error.message });
+    });
+    this.#server.listen({ host: data.address, port: data.port, reusePort: true }, () => {
+      this.tell({ kind: 'listening', port: (this.#server.address() as AddressInfo).port });
+    });
+  }
+
+  tell(message: FromLandingThread): void {
+    parentPort?.postMessage(message);
+  }
+
+  gone(connection: LandingConnection): void {
+    this.#connections.delete(connection.id);
+    this.tell({ kind: 'gone', connection: connection.id });
+  }
+
+  async handle(message: ToLandingThread): Promise<void> {
+    switch (message.kind) {
+      case 'granted': {
+        const disks = this.#disks(message.grant.run, message.grant.disks);
+        this.#connections.get(message.connection)?.grant(new LandingSession(message.grant, disks, this.#codec));
+        return;
+      }
+      case 'refused':
+        this.#connections.get(message.connection)?.refuse(message.error);
+        return;
+      case 'held':
+        this.#connections
+          .get(message.connection)
+          ?.send(
+            controlKind.held,
+            encodeHeld(message.held.map((held) => ({ ...held, digest: Buffer.from(held.digest) }))),
+          );
+        return;
+      case 'planned':
+        this.#connections.get(message.connection)?.send(controlKind.planned);
+        return;
+      case 'acknowledged':
+        this.#connections.get(message.connection)?.send(controlKind.acknowledged, encodePlaces(message.places));
+        return;
+      case 'drop':
+        this.#connections.get(message.connection)?.close();
+        return;
+      case 'stored':
+        this.#connections.get(message.connection)?.send(controlKind.stored);
+        return;
+      case 'disks':
+        this.#disks(message.run, message.disks);
+        return;
+      case 'read-back':
+        await this.#readBack(message);
+        return;
+      case 'leave':
+        await this.#leave(message);
+        return;
+      case 'close':
+        await this.#close();
+    }
+  }
+
+  #unproved(): number {
+    let count = 0;
+    for (const connection of this.#connections.values()) if (!connection.proved) count += 1;
+    return count;
+  }
+
+  #disks(run: string, shapes: ThreadDisk[]): LandingDisks {
+    const known = this.#runs.get(run) ?? new LandingDisks(shapes, this.#codec);
+    this.#runs.set(run, known);
+    return known;
+  }
+
+  async #readBack({ job, run, disk, index }: ToLandingThread & { kind: 'read-back' }): Promise<void> {
+    const slot = await this.#readBackSlots.taken();
+    try {
+      const disks = this.#runs.get(run);
+      if (disks === undefined) throw new SealiftError('internal', `the disks of run ${run} are not open`);
+      this.tell({ kind: 'read', job, digest: await disks.readBack(disk, index, slot), error: null });
+    } catch (error) {
+      this.tell({ kind: 'read', job, digest: null, error: toPlain(error) });
+    } finally {
+      this.#readBackSlots.give(slot);
+    }
+  }
+
+  async #leave({ request, run, below, closeDisks }: ToLandingThread & { kind: 'leave' }): Promise<void> {
+    const stale = { type: 'stale-session', message: 'a newer session of the run has taken over' } as const;
+    const closed = { type: 'run-closed', message: 'the landing takes no more chunks of the run' } as const;
+    for (const connection of this.#connections.values()) {
+      const grant = connection.session?.grant;
+      if (grant?.run === run && grant.number < below) connection.refuse(closeDisks ? closed : stale);
+    }
+    const disks = this.#runs.get(run);
+    await disks?.quiet();
+    if (closeDisks) {
+      this.#runs.delete(run);
+      await disks?.close();
+    }
+    this.tell({ kind: 'left', request });
+  }
+
+  async #close(): Promise<void> {
+    this.#server.close();
+    for (const connection of this.#connections.values()) connection.close();
+    for (const disks of this.#runs.values()) await disks.close();
+    parentPort?.close();
+  }
+}
+
+const data = workerData as LandingThreadData;
+const thread = new LandingThread(data, await loadCodec(data.codec));
+parentPort?.on('message', (message: ToLandingThread) => {
+  thread.handle(message).catch((error: unknown) => {
+    // Ends the thread, and with it the landing.
+    queueMicrotask(() => {
+      throw error;
+    });
+  });
+});

@@ -1,0 +1,182 @@
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
+import { SealiftError } from '../domain/error.ts';
+import { errorTypes } from '../domain/error-types.ts';
+import type { ErrorType } from '../domain/error-types.ts';
+import { protocolVersion } from '../domain/statement.ts';
+import type { SessionKeys } from '../seal/session.ts';
+
+/** Specification constants of a connection's first frames, which are not encrypted; see docs/format.md, "Data connection". */
+export const openingHeadBytes = 12;
+export const randomBytesLength = 32;
+const macBytes = 32;
+/** The signed session statement has some 900 bytes. */
+export const maximumStatementBytes = 8 * 1024;
+const magic = 0x534c4f31; // 'SLO1'
+
+export const openingKind = { hello: 1, welcome: 2, refused: 3, ping: 4, pong: 5 } as const;
+export type OpeningKind = (typeof openingKind)[keyof typeof openingKind];
+
+const helloFixedBytes = randomBytesLength + 2 + macBytes;
+const limits: Record<OpeningKind, { least: number; most: number }> = {
+  [openingKind.hello]: { least: helloFixedBytes + 2, most: helloFixedBytes + maximumStatementBytes },
+  [openingKind.welcome]: { least: 66, most: 66 },
+  [openingKind.refused]: { least: 2, most: 1024 },
+  [openingKind.ping]: { least: 8, most: 8 },
+  [openingKind.pong]: { least: 8, most: 8 },
+};
+/** The most bytes that are taken in from a connection that has not proved itself. */
+export const maximumOpeningBytes = openingHeadBytes + helloFixedBytes + maximumStatementBytes;
+
+export interface OpeningHead {
+  version: number;
+  kind: OpeningKind;
+  bodyBytes: number;
+}
+
+/** A sender's first frame: who it says it is (a signed session statement), for which stream, and that it has the session's key. */
+export interface Hello {
+  random: Buffer;
+  stream: number;
+  mac: Buffer;
+  /** Canonical JSON of the signed session statement. */
+  statement: Buffer;
+}
+
+/** The landing's answer: that it has the session's key too, and which of its threads took the connection. */
+export interface Welcome {
+  random: Buffer;
+  thread: number;
+  threads: number;
+  mac: Buffer;
+}
+
+/** A frame of `kind`: 12 bytes of head, then the body. */
+export function encodeOpening(kind: OpeningKind, body: Buffer): Buffer {
+  const head = Buffer.alloc(openingHeadBytes);
+  head.writeUInt32BE(magic, 0);
+  head.writeUInt8(protocolVersion, 4);
+  head.writeUInt8(kind, 5);
+  head.writeUInt32BE(body.length, 8);
+  return Buffer.concat([head, body]);
+}
+
+/** Reads a head. Throws 'bad-frame', and 'too-old' for another version, before anything is reserved for the body. */
+export function decodeOpeningHead(from: Buffer): OpeningHead {
+  if (from.length < openingHeadBytes || from.readUInt32BE(0) !== magic) throw bad('other magic bytes');
+  const version = from.readUInt8(4);
+  if (version !== protocolVersion) {
+    throw new SealiftError(
+      'too-old',
+      `the peer speaks version ${String(version)}, this host ${String(protocolVersion)}`,
+    );
+  }
+  const kind = from.readUInt8(5);
+  if (!isKind(kind) || from.readUInt16BE(6) !== 0) throw bad(`kind ${String(kind)}`);
+  const bodyBytes = from.readUInt32BE(8);
+  const { least, most } = limits[kind];
+  if (bodyBytes < least || bodyBytes > most) throw bad(`a body of ${String(bodyBytes)} bytes`);
+  return { version, kind, bodyBytes };
+}
+
+export function encodeHello(keys: SessionKeys, random: Buffer, stream: number, statement: Buffer): Buffer {
+  if (statement.length > maximumStatementBytes) throw bad(`a statement of ${String(statement.length)} bytes`);
+  const number = u16(stream);
+  const mac = helloMac(keys, random, stream, statement);
+  return encodeOpening(openingKind.hello, Buffer.concat([random, number, mac, statement]));
+}
+
+export function decodeHello(body: Buffer): Hello {
+  const macStart = randomBytesLength + 2;
+  return {
+    random: Buffer.from(body.subarray(0, randomBytesLength)),
+    stream: body.readUInt16BE(randomBytesLength),
+    mac: Buffer.from(body.subarray(macStart, helloFixedBytes)),
+    statement: Buffer.from(body.subarray(helloFixedBytes)),
+  };
+}
+
+/** Throws 'tag-mismatch' when the sender of `hello` does not have the session's key. */
+export function checkHello(keys: SessionKeys, hello: Hello): void {
+  if (!timingSafeEqual(hello.mac, helloMac(keys, hello.random, hello.stream, hello.statement))) {
+    throw new SealiftError('tag-mismatch', 'the first frame is not of one who has the key of the session');
+  }
+}
+
+export function encodeWelcome(
+  keys: SessionKeys,
+  hello: Hello,
+  answer: { random: Buffer; thread: number; threads: number },
+): Buffer {
+  const place = Buffer.from([answer.thread, answer.threads]);
+  const mac = welcomeMac(keys, hello.random, hello.stream, answer.random, place);
+  return encodeOpening(openingKind.welcome, Buffer.concat([answer.random, place, mac]));
+}
+
+/** Reads the answer to a hello. Throws 'tag-mismatch' when it is not of one who unwrapped the session's key. */
+export function decodeWelcome(keys: SessionKeys, sent: { random: Buffer; stream: number }, body: Buffer): Welcome {
+  const random = Buffer.from(body.subarray(0, randomBytesLength));
+  const place = body.subarray(randomBytesLength, randomBytesLength + 2);
+  const mac = Buffer.from(body.subarray(randomBytesLength + 2));
+  if (!timingSafeEqual(mac, welcomeMac(keys, sent.random, sent.stream, random, place))) {
+    throw new SealiftError('tag-mismatch', 'the landing did not prove that it has the key of the session');
+  }
+  return { random, thread: place.readUInt8(0), threads: place.readUInt8(1), mac };
+}
+
+const refusal = z.strictObject({ type: z.string(), message: z.string() });
+
+/** A refusal, with nothing in it but a type and one line. */
+export function encodeRefusal(error: { type: ErrorType; message: string }): Buffer {
+  return Buffer.from(JSON.stringify({ type: error.type, message: error.message.slice(0, 400) }));
+}
+
+/** What a landing refused with. Before the keys are proved anybody on the way could have said it: so only known types, printable text. */
+export function decodeRefusal(body: Buffer): SealiftError {
+  let value: unknown = null;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch {
+    throw bad('a refusal that does not parse');
+  }
+  const parsed = refusal.safeParse(value);
+  if (!parsed.success) throw bad('a refusal of another form');
+  const { type, message } = parsed.data;
+  return new SealiftError(isErrorType(type) ? type : 'landing-away', message.slice(0, 400).replace(/[^ -~]/g, '?'));
+}
+
+function helloMac(keys: SessionKeys, random: Buffer, stream: number, statement: Buffer): Buffer {
+  return openingMac(keys).update('hello\n').update(random).update(u16(stream)).update(statement).digest();
+}
+
+function welcomeMac(keys: SessionKeys, senderRandom: Buffer, stream: number, random: Buffer, place: Buffer): Buffer {
+  return openingMac(keys)
+    .update('welcome\n')
+    .update(senderRandom)
+    .update(u16(stream))
+    .update(random)
+    .update(place)
+    .digest();
+}
+
+function openingMac(keys: SessionKeys): ReturnType<typeof createHmac> {
+  return createHmac('sha256', Buffer.from(hkdfSync('sha256', keys.key, keys.context, 'sealift/1 opening', 32)));
+}
+
+function u16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
+}
+
+function isKind(value: number): value is OpeningKind {
+  return value in limits;
+}
+
+function isErrorType(value: string): value is ErrorType {
+  return Object.hasOwn(errorTypes, value);
+}
+
+function bad(what: string): SealiftError {
+  return new SealiftError('bad-frame', `the first frame of a connection has ${what}`);
+}

@@ -1,0 +1,34 @@
+import type { BoardMemory } from './sender-board.ts';
+import type { PlainError } from './threads.ts';
+
+/** What a sender's thread starts with. */
+export interface SenderThreadData {
+  board: BoardMemory;
+  thread: number;
+  threads: number;
+  streams: number;
+  codec: string;
+  address: string;
+  port: number;
+  key: Uint8Array;
+  context: Uint8Array;
+  /** Canonical JSON of the signed session statement. */
+  statement: Uint8Array;
+  disks: { vdev: string; path: string; sizeBytes: number }[];
+  stallMs: number;
+  rttMs: number;
+}
+
+export type ToSenderThread =
+  /** How many streams all threads together shall have. */
+  | { kind: 'streams'; streams: number }
+  /** All chunks are durable: hand the manifest over. */
+  | { kind: 'manifest'; bytes: Uint8Array }
+  | { kind: 'close' };
+
+export type FromSenderThread =
+  /** Chunks whose own digests are new on the board. */
+  | { kind: 'digests'; chunks: number[] }
+  | { kind: 'stored' }
+  | { kind: 'trouble'; error: PlainError }
+  | { kind: 'failed'; error: PlainError };

@@ -1,0 +1,378 @@
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SealiftError, isSealiftError } from '../domain/error.ts';
+import { headerBytes } from '../seal/chunk.ts';
+import type { SessionKeys } from '../seal/session.ts';
+import { streamKeys } from '../seal/session.ts';
+import * as control from './control.ts';
+import * as opening from './opening.ts';
+import { Receiver } from './receiver.ts';
+import type { Board } from './sender-board.ts';
+import { turnBytes, waitTurn } from './turn.ts';
+import { fastSliceBytes, slowSliceBytes } from './tuning.ts';
+
+/** What a stream needs of its thread. */
+export interface StreamHost {
+  readonly board: Board;
+  readonly address: string;
+  readonly port: number;
+  readonly keys: SessionKeys;
+  readonly statement: Buffer;
+  readonly plan: control.Plan['disks'];
+  readonly stallMs: number;
+  readonly rttMs: number;
+  /** A stream has come or gone, or has room again. */
+  changed(): void;
+  trouble(error: unknown): void;
+  /** The landing refused for a reason that another try does not change. */
+  refused(error: SealiftError): void;
+  stored(): void;
+}
+
+const firstBackoffMs = 100;
+const mostBackoffMs = 5_000;
+const mostConnectMs = 10_000;
+/** A nearby landing's threads are worth being shared evenly. */
+const nearMs = 20;
+const mostRedials = 4;
+/** Refusals that may pass by themselves. */
+const passing = new Set(['landing-away', 'host-away']);
+
+/** One stream to the landing: makes its connection, again and again when it breaks, and carries records on it. */
+export class SenderStream {
+  readonly number: number;
+  /** Records given to it that are not wholly in the kernel's hands. */
+  load = 0;
+  readonly #host: StreamHost;
+  #connection: Connection | null = null;
+  #retired = false;
+
+  constructor(number: number, host: StreamHost) {
+    this.number = number;
+    this.#host = host;
+  }
+
+  get live(): boolean {
+    return this.#connection?.live === true;
+  }
+
+  /** Returns when the job has ended or the stream was retired. */
+  async run(): Promise<void> {
+    let backoffMs = firstBackoffMs;
+    let redials = 0;
+    while (!this.#over()) {
+      const connection = new Connection(this.number, this.#host, redials < mostRedials);
+      this.#connection = connection;
+      const end = await connection.ended;
+      this.#connection = null;
+      if (end === 'redial') {
+        redials += 1;
+        continue;
+      }
+      if (this.#over()) return;
+      this.#host.changed();
+      if (isSealiftError(end) && connection.refusal && !passing.has(end.type)) {
+        this.#host.refused(end);
+        return;
+      }
+      this.#host.trouble(end);
+      backoffMs = connection.wasLive ? firstBackoffMs : Math.min(mostBackoffMs, backoffMs * 2);
+      await Promise.race([sleep(backoffMs * (0.5 + Math.random()), null, { ref: false }), this.#overSoon()]);
+    }
+  }
+
+  /** Sends a record; returns when the kernel has all of it, or the connection is gone and the chunk back in the queue. */
+  async carry(chunk: number, header: Buffer, body: Buffer): Promise<void> {
+    const connection = this.#connection;
+    if (connection === null) {
+      this.#host.board.requeue(chunk);
+      return;
+    }
+    this.load += 1;
+    try {
+      await connection.carry(chunk, header, body);
+    } finally {
+      this.load -= 1;
+      this.#host.changed();
+    }
+  }
+
+  /** Hands the manifest over, if the stream is live. */
+  sendManifest(parts: Iterable<Buffer>): void {
+    for (const part of parts) this.#connection?.send(control.controlKind.manifest, part);
+  }
+
+  /** Looks for a stall; to be called now and then. */
+  check(): void {
+    this.#connection?.check();
+  }
+
+  /** Ends it for good. */
+  retire(): void {
+    this.#retired = true;
+    this.#connection?.end(new SealiftError('cancelled', 'the stream was closed'));
+  }
+
+  #over(): boolean {
+    return this.#retired || this.#host.board.ended;
+  }
+
+  async #overSoon(): Promise<void> {
+    while (!this.#over()) await this.#host.board.changed(this.#host.board.wakes);
+  }
+}
+
+class Connection {
+  live = false;
+  wasLive = false;
+  /** Whether the landing said no in so many words. */
+  refusal = false;
+  readonly ended: Promise<unknown>;
+  readonly #number: number;
+  readonly #host: StreamHost;
+  readonly #mayRedial: boolean;
+  readonly #socket: Socket;
+  readonly #receiver = new Receiver();
+  readonly #random = randomBytes(opening.randomBytesLength);
+  readonly #head = Buffer.alloc(headerBytes);
+  readonly #unacknowledged = new Set<number>();
+  readonly #resolveEnd: (end: unknown) => void;
+  #sealer: control.ControlSealer | null = null;
+  #opener: control.ControlOpener | null = null;
+  #over = false;
+  /** Records follow each other whole. */
+  #tail: Promise<void> = Promise.resolve();
+  #writing = false;
+  #sliceBytes = fastSliceBytes;
+  /** When something last showed that the connection moves. */
+  #movedAt = performance.now();
+  #beatenBytes = 0;
+
+  constructor(number: number, host: StreamHost, mayRedial: boolean) {
+    this.#number = number;
+    this.#host = host;
+    this.#mayRedial = mayRedial;
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    this.ended = promise;
+    this.#resolveEnd = resolve;
+    const where = `${host.address}:${String(host.port)}`;
+    this.#socket = connect({
+      host: host.address,
+      port: host.port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 10_000,
+      onread: this.#receiver.onread,
+    });
+    this.#receiver.attach(() => this.#socket.resume());
+    this.#socket.on('connect', () => {
+      this.#movedAt = performance.now();
+      this.#socket.write(opening.encodeHello(host.keys, this.#random, number, host.statement));
+    });
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.end(new SealiftError('landing-away', `the landing at ${where} broke off (${error.code ?? error.message})`));
+    });
+    const closed = () => {
+      this.end(new SealiftError('landing-away', `the landing at ${where} closed a connection`));
+    };
+    this.#socket.on('end', closed);
+    this.#socket.on('close', closed);
+    this.#wantOpening();
+  }
+
+  async carry(chunk: number, header: Buffer, body: Buffer): Promise<void> {
+    if (this.#over) {
+      this.#host.board.requeue(chunk);
+      return;
+    }
+    this.#unacknowledged.add(chunk);
+    const before = this.#tail;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#tail = promise;
+    try {
+      await before;
+      this.#writing = true;
+      await this.#write(header, body);
+    } finally {
+      this.#writing = false;
+      resolve(undefined);
+    }
+  }
+
+  send(kind: control.ControlKind, payload?: Buffer): void {
+    if (this.#over || this.#sealer === null) return;
+    this.#socket.write(this.#sealer.seal(kind, payload));
+  }
+
+  check(): void {
+    const silentMs = performance.now() - this.#movedAt;
+    const limitMs = this.live ? this.#host.stallMs : Math.min(this.#host.stallMs, mostConnectMs);
+    if (silentMs > limitMs) {
+      this.end(new SealiftError('landing-away', `a stream did not move for ${String(Math.round(silentMs))} ms`));
+    } else if (this.live && !this.#writing && this.#socket.writableLength === 0) {
+      this.send(
+        control.controlKind.beat,
+        control.encodeBeat({ receivedBytes: this.#receiver.receivedBytes, busy: false }),
+      );
+    }
+  }
+
+  end(reason: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#receiver.stop();
+    // Nothing is half sent in a good end; in a bad one the landing drops what is not whole.
+    this.#socket.destroy();
+    if (this.live) this.#host.board.streamDown();
+    this.live = false;
+    for (const chunk of this.#unacknowledged) this.#host.board.requeue(chunk);
+    this.#unacknowledged.clear();
+    this.#resolveEnd(reason);
+  }
+
+  async #write(header: Buffer, body: Buffer): Promise<void> {
+    const { board } = this.#host;
+    let at = 0;
+    do {
+      const part = body.subarray(at, at + turnBytes(board, this.#sliceBytes));
+      const bytes = part.length + (at === 0 ? header.length : 0);
+      await waitTurn(board, bytes, () => this.#over);
+      if (this.#over) return;
+      const from = performance.now();
+      await this.#writeSlice(at === 0 ? header : null, part);
+      const tookMs = performance.now() - from;
+      board.count('blockedNs', tookMs * 1e6);
+      board.count('wireBytes', bytes);
+      this.#sliceBytes = tookMs > slowMs ? slowSliceBytes : Math.min(fastSliceBytes, this.#sliceBytes * 2);
+      at += part.length;
+    } while (at < body.length && !this.#isOver());
+  }
+
+  #isOver(): boolean {
+    return this.#over;
+  }
+
+  /** Returns when the kernel has it, or the connection has ended. */
+  async #writeSlice(header: Buffer | null, part: Buffer): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const written = () => {
+      this.#movedAt = performance.now();
+      resolve(undefined);
+    };
+    this.#socket.cork();
+    if (header !== null) this.#socket.write(header, part.length === 0 ? written : undefined);
+    if (part.length > 0) this.#socket.write(part, written);
+    this.#socket.uncork();
+    await promise;
+  }
+
+  #want(region: Buffer, full: () => void): void {
+    if (this.#over) return;
+    this.#receiver.want(region, () => {
+      try {
+        full();
+      } catch (error) {
+        this.end(error);
+      }
+    });
+  }
+
+  #wantOpening(): void {
+    const head = Buffer.alloc(opening.openingHeadBytes);
+    this.#want(head, () => {
+      const { kind, bodyBytes } = opening.decodeOpeningHead(head);
+      const body = Buffer.alloc(bodyBytes);
+      this.#want(body, () => {
+        if (kind === opening.openingKind.refused) this.#refused(body);
+        else if (kind === opening.openingKind.welcome) this.#welcomed(body);
+        else throw new SealiftError('bad-frame', 'the landing answered with something else');
+      });
+    });
+  }
+
+  #refused(body: Buffer): void {
+    this.refusal = true;
+    this.end(opening.decodeRefusal(body));
+  }
+
+  #welcomed(body: Buffer): void {
+    const { board, keys, plan, stallMs, rttMs } = this.#host;
+    const welcome = opening.decodeWelcome(keys, { random: this.#random, stream: this.#number }, body);
+    const isWanted = welcome.thread === this.#number % Math.max(1, welcome.threads);
+    if (!isWanted && this.#mayRedial && rttMs < nearMs) {
+      this.end('redial');
+      return;
+    }
+    const both = streamKeys(keys, this.#random, welcome.random);
+    this.#sealer = new control.ControlSealer(both.toLanding);
+    this.#opener = new control.ControlOpener(both.toSender);
+    // One stream asks for all.
+    const held = this.#number === 0 && !board.planned;
+    const beatMs = Math.max(20, Math.min(3_000, Math.floor(stallMs / 4)));
+    this.send(control.controlKind.plan, control.encodePlan({ disks: plan, held, beatMs }));
+    this.live = true;
+    this.wasLive = true;
+    this.#movedAt = performance.now();
+    board.streamUp();
+    this.#host.changed();
+    this.#wantFrame();
+  }
+
+  #wantFrame(): void {
+    this.#want(this.#head, () => {
+      const body = Buffer.alloc(control.controlBodyBytes(this.#head));
+      this.#want(body, () => {
+        const { kind, payload } = (this.#opener as control.ControlOpener).open(this.#head, body);
+        this.#control(kind, payload);
+        this.#wantFrame();
+      });
+    });
+  }
+
+  #control(kind: control.ControlKind, payload: Buffer): void {
+    const { board } = this.#host;
+    switch (kind) {
+      case control.controlKind.held:
+        for (const { disk, index, digest } of control.decodeHeld(payload)) {
+          const chunk = board.chunkAt({ disk, index });
+          if (chunk !== null) board.setHeldDigest(chunk, digest);
+        }
+        break;
+      case control.controlKind.planned:
+        if (this.#number === 0) board.setPlanned();
+        break;
+      case control.controlKind.acknowledged:
+        for (const place of control.decodePlaces(payload)) this.#acknowledged(place);
+        break;
+      case control.controlKind.stored:
+        this.#host.stored();
+        break;
+      case control.controlKind.refused:
+        this.#refused(payload);
+        return;
+      case control.controlKind.beat:
+        this.#beaten(control.decodeBeat(payload));
+        return;
+      default:
+        throw new SealiftError('bad-frame', `the landing sent a frame of kind ${String(kind)}`);
+    }
+    this.#movedAt = performance.now();
+  }
+
+  #acknowledged(place: control.Place): void {
+    const chunk = this.#host.board.chunkAt(place);
+    if (chunk !== null && this.#unacknowledged.delete(chunk)) this.#host.board.finish(chunk);
+  }
+
+  /** A landing that lives is not enough: what was sent must arrive, or wait for the landing itself. */
+  #beaten({ receivedBytes, busy }: control.Beat): void {
+    if (busy) this.#host.board.count('busyBeats', 1);
+    const isHere = receivedBytes >= this.#socket.bytesWritten;
+    if (busy || isHere || receivedBytes > this.#beatenBytes) this.#movedAt = performance.now();
+    this.#beatenBytes = receivedBytes;
+  }
+}
+
+const slowMs = 500;
