@@ -1,0 +1,88 @@
+import { revertInput } from './contract.ts';
+import type { RevertRequest, RevertResult } from './contract.ts';
+import { parseInput, refusal } from './failures.ts';
+import { answerStatus, takeGuestOrders } from './handlers.ts';
+import { onHost, untilDone } from './on-host.ts';
+import { throughPointOfNoReturn } from './point-of-no-return.ts';
+import type { Outcomes, TaskState } from './state.ts';
+import { stopGuest } from './steps/stop.ts';
+import { createTask, step } from './task.ts';
+import type { Task } from './task.ts';
+
+/** Takes a VM back to the host it came from; what it wrote since it moved stays behind on disks that are kept. */
+export async function revertVm(request: RevertRequest, state?: TaskState): Promise<RevertResult> {
+  const input = parseInput(revertInput, request);
+  const { vmName, vmUuid, from, to } = input;
+  if (input.confirm !== vmName) {
+    throw refusal('confirmation-mismatch', `${JSON.stringify(input.confirm)} is not the name of the VM ${vmName}`);
+  }
+  const task = createTask({ kind: 'revert', method: 'sealed', ...input }, request, state);
+  answerStatus(task);
+  takeGuestOrders(task);
+  const { outcomes } = task.state;
+  return throughPointOfNoReturn(task, {
+    before: async () => {
+      const { migrationId } = await step(task, 'begin', 'open', async (note) => {
+        const begun = await onHost(
+          task,
+          from,
+          'beginReturn',
+          { summary: `begin the return of ${vmName} on ${from}` },
+          { vmUuid, to },
+        );
+        note(begun.ranSince === null ? 'it never ran there' : `writes since ${begun.ranSince} stay behind`);
+        return { migrationId: begun.migrationId, ranSince: begun.ranSince, wasRunning: begun.wasRunning };
+      });
+      await stopGuest(task, { host: from, migrationId });
+      await step(task, 'fence', 'fence', async () => {
+        await onHost(task, from, 'fenceVm', { summary: `fence ${vmName} on ${from}` }, { migrationId });
+        return { at: Date.now() };
+      });
+      await giveBack(task, migrationId);
+    },
+    undo: { host: from, migrationId: () => outcomes.begin?.migrationId ?? null, passed: ['returned'], landing: null },
+    after: () => takeBack(task),
+  });
+}
+
+/** The point of no return of a return. */
+async function giveBack(task: Task, migrationId: string): Promise<Outcomes['giveBack']> {
+  const { vmName, from, to } = task.about;
+  return step(task, 'giveBack', 'cede', async () => {
+    const { deed } = await onHost(task, from, 'giveBack', { summary: `give ${vmName} back to ${to}` }, { migrationId });
+    task.state.lineage = deed.body.lineage;
+    task.state.token = deed.body.token;
+    return { deed, at: Date.now() };
+  });
+}
+
+async function takeBack(task: Task): Promise<RevertResult> {
+  const { vmName, vmUuid, from, to } = task.about;
+  const { outcomes } = task.state;
+  const begin = outcomes.begin;
+  if (begin === undefined) throw refusal('internal', `the return of ${vmName} was never begun`);
+  const { deed, at } = outcomes.giveBack ?? (await recallDeed(task, begin.migrationId));
+  const { migrationId } = await step(task, 'takeBack', 'start', () =>
+    untilDone(task, to, 'takeBack', { summary: `take ${vmName} back on ${to}` }, { deed }),
+  );
+  const wasRunning = outcomes.stop?.wasRunning ?? begin.wasRunning;
+  const { started } = await step(task, 'start', 'start', async () => {
+    const call = { summary: wasRunning ? `start ${vmName} on ${to}` : `set ${vmName} up on ${to}` };
+    return { ...(await untilDone(task, to, 'startVm', call, { migrationId, start: wasRunning })), at: Date.now() };
+  });
+  const until = new Date(outcomes.fence?.at ?? at).toISOString();
+  return {
+    vmUuid,
+    vmName,
+    host: to,
+    started,
+    leftBehind: begin.ranSince === null ? null : { host: from, since: begin.ranSince, until },
+  };
+}
+
+async function recallDeed(task: Task, migrationId: string): Promise<Outcomes['giveBack']> {
+  const { vmName, from } = task.about;
+  const call = { summary: `ask ${from} for the deed of ${vmName}` };
+  const { deed } = await untilDone(task, from, 'giveBack', call, { migrationId });
+  return (task.state.outcomes.giveBack = { deed, at: Date.now() });
+}

@@ -1,0 +1,82 @@
+import { refusal } from '../failures.ts';
+import { ifReachable, onHost } from '../on-host.ts';
+import type { Outcomes } from '../state.ts';
+import { pauseFor, step, waitFor } from '../task.ts';
+import type { Task } from '../task.ts';
+
+interface Where {
+  host: string;
+  migrationId: string;
+  /** Runs before the guest is first ordered to shut down; may refuse. */
+  before?: () => void;
+}
+
+/** Shuts the guest down; one that does not obey is dealt with by policy, or by a person. */
+export async function stopGuest(task: Task, where: Where): Promise<Outcomes['stop']> {
+  const { about } = task;
+  const { host, migrationId } = where;
+  return step(task, 'stop', 'stop', async (note) => {
+    const orderedAt = Date.now();
+    let wasRunning = false;
+    let destroyed = false;
+    for (let graceMs = about.graceMs, asked = false; ; asked = true) {
+      const before = asked || where.before === undefined ? {} : { before: where.before };
+      const call = { summary: `shut down ${about.vmName} on ${host}`, ...before };
+      const stop = await onHost(task, host, 'stopVm', call, { migrationId, graceMs });
+      wasRunning ||= stop.wasRunning;
+      if (stop.outcome === 'stopped') {
+        if (destroyed) note('destroyed');
+        else if (!wasRunning) note('was not running');
+        return { wasRunning, orderedAt };
+      }
+      if (destroyed) throw refusal('unknown-state', `${about.vmName} is still there after it was destroyed on ${host}`);
+      const decision = await chooseNext(task, where, graceMs, stop.detail);
+      if (decision === 'destroy') {
+        await onHost(task, host, 'destroyVm', { summary: `destroy ${about.vmName} on ${host}` }, { migrationId });
+        destroyed = true;
+        graceMs = 0;
+      } else {
+        graceMs = decision.waitMs;
+      }
+    }
+  });
+}
+
+type Decision = { waitMs: number } | 'destroy';
+
+async function chooseNext(task: Task, where: Where, graceMs: number, detail: string): Promise<Decision> {
+  const { vmName, onStuckGuest } = task.about;
+  const late = `${vmName} has not shut down after ${String(Math.round(graceMs / 1000))} s`;
+  if (onStuckGuest === 'abort')
+    throw refusal('guest-stuck', `${late}: ${detail}`, `it was left running on ${where.host}`);
+  if (onStuckGuest === 'destroy') return 'destroy';
+  return askPeople(task, where, [
+    `${late}: ${detail}`,
+    `sealift abort ${vmName} leaves it running where it is`,
+    `sealift wait ${vmName} 10m gives it more time`,
+    `sealift destroy ${vmName} pulls its plug (asks for the name)`,
+  ]);
+}
+
+/** Waits for an update; meanwhile it looks now and then whether the guest has gone down by itself after all. */
+async function askPeople(task: Task, where: Where, lines: string[]): Promise<Decision> {
+  const { state, about } = task;
+  state.stuck = { decision: null };
+  const decided = (): boolean => state.stuck?.decision != null;
+  waitFor(task, lines);
+  for (
+    let lookMs = about.timings.retryMaximumMs;
+    !decided();
+    lookMs = Math.min(lookMs * 2, about.timings.retryMaximumMs * 10)
+  ) {
+    await pauseFor(task, lookMs, `${about.vmName} does not shut down`, decided);
+    if (decided()) break;
+    const summary = `has ${about.vmName} shut down?`;
+    const seen = await ifReachable(task, where.host, 'runState', { summary }, { migrationId: where.migrationId });
+    if (seen?.domain === 'stopped' && !decided()) state.stuck.decision = { waitMs: 0 };
+  }
+  const decision = state.stuck.decision ?? { waitMs: 0 };
+  state.stuck = null;
+  waitFor(task, []);
+  return decision;
+}

@@ -1,0 +1,95 @@
+import { CancellationScope } from '@temporalio/workflow';
+import { errorTypes } from '../../domain/error-types.ts';
+import type { ErrorType } from '../../domain/error-types.ts';
+import type { MigrationInput } from '../../domain/migration.ts';
+import type { Concern } from '../../domain/survey.ts';
+import { refusal, troubleOf } from '../failures.ts';
+import { onHost } from '../on-host.ts';
+import { joinPlan } from '../plan.ts';
+import type { Plan } from '../plan.ts';
+import type { Outcomes } from '../state.ts';
+import { step } from '../task.ts';
+import type { Task } from '../task.ts';
+
+/** Tries of a question that fails: nothing has changed yet, so a person who waits hears of it soon. */
+const attempts = 4;
+
+/** Asks both hosts, and the source for the line between them. */
+export async function survey(task: Task, input: MigrationInput): Promise<Outcomes['survey']> {
+  return step(task, 'survey', 'survey', async (note) => {
+    const { vmName, vmUuid, from, to, method, pool } = input;
+    const source = await onHost(
+      task,
+      from,
+      'surveySource',
+      { summary: `survey ${vmName} on ${from}`, attempts },
+      { vmUuid, to, method },
+    );
+    const destination = await onHost(
+      task,
+      to,
+      'surveyDestination',
+      { summary: `survey ${to} for ${vmName}`, attempts },
+      { source, method, pool },
+    );
+    const link = await onHost(
+      task,
+      from,
+      'surveyLink',
+      { summary: `measure the line ${from} → ${to}`, attempts },
+      { destination: destination.host },
+    );
+    const bytes = source.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
+    const disks = `${String(source.disks.length)} disk${source.disks.length === 1 ? '' : 's'}`;
+    note(`${disks}, ${String(Math.ceil(bytes / 2 ** 20))} MiB, round trip ${link.rttMs.toFixed(1)} ms`);
+    return { source, destination, link };
+  });
+}
+
+/** Refuses the move before anything is changed, or lets it begin. */
+export async function decide(task: Task, input: MigrationInput): Promise<Outcomes['plan']> {
+  const { source, destination, link } = await survey(task, input);
+  return step(task, 'plan', 'plan', async (note) => {
+    const plan = joinPlan(input.method, source, destination, link);
+    task.state.concerns = plan.concerns;
+    if (plan.refused) {
+      // Its own open run is what the hosts see in the way: a reset or a repeated start must not void it.
+      if (!(await hasOpenRun(task))) throw refused(plan);
+      note('its run is open already');
+    }
+    const concerns = plan.concerns.filter((one) => one.severity !== 'note').length;
+    note(concerns === 0 ? 'no concerns' : `${String(concerns)} concern${concerns === 1 ? '' : 's'}`);
+    return { placement: plan.placement };
+  });
+}
+
+async function hasOpenRun(task: Task): Promise<boolean> {
+  const { from, migrationId, vmName } = task.about;
+  try {
+    const summary = `ask ${from} for the record of ${vmName}`;
+    const record = await onHost(task, from, 'runState', { summary, attempts }, { migrationId });
+    return record.run === 'open';
+  } catch (error) {
+    if (CancellationScope.current().consideredCancelled) throw error;
+    troubleOf(error, task.about);
+    return false;
+  }
+}
+
+function refused(plan: Plan): Error {
+  const refusals = plan.concerns.filter((one) => one.severity === 'refuses');
+  const [first] = refusals;
+  const type: ErrorType =
+    refusals.length === 1 && first !== undefined && isErrorType(first.name) ? first.name : 'preflight-refused';
+  const reasons = refusals.map((one) => one.text).join('; ');
+  return refusal(type, `${plan.vmName} was not moved: ${reasons}`, remedies(refusals));
+}
+
+function remedies(refusals: Concern[]): string {
+  const known = refusals.map((one) => one.remedy).filter((one) => one !== null);
+  return ['nothing was stopped or copied', ...new Set(known)].join('; ');
+}
+
+function isErrorType(name: string): name is ErrorType {
+  return name in errorTypes;
+}
