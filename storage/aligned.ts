@@ -13,7 +13,7 @@ declare const WebAssembly: {
 
 /**
  * A zeroed buffer of `bytes` that starts on a page, as O_DIRECT wants it. Node's own buffers are not aligned; the memory
- * of WebAssembly is. Each one reserves gigabytes of address space (not of memory), so make few and keep them.
+ * of WebAssembly is. Each one reserves 8 GiB of address space (not of memory): make few, and keep them.
  */
 export function alignedBuffer(bytes: number): Buffer<ArrayBuffer> {
   const memory = new WebAssembly.Memory({ initial: wasmPages(bytes) });
@@ -25,6 +25,16 @@ export function alignedShared(bytes: number): SharedArrayBuffer {
   const pages = wasmPages(bytes);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   return memory.buffer;
+}
+
+let page: Buffer | undefined;
+let pageTurn: Promise<unknown> = Promise.resolve();
+
+/** Lends the thread's one aligned page of 4096 bytes to `act` until it has ended; others wait for their turn, so `act` must not ask for it again. */
+export async function withAlignedPage<T>(act: (page: Buffer) => Promise<T>): Promise<T> {
+  const turn = pageTurn.then(() => act((page ??= alignedBuffer(pageBytes))));
+  pageTurn = turn.catch(() => undefined);
+  return await turn;
 }
 
 function wasmPages(bytes: number): number {

@@ -60,7 +60,7 @@ class OpenDatabase implements Database {
     try {
       this.sql.exec('BEGIN IMMEDIATE');
       const result = this.#join(act);
-      if (this.#failed) throw new SealiftError('internal', 'a part of the transaction failed and was passed over');
+      this.#requireWhole();
       this.sql.exec('COMMIT');
       return result;
     } catch (error) {
@@ -68,6 +68,10 @@ class OpenDatabase implements Database {
       if (this.sql.isTransaction) this.sql.exec('ROLLBACK');
       throw diskTrouble(error);
     }
+  }
+
+  #requireWhole(): void {
+    if (this.#failed) throw new SealiftError('internal', 'a part of the transaction failed and was passed over');
   }
 
   #join<T>(act: () => T): T {
@@ -91,7 +95,7 @@ class OpenDatabase implements Database {
 
 function upgrade(sql: DatabaseSync, set: TableSet, file: string): void {
   sql.exec('CREATE TABLE IF NOT EXISTS schema_version (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT');
-  const found = sql.prepare('SELECT version FROM schema_version WHERE name = ?').get(set.name)?.['version'];
+  const found = sql.prepare('SELECT version FROM schema_version WHERE name = ?').get(set.name)?.version;
   const version = typeof found === 'number' ? found : 0;
   if (version > set.versions.length) {
     throw new SealiftError(

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open, stat, statfs } from 'node:fs/promises';
 import { SealiftError } from '../domain/error.ts';
-import { alignedBuffer, pageBytes } from './aligned.ts';
+import { pageBytes, withAlignedPage } from './aligned.ts';
 import { openFailure, transferFailure } from './disk-errors.ts';
 import { diskShapeOf, measure } from './disk-shape.ts';
 import type { DiskMeasure } from './disk-shape.ts';
@@ -93,9 +93,10 @@ class OpenDisk implements Disk {
     const oddBytes = lengthBytes - wholeBytes;
     if (oddBytes > 0) {
       // Not through the page cache: a direct read of a whole page stops at the end of the file.
-      const page = alignedBuffer(pageBytes);
-      await this.#readFully(page, atBytes + wholeBytes, oddBytes, pageBytes);
-      page.copy(into, wholeBytes, 0, oddBytes);
+      await withAlignedPage(async (page) => {
+        await this.#readFully(page, atBytes + wholeBytes, oddBytes, pageBytes);
+        page.copy(into, wholeBytes, 0, oddBytes);
+      });
     }
     // A disk that grew shows only here.
     if (atBytes + lengthBytes === this.sizeBytes) await this.#checkSize();
@@ -198,10 +199,11 @@ async function openDirect(path: string, access: 'read' | 'write', flags: number)
   if ((await stat(path)).isFile() && (await statfs(path)).type === tmpfsMagic) return null;
   let handle: FileHandle | undefined;
   try {
-    handle = await open(path, flags | constants.O_DIRECT);
+    const opened = await open(path, flags | constants.O_DIRECT);
+    handle = opened;
     // Some file systems refuse only the first read. This also finds a disk that cannot be read at all.
-    await handle.read(alignedBuffer(pageBytes), 0, pageBytes, 0);
-    return handle;
+    await withAlignedPage((page) => opened.read(page, 0, pageBytes, 0));
+    return opened;
   } catch (error) {
     await handle?.close();
     if (errorCode(error) === 'EINVAL') return null;

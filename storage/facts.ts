@@ -17,7 +17,7 @@ export const factTables: TableSet = {
 
 /** A fact that the state keeps about its host, or null. */
 export function getFact(database: Database, name: string): string | null {
-  const value = database.sql.prepare('SELECT value FROM host_fact WHERE name = ?').get(name)?.['value'];
+  const value = database.sql.prepare('SELECT value FROM host_fact WHERE name = ?').get(name)?.value;
   return typeof value === 'string' ? value : null;
 }
 

@@ -28,7 +28,7 @@ export async function claimDom0(state: StateFolder, xenEtcFolder: string): Promi
   const mine = await describe(state);
   if (found === null) checkFirstClaim(state, path);
   else checkSame(found, mine, path);
-  if (found === null || found.folder !== mine.folder || found.database !== mine.database) {
+  if (found?.folder !== mine.folder || found.database !== mine.database) {
     await writeOwner(path, mine);
   }
   // After the mark: a crash between leaves a mark with our instance, which is ours.

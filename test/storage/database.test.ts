@@ -26,7 +26,7 @@ function texts(database: Database): unknown[] {
   return database.sql
     .prepare('SELECT text FROM note ORDER BY text')
     .all()
-    .map((row) => row['text']);
+    .map((row) => row.text);
 }
 
 describe('the database', () => {

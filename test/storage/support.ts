@@ -6,10 +6,11 @@ import { createInterface } from 'node:readline';
 import { afterEach } from '@jest/globals';
 import { execa, execaSync } from 'execa';
 
-const endings: (() => Promise<unknown> | void)[] = [];
+type Ending = () => unknown;
+const endings: Ending[] = [];
 
 /** Runs after the present test, last one first, whatever the outcome. */
-export function atEnd(act: () => Promise<unknown> | void): void {
+export function atEnd(act: Ending): void {
   endings.push(act);
 }
 
