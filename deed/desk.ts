@@ -57,7 +57,7 @@ export function refuseOtherHolder(desk: Desk, step: string, record: Pick<DeedRec
     .prepare(`SELECT lineage FROM deed_record WHERE vm_uuid = ? AND lineage <> ? AND state = 'holder'`)
     .get(record.vmUuid, record.lineage);
   if (other === undefined) return;
-  const holder = String(other['lineage']);
+  const holder = String(other.lineage);
   throw new SealiftError(
     'name-taken',
     `${step} refused: this host holds another VM of uuid ${record.vmUuid}, lineage ${holder}`,

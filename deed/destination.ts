@@ -1,4 +1,3 @@
-import { canonicalJson } from '../seal/canonical.ts';
 import { SealiftError } from '../domain/error.ts';
 import { protocolVersion } from '../domain/statement.ts';
 import type { Offer, Ready, RunKey, Session, Signed } from '../domain/statement.ts';

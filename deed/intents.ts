@@ -78,7 +78,7 @@ export function guardQuiet(desk: Desk, step: string, lineage: string, besides: I
   if (other === undefined) return;
   throw new SealiftError(
     'intent-open',
-    `${step} has to wait: a ${other.what} of the VM begun at ${other.at} has not ended`,
+    `${step} has to wait: the VM's ${other.what} begun at ${other.at} has not ended`,
   );
 }
 

@@ -161,39 +161,39 @@ type Row = Record<string, unknown>;
 function recordOf(row: Row | undefined): DeedRecord | null {
   if (row === undefined) return null;
   return parsed(deedRecord, {
-    lineage: row['lineage'],
-    vmUuid: row['vm_uuid'],
-    vmName: row['vm_name'],
-    token: row['token'],
-    state: row['state'],
-    runToken: row['run_token'],
-    peer: row['peer'],
-    seenRoot: row['seen_root'],
-    fencedToken: row['fenced_token'],
-    madeToken: row['made_token'],
-    places: unJson(row['places']),
-    wasRunning: unFlag(row['was_running']),
+    lineage: row.lineage,
+    vmUuid: row.vm_uuid,
+    vmName: row.vm_name,
+    token: row.token,
+    state: row.state,
+    runToken: row.run_token,
+    peer: row.peer,
+    seenRoot: row.seen_root,
+    fencedToken: row.fenced_token,
+    madeToken: row.made_token,
+    places: unJson(row.places),
+    wasRunning: unFlag(row.was_running),
   });
 }
 
 function runOf(row: Row | undefined): DeedRun | null {
   if (row === undefined) return null;
   return parsed(deedRun, {
-    migrationId: row['migration_id'],
-    lineage: row['lineage'],
-    token: row['token'],
-    role: row['role'],
-    state: row['state'],
-    method: row['method'],
-    peer: row['peer'],
-    wasRunning: unFlag(row['was_running']),
-    places: unJson(row['places']),
-    session: row['session'],
-    root: row['root'],
-    released: unFlag(row['released']),
-    collected: unFlag(row['collected']),
-    notes: unJson(row['notes']),
-    openedAt: row['opened_at'],
+    migrationId: row.migration_id,
+    lineage: row.lineage,
+    token: row.token,
+    role: row.role,
+    state: row.state,
+    method: row.method,
+    peer: row.peer,
+    wasRunning: unFlag(row.was_running),
+    places: unJson(row.places),
+    session: row.session,
+    root: row.root,
+    released: unFlag(row.released),
+    collected: unFlag(row.collected),
+    notes: unJson(row.notes),
+    openedAt: row.opened_at,
   });
 }
 
@@ -201,7 +201,7 @@ function parsed<T>(schema: z.ZodType<T>, row: Row): T {
   const result = schema.safeParse(row);
   if (result.success) return result.data;
   const fields = result.error.issues.map((issue) => issue.path.join('.')).join(', ');
-  throw new SealiftError('unknown-state', `the record of ${String(row['lineage'])} does not parse: ${fields}`);
+  throw new SealiftError('unknown-state', `the record of ${String(row.lineage)} does not parse: ${fields}`);
 }
 
 function present<T>(items: (T | null)[]): T[] {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
 import {
   signedDeed,

@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { checkMarks, markOf } from '../../deed/marks.ts';
+import { deedRecord } from '../../deed/record.ts';
+import {
+  adopted,
+  expectRefusal,
+  fences,
+  makeHost,
+  moved,
+  opens,
+  places,
+  readyMove,
+  receives,
+  removeHosts,
+  reopened,
+  vm,
+} from './support.ts';
+import type { TestHost } from './support.ts';
+
+let a: TestHost;
+let b: TestHost;
+let lineage: string;
+beforeEach(async () => {
+  [a, b] = await Promise.all([makeHost(), makeHost()]);
+  lineage = adopted(a).lineage;
+});
+afterEach(removeHosts);
+
+describe('intents', () => {
+  test('of starting and unfencing are the idle holder’s only', () => {
+    a.deeds.endIntent(a.deeds.mayStart(lineage).id, true);
+    const { migrationId } = opens(a, b).body;
+    expectRefusal(() => a.deeds.mayStart(lineage), 'deed-refused', /start refused: open run is 2, needed 0/);
+    expectRefusal(() => a.deeds.mayUnfence(lineage), 'deed-refused', /unfence refused: open run is 2, needed 0/);
+    a.deeds.abort(migrationId);
+    a.deeds.mayUnfence(lineage);
+    moved(...ended(a, b));
+    expectRefusal(() => a.deeds.mayStart(lineage), 'deed-refused', /state is ceded, needed holder/);
+    expectRefusal(() => a.deeds.mayUnfence(lineage), 'deed-refused', /state is ceded/);
+    expect(b.deeds.mayUnfence(lineage).places).toEqual(places('/srv/landing-3'));
+  });
+
+  test('are one kind at a time, survive the process, and end with their command', () => {
+    const { migrationId } = opens(a, b).body;
+    const { intent } = a.deeds.mayFence(migrationId, places());
+    a.deeds.abort(migrationId);
+    a = reopened(a);
+    expect(a.deeds.intents(lineage)).toEqual([intent]);
+    expectRefusal(() => a.deeds.mayUnfence(lineage), 'intent-open', /the VM's fence/);
+    a.deeds.endIntent(intent.id, false);
+    a.deeds.endIntent(intent.id, false);
+    const unfence = a.deeds.mayUnfence(lineage);
+    expect(unfence.places).toEqual(places());
+    const second = opens(a, b).body.migrationId;
+    expectRefusal(() => a.deeds.mayFence(second, places()), 'intent-open', /the VM's unfence/);
+    expectRefusal(() => a.deeds.noteFenced(second, true), 'intent-open');
+    a.deeds.endIntent(unfence.intent.id, true);
+    expect(a.deeds.byLineage(lineage)?.places).toBeNull();
+  });
+
+  test('the places found by the first fence stay until an unfence is done', () => {
+    const { migrationId } = opens(a, b).body;
+    const found = { ...places(), configPath: '/etc/xen/web-1.cfg' };
+    a.deeds.endIntent(a.deeds.mayFence(migrationId, found).intent.id, false);
+    const again = a.deeds.mayFence(migrationId, places());
+    expect(again.places).toEqual(found);
+    a.deeds.endIntent(again.intent.id, true);
+    a.deeds.abort(migrationId);
+    const second = opens(a, b).body.migrationId;
+    expect(a.deeds.mayFence(second, places()).places).toEqual(found);
+  });
+
+  test('the power state found first is what counts until it was restored', () => {
+    const { migrationId } = opens(a, b).body;
+    const stop = (run: string, running: boolean): boolean => {
+      const { intent, wasRunning } = a.deeds.mayStop(run, running);
+      a.deeds.endIntent(intent.id, true);
+      return wasRunning;
+    };
+    expect(stop(migrationId, true)).toBe(true);
+    expect(stop(migrationId, false)).toBe(true);
+    a.deeds.abort(migrationId);
+    const second = opens(a, b).body.migrationId;
+    expect(stop(second, false)).toBe(true);
+    expect(a.deeds.byMigration(second).run.wasRunning).toBe(true);
+    a.deeds.abort(second);
+    a.deeds.endIntent(a.deeds.mayStart(lineage).id, true);
+    expect(a.deeds.byLineage(lineage)?.wasRunning).toBeNull();
+    expect(stop(opens(a, b).body.migrationId, false)).toBe(false);
+  });
+
+  test('of stopping and fencing belong to a run that is open', () => {
+    const { migrationId } = moved(a, b);
+    expectRefusal(() => a.deeds.mayStop(migrationId, true), 'deed-refused', /run in progress is null/);
+    expectRefusal(() => a.deeds.mayFence(migrationId, places()), 'deed-refused');
+    expectRefusal(() => b.deeds.mayStop(migrationId, true), 'deed-refused', /run in progress is null/);
+    expectRefusal(() => b.deeds.mayStop(randomUUID(), true), 'unknown-run');
+    b.deeds.beginReturn(lineage, a.identity.name);
+    expect(b.deeds.mayStop(migrationId, true).wasRunning).toBe(true);
+  });
+});
+
+describe('the hold', () => {
+  test('ends once, logged, and only for what was ceded', () => {
+    expectRefusal(() => a.deeds.release(lineage, 'operator'), 'deed-refused', /state is holder, and 0/);
+    const { migrationId } = moved(a, b);
+    expectRefusal(() => a.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /finish it first/);
+    expect(a.deeds.release(lineage, 'operator')).toMatchObject([{ migrationId, released: true }]);
+    expect(a.deeds.release(lineage, 'operator')).toHaveLength(1);
+    expect(a.deeds.mayCollect(migrationId, { by: 'operator' }).places).toEqual(places());
+    a.deeds.mayCollect(migrationId, { by: 'operator' });
+    expect(a.deeds.events(lineage).map(({ what }) => what)).toEqual(['adopt', 'finish', 'collect']);
+    expectRefusal(() => b.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /run is accepted/);
+  });
+
+  test('a copy that was taken back is the VM’s own again, released or not', () => {
+    const { migrationId } = moved(a, b);
+    a.deeds.release(lineage, 'operator');
+    b.deeds.beginReturn(lineage, a.identity.name);
+    fences(b, migrationId);
+    a.deeds.takeBack(b.deeds.giveBack(migrationId));
+    expectRefusal(() => a.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /run is returned/);
+    expect(b.deeds.mayCollect(migrationId, { by: 'operator' }).collected).toBe(true);
+  });
+
+  test('a closed landing that had signed READY is kept until somebody vouches for the source', () => {
+    const { migrationId, ready } = readyMove(a, b);
+    expectRefusal(() => b.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /run is open/);
+    b.deeds.closeLanding(migrationId);
+    expectRefusal(() => b.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /ask the source first/);
+    b.deeds.mayCollect(migrationId, { by: 'operator', evenReady: true });
+    const deed = a.deeds.cede(migrationId, ready);
+    expectRefusal(() => b.deeds.accept(deed), 'deed-refused', /token of READY is 0/);
+  });
+
+  test('an abandoned landing goes at once', () => {
+    const offer = opens(a, b);
+    receives(b, a, offer);
+    b.deeds.closeLanding(offer.body.migrationId);
+    expect(b.deeds.mayCollect(offer.body.migrationId, { by: 'operator' }).collected).toBe(true);
+  });
+});
+
+describe('marks', () => {
+  test('that are newer than the record, of another lineage, or without a record stop everything', () => {
+    const record = deedRecord.parse(a.deeds.byLineage(lineage));
+    const mark = markOf(record, 'source');
+    checkMarks(record, [null, mark]);
+    checkMarks({ ...record, token: 5 }, [mark]);
+    checkMarks(null, [null]);
+    expectRefusal(
+      () => {
+        checkMarks(record, [null, { ...mark, token: 2 }]);
+      },
+      'unknown-state',
+      /token 2, source, but the record is at token 1/,
+    );
+    expectRefusal(
+      () => {
+        checkMarks(record, [{ ...mark, lineage: '0'.repeat(32) }]);
+      },
+      'unknown-state',
+      /lineage 0{32}/,
+    );
+    expectRefusal(
+      () => {
+        checkMarks(null, [mark]);
+      },
+      'unknown-state',
+      /but no record/,
+    );
+  });
+
+  test('a database put back from an earlier copy is caught by the mark of the fence', () => {
+    const before = deedRecord.parse(a.deeds.byLineage(lineage));
+    const { migrationId } = moved(a, b);
+    const mark = markOf(a.deeds.byMigration(migrationId).record, 'source');
+    expectRefusal(
+      () => {
+        checkMarks(before, [mark]);
+      },
+      'unknown-state',
+      /token 2.*record is at token 1/,
+    );
+  });
+});
+
+test('the record that counts for a VM, notes, and what the host keeps', () => {
+  const { migrationId } = moved(a, b);
+  b.deeds.setNotes(migrationId, { limitBytesPerSecond: 5 });
+  b = reopened(b);
+  expect(b.deeds.byMigration(migrationId).run.notes).toEqual({ limitBytesPerSecond: 5 });
+  expect(b.deeds.byVm(vm.vmUuid)?.state).toBe('holder');
+  expect(b.deeds.byVm(randomUUID())).toBeNull();
+  expect(b.deeds.hasRun(randomUUID())).toBe(false);
+  expect(b.deeds.inProgress(lineage)).toBeNull();
+  expect(b.deeds.identity).toBe(b.identity.name);
+  expect(b.deeds.records()).toHaveLength(1);
+  expect(b.deeds.statements(lineage).map(({ statement }) => statement.body.kind)).toEqual([
+    'offer',
+    'key',
+    'ready',
+    'deed',
+  ]);
+});
+
+/** The two hosts, with nothing of the source's under way. */
+function ended(source: TestHost, destination: TestHost): [TestHost, TestHost] {
+  for (const { id } of source.deeds.intents()) source.deeds.endIntent(id, true);
+  return [source, destination];
+}
