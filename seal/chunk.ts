@@ -8,7 +8,7 @@ import type { ChunkHeader } from './header.ts';
 import { diskKey } from './session.ts';
 import type { SessionKeys } from './session.ts';
 
-export { checkPlace, decodeHeader, encodeHeader, headerBytes, manifestDisk, zeroFlag, zstdFlag } from './header.ts';
+export { checkPlace, decodeHeader, encodeHeader, headerBytes, manifestDisk, zeroFlag } from './header.ts';
 export type { ChunkHeader } from './header.ts';
 export { plainBytes, plainDiskBytes, sealedBytes, sealedDiskBytes } from './sizes.ts';
 

@@ -1,4 +1,4 @@
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
@@ -25,11 +25,11 @@ export interface FileInTheMaking {
 }
 
 /**
- * Starts the file `path`, mode 0600. What an earlier, killed writer left under `<path>.part` is dropped: its session is
- * over, so nobody can continue it. Throws 'internal' when `path` is there already, 'disk-full', 'disk-io'.
+ * Starts the file `path`, mode 0600; a file of that name stays as it is until the new one is whole. What an earlier,
+ * killed writer left under `<path>.part` is dropped: its session is over, so nobody can continue it. Throws 'disk-full',
+ * 'disk-io'.
  */
 export async function startFile(path: string): Promise<FileInTheMaking> {
-  if (await isThere(path)) throw new SealiftError('internal', 'a container is there already; none is written twice');
   const part = `${path}.part`;
   await told(rm(part, { force: true }), 'removing');
   const file = await told(open(part, 'wx', 0o600), 'making');
@@ -55,13 +55,6 @@ export async function startFile(path: string): Promise<FileInTheMaking> {
       await told(rm(part, { force: true }), 'removing');
     },
   };
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -14,7 +14,7 @@ import type { SessionKeys } from './session.ts';
 /** Format constants, frozen. */
 export const headPrefixBytes = 12;
 export const endBytes = 88;
-const headMagic = 0x534c4631; // 'SLF1'
+const headMagic = 0x534c5331; // 'SLS1'
 const endMagic = 0x534c4531; // 'SLE1'
 const version = 1;
 const digestAt = 24;

@@ -42,7 +42,7 @@ export interface ContainerInput {
 }
 
 /** Counts only what is on the device. */
-export interface SealProgress {
+interface SealProgress {
   /** Plain bytes of each disk that the file holds. */
   diskBytes: number[];
   fileBytes: number;
@@ -57,7 +57,7 @@ export interface ContainerSummary {
 
 /**
  * Writes a whole container, in memory of two chunks and 32 bytes per chunk. It is at `path` only when it is whole and
- * synced; after a failure nothing is left. Whoever was interrupted starts again with a new session: no nonce may meet
+ * synced, in the place of an older session's; after a failure nothing new is left. Whoever was interrupted starts again with a new session: no nonce may meet
  * other bytes. Throws what `read` throws, 'disk-full', 'disk-io', and the signal's reason.
  */
 export async function writeContainer(input: ContainerInput): Promise<ContainerSummary> {

@@ -4,7 +4,7 @@
  */
 export { containerBytesAtMost } from './container-format.ts';
 export { writeContainer } from './container-write.ts';
-export type { ContainerInput, ContainerSummary, SealProgress } from './container-write.ts';
+export type { ContainerInput } from './container-write.ts';
 export { readContainer } from './container-read.ts';
-export type { ContainerChunk, UnsealOptions } from './container-open.ts';
-export type { Container, ContainerExpectation, ReadInput } from './container-read.ts';
+export type { ContainerChunk } from './container-open.ts';
+export type { Container, ContainerExpectation } from './container-read.ts';

@@ -327,7 +327,7 @@ describe('a container is refused', () => {
     expect(await refusal(opened(join(folder, 'missing')))).toBe('bad-container: the container cannot be opened');
     expect(await refusal(opened(folder))).toMatch(/^disk-io: /);
     const path = freshPath();
-    const head = Buffer.from('534c463101000000', 'hex');
+    const head = Buffer.from('534c533101000000', 'hex');
     const framed = fc.tuple(fc.nat(400), fc.jsonValue()).map(([length, value]) => {
       const size = Buffer.alloc(4);
       size.writeUInt32BE(length);
@@ -357,11 +357,16 @@ describe('a sealer', () => {
     expect(left).toEqual([]);
   });
 
-  test('never writes over a container', async () => {
+  test("takes the place of an older session's container only when the new one is whole", async () => {
     const path = await written([noise(512, 1)]);
     const before = await readFile(path);
-    expect(await refusal(writeContainer(inputFor(disks, { path })))).toMatch(/^internal: /);
+    const later = { ...sessionBody, number: 2 };
+    const input = inputFor([noise(512, 2)], { path, session: signed(later), keys: keysOf(later) });
+    const read = () => Promise.reject(new SealiftError('disk-io', 'sector 7 is bad'));
+    expect(await refusal(writeContainer({ ...input, read }))).toBe('disk-io: sector 7 is bad');
     expect((await readFile(path)).equals(before)).toBe(true);
+    await writeContainer(input);
+    expect(same(await contentsOf(path, { ...expected, number: 2 }), [noise(512, 2)])).toBe(true);
   });
 
   test('says when there is no folder for it', async () => {

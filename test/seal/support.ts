@@ -1,7 +1,4 @@
 import { createCipheriv, createHash, hkdfSync } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { SealiftError } from '../../domain/error.ts';
 import type { ErrorType } from '../../domain/error-types.ts';
 import { chunkBytes, chunkCount, chunkLength } from '../../domain/manifest.ts';
@@ -134,14 +131,5 @@ export async function refusal(act: Promise<unknown>): Promise<string> {
   } catch (error) {
     if (error instanceof SealiftError) return `${error.type}: ${error.message}`;
     throw error;
-  }
-}
-
-export async function inTemporaryFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'sealift-seal-'));
-  try {
-    return await act(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
