@@ -38,7 +38,7 @@ export async function surveySource(
     concerns.push(refusal('saved-image', 'xendomains keeps a saved image of it, which is older than its disks'));
   for (const disk of disks) {
     if (disk.problem !== null) continue;
-    if ((await fenceKind(disk.path)) === null && host.file.fence === 'immutable') {
+    if (host.file.fence === 'immutable' && (await fenceKind(disk.path)) !== 'immutable') {
       concerns.push(refusal('fence-failed', `disk ${disk.vdev}: its file system cannot make files immutable`));
     }
   }

@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import { fenceKind } from '../deed/fence.ts';
+import { createIdentity, loadIdentity } from '../deed/identity.ts';
+import { printHostFile } from '../domain/host-file.ts';
+import type { HostFile } from '../domain/host-file.ts';
+import { startChild } from './child.ts';
+import type { Child } from './child.ts';
+import { makeLabHost, rebootLabHost, stopLabHost } from './lab/lab-host.ts';
+import type { LabHost } from './lab/lab-host.ts';
+
+/** A host on stand-in Xen within one folder, with its worker as a process of its own. */
+export interface StandInHost {
+  readonly name: string;
+  readonly lab: LabHost;
+  readonly filePath: string;
+  readonly identity: string;
+  readonly poolPath: string;
+  /** Variables that its worker, and anybody who wants to use its `xl`, needs. */
+  readonly env: Record<string, string>;
+}
+
+export interface StandInPlan {
+  name: string;
+  site: string;
+  /** Changes to the host's file. */
+  settings?: Partial<HostFile>;
+  observer?: string;
+}
+
+/** Makes the folder of a stand-in host, or takes up the one that is there: dom0, pool, identity. */
+export async function prepareHost(folder: string, plan: StandInPlan): Promise<StandInHost> {
+  const at = join(folder, plan.name);
+  const lab = await makeLabHost(join(at, 'dom0'), plan.observer === undefined ? {} : { observer: plan.observer });
+  const state = join(at, 'state');
+  const poolPath = join(at, 'pool');
+  for (const path of [state, poolPath]) await mkdir(path, { recursive: true, mode: 0o700 });
+  const identity = existsSync(join(state, 'identity.key')) ? await loadIdentity(state) : await createIdentity(state);
+  const env = {
+    ...lab.env,
+    // `xl` is found on PATH, as on a real host.
+    PATH: [dirname(lab.xl), dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
+    SEALIFT_STOP_WITH_STDIN: '1',
+  };
+  return { name: plan.name, lab, filePath: join(at, 'host.toml'), identity: identity.name, poolPath, env };
+}
+
+/** Writes the host's file, trusting `peers`. The landing takes any free port: whoever moves a VM asks the host for it. */
+export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers: StandInHost[]): Promise<void> {
+  const at = dirname(host.filePath);
+  const file: HostFile = {
+    name: plan.name,
+    site: plan.site,
+    state: join(at, 'state'),
+    fence: await bestFence(host.poolPath),
+    xen: {
+      xl: 'xl',
+      etc: host.lab.etcFolder,
+      save: host.lab.saveFolder,
+      limit_seconds: 30,
+      bridges: {},
+      paths: {},
+      default_bridge: 'xenbr0',
+    },
+    landing: { address: '127.0.0.1', port: 0 },
+    pool: [{ name: 'fast', kind: 'folder', path: host.poolPath }],
+    limits: { moves: 4, orphan_seconds: 300, stall_seconds: 20, connect_seconds: 60 },
+    probe: {},
+    peer: peers.filter((peer) => peer.name !== host.name).map(({ name, identity }) => ({ name, identity })),
+    ...plan.settings,
+  };
+  await writeFile(host.filePath, printHostFile(file), { mode: 0o600 });
+  await chmod(host.filePath, 0o600);
+}
+
+/** Immutable files where rights and file system allow; else permission bits, which the stand-in's domains cannot override. */
+async function bestFence(poolPath: string): Promise<'immutable' | 'permissions'> {
+  const probe = join(poolPath, '.probe');
+  await writeFile(probe, '');
+  try {
+    return (await fenceKind(probe)) === 'immutable' ? 'immutable' : 'permissions';
+  } finally {
+    await rm(probe);
+  }
+}
+
+/** Powers the stand-in on: what its dom0 starts by itself is started. */
+export async function powerOn(host: StandInHost): Promise<void> {
+  await rebootLabHost(host.lab.root);
+}
+
+/** Powers the stand-in off: nothing of it is left running. */
+export async function powerOff(host: StandInHost): Promise<void> {
+  await stopLabHost(host.lab.root);
+}
+
+/** Starts the host's worker and waits until it polls. */
+export async function startHostWorker(
+  host: StandInHost,
+  options: { temporalAddress: string; logFolder: string; env?: Record<string, string> },
+): Promise<Child> {
+  return startChild(join(import.meta.dirname, `../workers/host${ending}`), [host.filePath], {
+    env: { ...host.env, TEMPORAL_ADDRESS: options.temporalAddress, ...options.env },
+    logPath: join(options.logFolder, `${host.name}.log`),
+  });
+}
+
+/** `.ts` among the sources, `.js` in the published package. */
+const ending = import.meta.filename.slice(-3);
