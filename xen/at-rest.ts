@@ -56,7 +56,7 @@ export async function readSavedImages(dom0: Dom0): Promise<SavedImage[]> {
 /** The files of a folder, hidden ones left out, with the files behind links; a link to nothing starts nothing and is left out. */
 async function filesIn(folder: string): Promise<{ path: string; real: string }[]> {
   const names = await readdir(folder).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (errorCode(error) === 'ENOENT') return [];
     throw error;
   });
   const files = names
@@ -100,11 +100,14 @@ async function readConfig(path: string, autostartPath: string | null): Promise<A
     found.memoryBytes = memory * 1024 * 1024;
     found.disks = configDisks(config);
   } catch (error) {
-    found.problem = isSealiftError(error) ? error.message : `${file} cannot be read (${reason(error)})`;
+    found.problem = isSealiftError(error) ? error.message : `${file} cannot be read (${errorCode(error) ?? 'unknown'})`;
   }
   return found;
 }
 
-function reason(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'not text';
+/** Node's code of an error, also of one from another realm. */
+function errorCode(error: unknown): string | null {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : null;
 }

@@ -123,7 +123,7 @@ const portableVif = new Set(['rate', 'mtu', 'devid', 'trusted', 'untrusted']);
 function oneVif(state: Translated, vif: XlVif, index: number, options: TranslateOptions): XlVif {
   const name = `vif ${String(index)}`;
   const change = (text: string): number => state.changes.push(`${name}: ${text}`);
-  const mapped = vif.bridge === null ? undefined : own(options.bridges, vif.bridge);
+  const mapped = mapBridge(vif.bridge, options.bridges);
   const bridge = mapped ?? options.defaultBridge;
   if (bridge === null) {
     state.concerns.push(refusal('bridge-unmapped', `${name} is on a bridge that this host does not map`));
@@ -147,6 +147,12 @@ function oneVif(state: Translated, vif: XlVif, index: number, options: Translate
   for (const other of vif.others.filter((one) => !portableVif.has(keyOf(one)))) change(`${keyOf(other)} dropped`);
   const others = vif.others.filter((one) => portableVif.has(keyOf(one)));
   return { ...vif, mac, bridge, script: keepsScript ? vif.script : null, backend: null, others };
+}
+
+/** A bridge that is one of this host's targets already stays: translating twice changes nothing. */
+function mapBridge(bridge: string | null, bridges: Record<string, string>): string | undefined {
+  if (bridge === null) return undefined;
+  return own(bridges, bridge) ?? Object.values(bridges).find((one) => one === bridge);
 }
 
 function dom0Setting(state: Translated, key: string, { paths = {}, allow = {} }: TranslateOptions): void {

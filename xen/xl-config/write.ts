@@ -8,8 +8,9 @@ import type { XlConfig, XlEntry, XlValue } from './types.ts';
 export function writeXlConfig(config: XlConfig): string {
   const lines: string[] = [];
   for (const entry of config.entries) {
-    const behind = entry.kind === 'comment' && entry.trailing && lines.length > 0;
-    if (behind) lines[lines.length - 1] += ` #${entry.text}`;
+    const last = lines.at(-1);
+    const behind = entry.kind === 'comment' && entry.trailing && last !== undefined;
+    if (behind) lines[lines.length - 1] = `${last} #${entry.text}`;
     else lines.push(writeEntry(entry));
   }
   return lines.map((line) => `${line}\n`).join('');
@@ -45,5 +46,5 @@ const letters: Record<string, string> = {
 function writeAtom(text: string): string {
   if (text.includes('\0')) throw new SealiftError('config-syntax', 'a value holds a NUL, which xl cannot read');
   if (/^[0-9][0-9a-fx]*$/.test(text)) return text;
-  return `"${text.replaceAll(/["\\\x07\b\f\n\r\t\v]/g, (letter) => letters[letter] ?? letter)}"`;
+  return `"${Array.from(text, (letter) => letters[letter] ?? letter).join('')}"`;
 }

@@ -131,7 +131,7 @@ describe('parseXlConfig', () => {
           }
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });
