@@ -1,0 +1,167 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { connect } from '../../client/index.ts';
+import type { MigrateRequest, MoveHandle, MoveProgress, Sealift } from '../../client/index.ts';
+import type { Phase } from '../../domain/progress.ts';
+import type { HostFile } from '../../domain/host-file.ts';
+import type { Child } from '../../infra/child.ts';
+import { bringUp } from '../../infra/embedded.ts';
+import type { Embedded } from '../../infra/embedded.ts';
+import { addLabVm } from '../../infra/lab/lab-host.ts';
+import { startObserver } from '../../infra/lab/observer.ts';
+import type { Observer } from '../../infra/lab/observer.ts';
+import { checkRecords } from '../../infra/lab/records.ts';
+import { startHostWorker } from '../../infra/stand-in-host.ts';
+import type { StandInHost } from '../../infra/stand-in-host.ts';
+
+export const MiB = 1024 * 1024;
+
+/** Short limits, so that tests wait for what happens and not for the clock. */
+export const quick = {
+  pickUpMs: 3_000,
+  heartbeatMs: 2_000,
+  awayPauseMs: 200,
+  retryInitialMs: 200,
+  retryMaximumMs: 1_000,
+};
+
+export interface TestHost {
+  host: StandInHost;
+  worker: Child;
+}
+
+export interface TestVm {
+  name: string;
+  uuid: string;
+  /** The data disk at its first host, which the guest writes records to. */
+  dataPath: string;
+  diskPaths: string[];
+}
+
+/** A whole Sealift of its own in a temporary folder, watched from outside. */
+export interface World {
+  folder: string;
+  up: Embedded;
+  sealift: Sealift;
+  observer: Observer;
+  london: TestHost;
+  frankfurt: TestHost;
+  /** Makes a VM on a host, starts it by `xl` and adopts it. */
+  makeVm(
+    name: string,
+    options?: { on?: TestHost; diskBytes?: number[]; start?: boolean; adopt?: boolean; extraConfig?: string },
+  ): Promise<TestVm>;
+  /** Kills a host's worker by SIGKILL. */
+  killWorker(at: TestHost): Promise<void>;
+  /** Starts it again. */
+  startWorker(at: TestHost): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function makeWorld(options: { settings?: Partial<HostFile> } = {}): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), 'sealift-world-'));
+  const observer = await startObserver(join(folder, 'observer.sock'));
+  const plan = { observer: observer.path, ...(options.settings === undefined ? {} : { settings: options.settings }) };
+  const up = await bringUp({
+    folder,
+    hosts: [
+      { name: 'lon-1', site: 'london', ...plan },
+      { name: 'fra-1', site: 'frankfurt', ...plan },
+    ],
+    headless: true,
+  });
+  const [london, frankfurt] = up.hosts;
+  if (london === undefined || frankfurt === undefined) throw new Error('two hosts were asked for');
+  const sealift = await connect({ address: up.server.address });
+  const logFolder = join(folder, 'logs');
+  return {
+    folder,
+    up,
+    sealift,
+    observer,
+    london,
+    frankfurt,
+    makeVm: async (name, { on = london, diskBytes = [MiB, 2 * MiB], start = true, adopt = true, extraConfig } = {}) => {
+      const diskPaths = diskBytes.map((_, index) => join(on.host.poolPath, `${name}-${String(index)}.raw`));
+      const disks = diskBytes.map((sizeBytes, index) => ({
+        path: diskPaths[index] ?? '',
+        vdev: `xvd${String.fromCharCode(97 + index)}`,
+        sizeBytes,
+      }));
+      const vm = await addLabVm(on.host.lab, {
+        name,
+        memoryMib: 32,
+        disks,
+        autostart: true,
+        ...(extraConfig === undefined ? {} : { extraConfig }),
+      });
+      if (start) await xl(on, 'create', vm.configPath);
+      if (adopt) await sealift.adopt({ vm: name, host: on.host.name, by: 'test' });
+      return { name, uuid: vm.uuid, dataPath: diskPaths.at(-1) ?? '', diskPaths };
+    },
+    killWorker: async ({ worker }) => {
+      worker.kill('SIGKILL');
+      await worker.ended;
+    },
+    startWorker: async (at) => {
+      at.worker = await startHostWorker(at.host, { temporalAddress: up.server.address, logFolder });
+    },
+    close: async () => {
+      await sealift.close();
+      await up.stop();
+      await observer.close();
+      await unlockAll(folder);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs a host's own `xl`. */
+export async function xl(
+  at: TestHost,
+  ...args: string[]
+): Promise<{ exitCode: number | undefined; stdout: string; stderr: string }> {
+  const { exitCode, stdout, stderr } = await execa('xl', args, { env: at.host.env, reject: false });
+  return { exitCode, stdout, stderr };
+}
+
+/** Starts a move with short limits. */
+export function migrate(world: World, request: Omit<MigrateRequest, 'to'> & { to?: string }): Promise<MoveHandle> {
+  return world.sealift.migrate({ to: 'fra-1', timings: quick, ...request });
+}
+
+/** Waits until a look at the move satisfies `wanted`; throws when it ends before. */
+export async function until(move: MoveHandle, wanted: (at: MoveProgress) => boolean): Promise<MoveProgress> {
+  let last: MoveProgress | undefined;
+  for await (const at of move.progress({ intervalMs: 50 })) {
+    last = at;
+    if (wanted(at)) return at;
+  }
+  throw new Error(`the move ended in phase ${String(last?.phase)}: ${JSON.stringify(last?.status.error)}`);
+}
+
+export function untilPhase(move: MoveHandle, phase: Phase): Promise<MoveProgress> {
+  return until(move, (at) => at.phase === phase);
+}
+
+/** The path of a VM's data disk at the host that landed it. */
+export async function dataDiskAt(world: World, at: TestHost, vm: TestVm): Promise<string> {
+  const { disks } = await world.sealift.inspect({ vm: vm.uuid, host: at.host.name });
+  const last = disks.at(-1);
+  if (last === undefined) throw new Error(`${vm.name} has no disk on ${at.host.name}`);
+  return last.path;
+}
+
+/** What must hold after anything at all: no VM ever ran twice, and the guest's records are whole on its present disk. */
+export async function verdict(world: World, vm: TestVm, at: TestHost): Promise<string[]> {
+  const report = await checkRecords(await dataDiskAt(world, at, vm));
+  return [...world.observer.doubles, ...report.problems];
+}
+
+/** Fences leave immutable files behind, which even root cannot remove. */
+async function unlockAll(folder: string): Promise<void> {
+  await execa('chattr', ['-R', '-i', folder], { reject: false });
+  await execa('chmod', ['-R', 'u+w', folder], { reject: false });
+}
