@@ -1,0 +1,134 @@
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+
+const program = '/usr/sbin/sshd';
+
+/** Why tests with a real SSH server cannot run here; null when they can. */
+export const sshdMissing = existsSync(program) ? null : 'no /usr/sbin/sshd (package openssh-server)';
+
+export interface TestSshd {
+  address: string;
+  port: number;
+  user: string;
+  /** Type and base64 of its host key. */
+  hostKey: string;
+  privateKeyPath: string;
+  folder: string;
+  /** Kills the server and every session of it, as a power cut would. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and with the same keys. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A real OpenSSH server on a port of its own, with its own keys and configuration, for the user who runs the tests. */
+export async function startSshd(): Promise<TestSshd> {
+  const folder = await mkdtemp(join(tmpdir(), 'sealift-sshd-'));
+  await chmod(folder, 0o700);
+  const hostKeyPath = join(folder, 'host_key');
+  const privateKeyPath = join(folder, 'client_key');
+  for (const path of [hostKeyPath, privateKeyPath]) {
+    await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', path]);
+  }
+  const keys = join(folder, 'authorized_keys');
+  await copyFile(`${privateKeyPath}.pub`, keys);
+  await chmod(keys, 0o600);
+  const port = await freePort();
+  const config = join(folder, 'sshd_config');
+  await writeFile(
+    config,
+    [
+      `Port ${String(port)}`,
+      'ListenAddress 127.0.0.1',
+      `HostKey ${hostKeyPath}`,
+      `AuthorizedKeysFile ${keys}`,
+      `PidFile ${join(folder, 'pid')}`,
+      'PasswordAuthentication no',
+      'KbdInteractiveAuthentication no',
+      'UsePAM no',
+      'StrictModes no',
+      'PermitRootLogin prohibit-password',
+      'Subsystem sftp internal-sftp',
+      '',
+    ].join('\n'),
+  );
+  // Where sshd separates its privileges; only root's sshd looks for it.
+  if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true });
+  const hostKey = (await readFile(`${hostKeyPath}.pub`, 'utf8')).split(' ').slice(0, 2).join(' ');
+
+  let server = launch(config);
+  await answering(port);
+  const kill = async () => {
+    // Sessions are in process groups of their own, so the whole tree is looked up first.
+    for (const pid of server.pid === undefined ? [] : await tree(server.pid)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    await server;
+  };
+  return {
+    address: '127.0.0.1',
+    port,
+    user: userInfo().username,
+    hostKey,
+    privateKeyPath,
+    folder,
+    kill,
+    start: async () => {
+      server = launch(config);
+      await answering(port);
+    },
+    stop: async () => {
+      await kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function launch(config: string) {
+  return execa(program, ['-D', '-e', '-f', config], { stdio: 'ignore', reject: false });
+}
+
+async function tree(pid: number): Promise<number[]> {
+  const children = await readFile(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8').catch(() => '');
+  const below = await Promise.all(
+    children
+      .split(' ')
+      .filter(Boolean)
+      .map((child) => tree(Number(child))),
+  );
+  return [pid, ...below.flat()];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function answering(port: number): Promise<void> {
+  for (let tries = 0; tries < 500; tries += 1) {
+    const answered = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.on('error', () => {
+        resolve(false);
+      });
+    });
+    if (answered) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('the test SSH server does not answer');
+}

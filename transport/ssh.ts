@@ -1,0 +1,96 @@
+import { timingSafeEqual } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import ssh2 from 'ssh2';
+import type { Client, SFTPWrapper, ServerHostKeyAlgorithm } from 'ssh2';
+import { SealiftError } from '../domain/error.ts';
+
+/** An SSH server, its key pinned, and how to log in: by key only. */
+export interface SshServer {
+  address: string;
+  port: number;
+  user: string;
+  /** The server's public key as in `ssh_host_ed25519_key.pub`: type and base64, more is ignored. */
+  hostKey: string;
+  privateKeyPath: string;
+}
+
+const readyMs = 20_000;
+const keepAliveMs = 10_000;
+const keepAlives = 3;
+const algorithmsOf: Record<string, ServerHostKeyAlgorithm[]> = {
+  'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
+};
+
+/** Opens an SFTP session. `onLost` hears of the connection's end. Throws 'ssh-failed', also when the server shows another key. */
+export async function openSftp(
+  server: SshServer,
+  onLost: (error: SealiftError) => void,
+): Promise<{ client: Client; sftp: SFTPWrapper }> {
+  const where = `${server.user}@${server.address}:${String(server.port)}`;
+  const pinned = parseHostKey(server.hostKey);
+  const privateKey = await readFile(server.privateKeyPath).catch((error: unknown) => {
+    throw failed(where, "the private key's file cannot be read", error);
+  });
+  const client = new ssh2.Client();
+  let isOther = false;
+  const { promise, resolve, reject } = Promise.withResolvers<SFTPWrapper>();
+  const lost = (reason: string, cause?: unknown) => {
+    const text = isOther ? 'it shows another host key than the pinned one' : reason;
+    const error = failed(where, text, cause);
+    reject(error);
+    onLost(error);
+  };
+  client.on('ready', () => {
+    client.sftp((error, sftp) => {
+      if (error === undefined) resolve(sftp);
+      else lost(`no SFTP (${error.message})`, error);
+    });
+  });
+  client.on('error', (error) => {
+    lost(error.message, error);
+  });
+  client.on('close', () => {
+    lost('the connection ended');
+  });
+  try {
+    client.connect({
+      host: server.address,
+      port: server.port,
+      username: server.user,
+      privateKey,
+      authHandler: ['publickey'],
+      readyTimeout: readyMs,
+      keepaliveInterval: keepAliveMs,
+      keepaliveCountMax: keepAlives,
+      algorithms: {
+        serverHostKey: algorithmsOf[pinned.type] ?? [pinned.type as ServerHostKeyAlgorithm],
+        cipher: ['aes256-gcm@openssh.com', 'aes128-gcm@openssh.com', 'aes256-ctr'],
+      },
+      hostVerifier: (key: Buffer) => {
+        isOther = key.length !== pinned.key.length || !timingSafeEqual(key, pinned.key);
+        return !isOther;
+      },
+    });
+  } catch (error) {
+    // A private key that does not parse; its text stays out of the message.
+    lost('the private key cannot be used', error);
+  }
+  try {
+    return { client, sftp: await promise };
+  } catch (error) {
+    client.destroy();
+    throw error;
+  }
+}
+
+function parseHostKey(text: string): { type: string; key: Buffer } {
+  const [type = '', base64 = ''] = text.trim().split(/\s+/);
+  const key = Buffer.from(base64, 'base64');
+  const isWhole = key.length > 4 + type.length && key.toString('latin1', 4, 4 + type.length) === type;
+  if (!isWhole) throw new SealiftError('bad-config', 'a pinned SSH host key is not of the form "ssh-ed25519 AAAA…"');
+  return { type, key };
+}
+
+function failed(where: string, text: string, cause: unknown): SealiftError {
+  return new SealiftError('ssh-failed', `SSH to ${where}: ${text}`, { cause });
+}
