@@ -10,6 +10,7 @@ import { chunkBytes } from '../../domain/manifest.ts';
 import { chunkDigest, headerBytes } from '../../seal/chunk.ts';
 import { containerBytesAtMost, readContainer, writeContainer } from '../../seal/container.ts';
 import type { Container, ContainerExpectation, ContainerInput } from '../../seal/container.ts';
+import { encodeEnd, structureSum } from '../../seal/container-format.ts';
 import { decodeManifest, manifestRoot } from '../../seal/manifest.ts';
 import {
   digestsOf,
@@ -18,6 +19,7 @@ import {
   noise,
   prose,
   readerOf,
+  recordByHand,
   refusal,
   sessionBody,
   shapesOf,
@@ -321,6 +323,25 @@ describe('a container is refused', () => {
     const renamed = shapes.map((shape) => ({ ...shape, vdev: 'xvdq' }));
     const disk = await written(contents, { manifest: (digests) => manifestOf(renamed, digests) });
     expect(await refusal(opened(disk))).toContain('or other disks');
+  });
+
+  test('when a chunk verifies but is not the one that its manifest names', async () => {
+    const bytes = await readFile(await written([noise(512, 1)], { compress: false }));
+    const start = 12 + bytes.readUInt32BE(8);
+    const fields = { flags: 0, disk: 0, index: 0, plainBytes: 512, counter: 1n };
+    const head = bytes.subarray(0, start);
+    const record = recordByHand(fields, noise(512, 2), keysOf());
+    const manifest = bytes.subarray(start + record.length, -88);
+    const digest = structureSum()
+      .update(head)
+      .update(record.subarray(0, headerBytes))
+      .update(manifest.subarray(0, headerBytes))
+      .digest();
+    const end = encodeEnd({ records: 2, endsAt: bytes.length - 88, digest }, keysOf());
+    const path = await changedCopy(bytes, () => Buffer.concat([head, record, manifest, end]));
+    expect(await refusal(contentsOf(path))).toBe(
+      'bad-container: the container has a record of disk xvda chunk 0 that its manifest does not name',
+    );
   });
 
   test('when it is not there, or not a container, with nothing but a SealiftError', async () => {
