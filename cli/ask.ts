@@ -1,16 +1,17 @@
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { SealiftError } from '../domain/error.ts';
 import type { Cli } from './cli.ts';
 
 /** Asks for a line on the terminal; Ctrl-C or the end of input is an empty answer. */
 async function askLine(cli: Cli, question: string): Promise<string> {
-  const lines = createInterface({ input: cli.io.stdin, output: cli.io.stderr });
-  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
-  try {
-    return (await Promise.race([lines.question(question), closed])).trim();
-  } finally {
-    lines.close();
-  }
+  const lines = createInterface({ input: cli.io.stdin, output: cli.io.stderr, prompt: question });
+  lines.prompt();
+  const answer = await new Promise<string>((resolve) => {
+    lines.once('line', resolve);
+    lines.once('close', () => resolve(''));
+  });
+  lines.close();
+  return answer.trim();
 }
 
 /** Whether the person agrees. Without a person at a terminal, `--yes` must have been given: throws `bad-usage`. */

@@ -8,7 +8,8 @@ import { count, duration, endpoint, moment, rate } from './parse.ts';
 
 const { onStuckGuest, streams } = migrationInput.shape;
 
-const window = z.string().transform((text, context) => {
+const cutover = z.string().transform((text, context) => {
+  if (text === 'now' || text === 'approve') return text;
   const [begin = '', end = '', ...more] = text.split('/');
   const [notBefore, notAfter] = [moment.safeParse(begin), moment.safeParse(end)];
   if (notBefore.success && notAfter.success && more.length === 0 && notBefore.data < notAfter.data) {
@@ -25,7 +26,7 @@ export const moveOptions = z.object({
   pool: poolName.optional(),
   onStuckGuest: onStuckGuest.unwrap().optional(),
   grace: duration.optional(),
-  cutover: z.union([z.enum(['now', 'approve']), window]).optional(),
+  cutover: cutover.optional(),
   limit: rate.optional(),
   streams: count.pipe(streams.unwrap()).optional(),
   probePing: probeSpec.shape.ping,

@@ -18,6 +18,7 @@ import { addRevert } from './commands/revert.ts';
 import { addSchedule } from './commands/schedule.ts';
 import { addShow } from './commands/show.ts';
 import { addThrottle } from './commands/throttle.ts';
+import { addUp } from './commands/up.ts';
 import { addVm } from './commands/vm.ts';
 import { addWait } from './commands/wait.ts';
 import { addWatch } from './commands/watch.ts';
@@ -56,6 +57,6 @@ export function makeProgram(cli: Cli): Command {
   program.commandsGroup('Hosts and VMs:');
   for (const add of [addHost, addVm]) add(program, cli);
   program.commandsGroup('This machine and later:');
-  for (const add of [addSchedule, addDoctor, addCompletion]) add(program, cli);
+  for (const add of [addUp, addSchedule, addDoctor, addCompletion]) add(program, cli);
   return program;
 }

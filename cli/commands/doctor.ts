@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { Cli } from '../cli.ts';
-import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/examine.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { parseOptions } from '../parse.ts';
@@ -21,6 +20,8 @@ export function addDoctor(program: Command, cli: Cli): void {
     .addHelpText('after', examples('sealift doctor', 'sealift doctor --data /srv/sealift --json'))
     .action(async (raw: unknown) => {
       const folder = resolve(parseOptions(options, raw).data ?? '.');
+      // What it needs to run programs would slow every other command's start.
+      const { examine } = await import('../doctor/examine.ts');
       const findings = await examine({ folder, env: cli.io.env, home: homedir() });
       cli.answer({ findings }, findings.flatMap(lines));
       if (findings.some((one) => one.needed && !one.has)) cli.exitCode = exitCodes.failed;

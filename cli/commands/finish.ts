@@ -7,13 +7,13 @@ import { examples } from './examples.ts';
 export function addFinish(program: Command, cli: Cli): void {
   program
     .command('finish')
-    .argument('<vm>', 'name or uuid')
+    .argument('<vm>', 'name or uuid', vmArgument)
     .description(
       'end the hold after a move: the fenced copy at its source is released for `sealift gc`; no revert after it',
     )
     .addHelpText('after', examples('sealift finish web-1'))
     .action(async (vm: string) => {
-      const task = await (await cli.connect()).finish({ vm: vmArgument(vm) });
+      const task = await (await cli.connect()).finish({ vm });
       const result = await task.result();
       cli.answer(result, endLines('finish', result));
     });

@@ -17,13 +17,13 @@ const options = z.object({ file: z.string().default(defaultHostFile) });
 export function addHostShow(host: Command, cli: Cli): void {
   host
     .command('show')
-    .argument('[host]', 'ask this host for its card; without it: this machine, from its own file')
+    .argument('[host]', 'ask this host for its card; without it: this machine, from its own file', hostArgument)
     .description('show a host and its identity')
     .option('--file <path>', `the host's file (default: ${defaultHostFile})`)
     .addHelpText('after', examples('sealift host show', 'sealift host show fra-1'))
     .action(async (name: string | undefined, raw: unknown) => {
       if (name === undefined) await showLocal(cli, parseOptions(options, raw).file);
-      else await showRemote(cli, hostArgument(name));
+      else await showRemote(cli, name);
     });
 }
 

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { vmArgument } from '../arguments.ts';
+import { vmName } from '../../domain/names.ts';
 import type { Cli } from '../cli.ts';
 import { formatMoment, formatTable } from '../format.ts';
 import { phaseWord } from '../live/words.ts';
 import { count, parseOptions } from '../parse.ts';
 import { examples } from './examples.ts';
 
-const options = z.object({ open: z.boolean().default(false), vm: z.string().optional(), limit: count });
+const options = z.object({ open: z.boolean().default(false), vm: vmName.optional(), limit: count });
 
 export function addList(program: Command, cli: Cli): void {
   program
@@ -20,7 +20,7 @@ export function addList(program: Command, cli: Cli): void {
     .action(async (raw: unknown) => {
       const { open, vm, limit } = parseOptions(options, raw);
       const sealift = await cli.connect();
-      const moves = await sealift.list({ open, limit, ...(vm !== undefined && { vm: vmArgument(vm) }) });
+      const moves = await sealift.list({ open, limit, ...(vm !== undefined && { vm }) });
       const rows = moves.map((move) => [
         move.vmName ?? move.vmUuid,
         move.kind,

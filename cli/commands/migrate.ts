@@ -26,7 +26,7 @@ export function addMigrate(program: Command, cli: Cli): void {
   addMoveOptions(
     program
       .command('migrate')
-      .argument('<vm>', 'name or uuid')
+      .argument('<vm>', 'name or uuid', vmArgument)
       .description('move a VM to another host: shut it down, move its disks sealed, start it there')
       .option('--from <host>', 'the host it is on (default: asked for at all hosts)'),
   )
@@ -48,7 +48,7 @@ export function addMigrate(program: Command, cli: Cli): void {
       const { from, supersede, id, detach, stay, yes, ...move } = parseOptions(options, raw);
       const request: MigrateRequest = {
         ...moveRequest(move),
-        vm: vmArgument(vm),
+        vm,
         ...(from !== undefined && { from }),
         ...(supersede !== undefined && { supersede }),
         ...(id !== undefined && { migrationId: id }),

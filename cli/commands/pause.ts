@@ -6,11 +6,11 @@ import { examples } from './examples.ts';
 export function addPause(program: Command, cli: Cli): void {
   program
     .command('pause')
-    .argument('<vm>', 'name or uuid')
+    .argument('<vm>', 'name or uuid', vmArgument)
     .description('stop moving bytes until `sealift resume`; what has crossed stays')
     .addHelpText('after', examples('sealift pause web-1'))
     .action(async (vm: string) => {
-      const move = await (await cli.connect()).handle(vmArgument(vm));
+      const move = await (await cli.connect()).handle(vm);
       await move.pause();
       cli.answer({ vm, paused: true }, [`${vm} is paused: sealift resume ${vm} ends it`]);
     });

@@ -19,7 +19,7 @@ const options = z.object({
 export function addPlan(program: Command, cli: Cli): void {
   program
     .command('plan')
-    .argument('<vm>', 'name or uuid')
+    .argument('<vm>', 'name or uuid', vmArgument)
     .description(
       'say what a move would do and what speaks against it; changes nothing, exit 3 when it would be refused',
     )
@@ -35,7 +35,7 @@ export function addPlan(program: Command, cli: Cli): void {
       const { to, from, method, pool } = parseOptions(options, raw);
       const sealift = await cli.connect();
       const plan = await sealift.plan({
-        vm: vmArgument(vm),
+        vm,
         to,
         ...(from !== undefined && { from }),
         ...(method !== undefined && { method }),

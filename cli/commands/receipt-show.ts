@@ -17,7 +17,7 @@ const options = z.object({
 export function addReceiptShow(receipt: Command, cli: Cli): void {
   receipt
     .command('show')
-    .argument('<vm>', 'name or uuid')
+    .argument('<vm>', 'name or uuid', vmArgument)
     .description("show a VM's newest receipt, from the hosts' own databases")
     .option('--migration <id>', 'the one of this migration')
     .option('--host <host>', 'ask only this host')
@@ -31,7 +31,7 @@ export function addReceiptShow(receipt: Command, cli: Cli): void {
       const found = await (
         await cli.connect()
       ).receipts({
-        vm: vmArgument(vm),
+        vm,
         ...(migration !== undefined && { migrationId: migration }),
         ...(host !== undefined && { host }),
       });

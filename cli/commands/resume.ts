@@ -6,11 +6,11 @@ import { examples } from './examples.ts';
 export function addResume(program: Command, cli: Cli): void {
   program
     .command('resume')
-    .argument('<vm>', 'name or uuid')
+    .argument('<vm>', 'name or uuid', vmArgument)
     .description('go on after `sealift pause`')
     .addHelpText('after', examples('sealift resume web-1'))
     .action(async (vm: string) => {
-      const move = await (await cli.connect()).handle(vmArgument(vm));
+      const move = await (await cli.connect()).handle(vm);
       await move.resume();
       cli.answer({ vm, paused: false }, [`${vm} goes on`]);
     });

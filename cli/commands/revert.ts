@@ -23,7 +23,7 @@ const options = z.object({
 export function addRevert(program: Command, cli: Cli): void {
   program
     .command('revert')
-    .argument('<vm>', 'name or uuid')
+    .argument('<vm>', 'name or uuid', vmArgument)
     .description('bring a moved VM back to the host it came from, with its disks as they were then')
     .option('--confirm <name>', "the VM's name, instead of typing it when asked")
     .option('--grace <time>', 'how long the guest may take to shut down: 90s, 5m (default: 2m)')
@@ -38,7 +38,7 @@ export function addRevert(program: Command, cli: Cli): void {
     .action(async (vm: string, raw: unknown) => {
       const { confirm, grace, onStuckGuest, stay, detach } = parseOptions(options, raw);
       const sealift = await cli.connect();
-      const plan = await sealift.planRevert(vmArgument(vm));
+      const plan = await sealift.planRevert(vm);
       cli.note(`${plan.vmName} goes back from ${plan.from} to ${plan.to}`);
       if (plan.writesSince !== null) {
         cli.note(`what it wrote since ${formatMoment(plan.writesSince)} stays behind, on the disks at ${plan.from}`);

@@ -8,11 +8,11 @@ import { examples } from './examples.ts';
 export function addShow(program: Command, cli: Cli): void {
   program
     .command('show')
-    .argument('<vm>', 'name or uuid')
+    .argument('<vm>', 'name or uuid', vmArgument)
     .description('show where the newest move of a VM stands')
     .addHelpText('after', examples('sealift show web-1', 'sealift show web-1 --json'))
     .action(async (vm: string) => {
-      const move = await (await cli.connect()).handle(vmArgument(vm));
+      const move = await (await cli.connect()).handle(vm);
       // The first look of a watcher has the bytes that the hosts report meanwhile.
       for await (const look of move.progress()) {
         const { status, transfer, trouble } = look;

@@ -27,25 +27,25 @@ export function addVm(program: Command, cli: Cli): void {
     });
 
   vm.command('inspect')
-    .argument('<vm>', 'name or uuid')
+    .argument('<vm>', 'name or uuid', vmArgument)
     .description('show all that a host knows of a VM: disks, deed, fence marks, concerns')
     .option('--host <host>', 'the host to ask (default: the one that has it)')
     .addHelpText('after', examples('sealift vm inspect web-1', 'sealift vm inspect web-1 --host lon-1'))
     .action(async (name: string, raw: unknown) => {
       const { host } = parseOptions(where, raw);
-      const report = await (await cli.connect()).inspect({ vm: vmArgument(name), ...(host !== undefined && { host }) });
+      const report = await (await cli.connect()).inspect({ vm: name, ...(host !== undefined && { host }) });
       cli.answer(report, vmLines(report));
     });
 
   vm.command('adopt')
-    .argument('<vm>', 'name or uuid')
+    .argument('<vm>', 'name or uuid', vmArgument)
     .description('give a VM its deed record on the host where it runs; needed once before it can be moved')
     .requiredOption('--host <host>', 'the host where it is')
     .option('--by <who>', "who adopts it, for the host's log (default: you on this machine)")
     .addHelpText('after', examples('sealift vm adopt web-1 --host lon-1'))
     .action(async (name: string, raw: unknown) => {
       const { host, by } = parseOptions(adoption, raw);
-      const result = await (await cli.connect()).adopt({ vm: vmArgument(name), host, by: by ?? cli.user });
+      const result = await (await cli.connect()).adopt({ vm: name, host, by: by ?? cli.user });
       cli.answer(result, [`${name} is adopted on ${host} (lineage ${result.lineage})`]);
       for (const away of result.notAsked) cli.note(`${away} was away and could not be asked whether it has ${name}`);
     });

@@ -8,7 +8,7 @@ import { examples } from './examples.ts';
 export function addWait(program: Command, cli: Cli): void {
   program
     .command('wait')
-    .argument('<vm>', 'name or uuid')
+    .argument('<vm>', 'name or uuid', vmArgument)
     .argument('<time>', 'how much longer: 90s, 10m, 1h')
     .description('give a guest that does not shut down more time')
     .addHelpText('after', examples('sealift wait web-1 10m'))
@@ -16,7 +16,7 @@ export function addWait(program: Command, cli: Cli): void {
       const ms = parseOptions(duration, text);
       // The workflow counts whole minutes: never less than was asked for.
       const minutes = Math.max(1, Math.ceil(ms / 60_000));
-      const move = await (await cli.connect()).handle(vmArgument(vm));
+      const move = await (await cli.connect()).handle(vm);
       await move.wait(minutes);
       cli.answer({ vm, minutes }, [`${vm} has ${formatMs(minutes * 60_000)} more to shut down`]);
     });

@@ -22,6 +22,7 @@ export function bashCompletion(tree: Node[]): string {
     '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" path="" words="" i',
     '  for ((i = 1; i < COMP_CWORD; i++)); do',
     '    case "${COMP_WORDS[i]}" in -*) continue ;; esac',
+    `    case "\${COMP_WORDS[i-1]}" in ${[...values.keys(), ...taking].join('|')}) continue ;; esac`,
     '    case "$path" in',
     `      '') path="\${COMP_WORDS[i]}" ;;`,
     ...(parents.length === 0 ? [] : [`      ${parents.join('|')}) path="$path \${COMP_WORDS[i]}" ;;`]),

@@ -11,14 +11,17 @@ export function zshCompletion(tree: Node[]): string {
   for (const option of tree.flatMap((node) => node.options)) {
     if (option.values.length > 0) values.set(option.flag, option.values);
   }
+  const taking = new Set(tree.flatMap((node) => node.options.filter((one) => one.takesValue).map((one) => one.flag)));
   const parents = tree.filter((node) => node.commands.length > 0 && node.path !== '').map((node) => node.path);
   return [
     '#compdef sealift',
     '# zsh completion for sealift; made by: sealift completion zsh',
     '_sealift() {',
-    '  local path_="" word',
+    '  local path_="" word before=""',
     '  local -a commands options',
     '  for word in ${words[2,CURRENT-1]}; do',
+    `    case "$before" in ${[...taking].join('|')}) before=$word; continue ;; esac`,
+    '    before=$word',
     '    [[ $word == -* ]] && continue',
     '    case "$path_" in',
     "      '') path_=$word ;;",

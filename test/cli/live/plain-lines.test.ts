@@ -1,0 +1,43 @@
+import { describe, expect, test } from '@jest/globals';
+import { PlainLines } from '../../../cli/live/plain-lines.ts';
+import { lookExample, transferExample } from '../examples.ts';
+
+const survey = { phase: 'survey', at: '2026-11-22T14:02:00Z', ms: 300, note: '2 disks' };
+const start = new Date(2026, 10, 22, 14, 2, 0).getTime();
+
+describe('a move as lines', () => {
+  test('one when a phase begins or ends, none when nothing is new', () => {
+    const lines = new PlainLines();
+    expect(lines.next(lookExample({ phase: 'survey' }), start)).toEqual(['14:02:00  web-1  survey']);
+    expect(lines.next(lookExample({ phase: 'survey' }), start + 500)).toEqual([]);
+    expect(lines.next(lookExample({ phase: 'stop', done: [survey] }), start + 1000)).toEqual([
+      '14:02:01  web-1  survey done in 0.3 s: 2 disks',
+      '14:02:01  web-1  shut down',
+    ]);
+  });
+
+  test('one every ten seconds while bytes move', () => {
+    const lines = new PlainLines();
+    const look = lookExample({ phase: 'move' }, { transfer: transferExample() });
+    const said = Array.from({ length: 31 }, (_, second) => lines.next(look, start + second * 1000)).flat();
+    expect(said).toHaveLength(4);
+    expect(said[1]).toBe(
+      '14:02:10  web-1  65 % · 376 of 576 MiB · sending · 105 MB/s · 2 s left · 8 streams · 200 MiB on the wire · 0 retries',
+    );
+  });
+
+  test('a wait and a trouble are said once', () => {
+    const lines = new PlainLines();
+    const look = lookExample(
+      { phase: 'waits', waits: ['fra-1 is away', 'it goes on by itself'] },
+      { trouble: 'no answer' },
+    );
+    expect(lines.next(look, start)).toEqual([
+      '14:02:00  web-1  waits',
+      '14:02:00  web-1  waits: fra-1 is away',
+      '14:02:00  web-1  waits: it goes on by itself',
+      '14:02:00  web-1  trouble: no answer',
+    ]);
+    expect(lines.next(look, start + 1000)).toEqual([]);
+  });
+});
