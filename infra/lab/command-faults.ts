@@ -1,0 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { takeFault } from './faults.ts';
+import type { LabPlaces } from './places.ts';
+
+const forEverMs = 2 ** 31 - 1;
+
+/** The faults that strike a command at its begin: it hangs. */
+export async function strike(places: LabPlaces, command: string, vm: string | null): Promise<void> {
+  const fault = takeFault(places, vm, ({ hang }) => hang === command);
+  if (fault !== null) await sleep(fault.hangMs ?? forEverMs);
+}
+
+/** The fault that strikes a command half way: nobody cleans up behind it. */
+export function strikeHalfWay(places: LabPlaces, command: string, vm: string | null): void {
+  if (takeFault(places, vm, ({ killInMiddle }) => killInMiddle === command) !== null)
+    process.kill(process.pid, 'SIGKILL');
+}
+
+/** Whether a command that has succeeded is to say that it failed. */
+export function strikeAtEnd(places: LabPlaces, command: string, vm: string | null): boolean {
+  if (takeFault(places, vm, ({ failAfterSuccess }) => failAfterSuccess === command) === null) return false;
+  process.stderr.write('libxl: error: libxl_event.c: lost the connection to xenstored: Connection reset by peer\n');
+  return true;
+}
