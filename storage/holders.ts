@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import { readFile, readdir, readlink, realpath, stat } from 'node:fs/promises';
+import { readFile, readdir, readlink, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { openFailure } from './disk-errors.ts';
 import { deviceFolder, deviceName } from './disk-shape.ts';
@@ -22,8 +22,8 @@ export async function holdersOf(path: string): Promise<Holder[]> {
   } catch (error) {
     throw openFailure(path, 'read', error);
   }
-  const kernel = stats.isBlockDevice() ? await deviceHolders(stats.rdev) : await loopHolders(path, stats);
-  return [...kernel, ...(await processHolders(stats))];
+  const above = stats.isBlockDevice() ? await deviceHolders(stats.rdev) : [];
+  return [...above, ...(await loopHolders(stats)), ...(await processHolders(stats))];
 }
 
 async function processHolders(disk: BigIntStats): Promise<Holder[]> {
@@ -71,14 +71,12 @@ async function commandOf(pid: string): Promise<string> {
   return (await read(`/proc/${pid}/comm`)).trim() || 'unknown';
 }
 
-async function loopHolders(path: string, disk: BigIntStats): Promise<Holder[]> {
-  const real = await realpath(path);
+async function loopHolders(disk: BigIntStats): Promise<Holder[]> {
   const found: Holder[] = [];
   for (const name of await list('/sys/block')) {
     const backing = (await read(`/sys/block/${name}/loop/backing_file`)).replace(/\n$/, '');
-    if (backing === '') continue;
-    const stats = await statOrNull(backing);
-    if (backing === real || (stats !== null && isSame(stats, disk))) found.push({ pid: 0, command: name });
+    const stats = backing === '' ? null : await statOrNull(backing);
+    if (stats !== null && isSame(stats, disk)) found.push({ pid: 0, command: name });
   }
   return found;
 }

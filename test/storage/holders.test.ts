@@ -1,4 +1,4 @@
-import { link, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, link, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
@@ -31,6 +31,19 @@ describe('the holders of a disk', () => {
     expect(await holdersOf(`${path}.moved`)).toEqual([]);
   });
 
+  test('are processes that have mapped it and closed their descriptor', async () => {
+    const path = join(makeFolder(), 'disk.raw');
+    await copyFile('/bin/sleep', path);
+    await chmod(path, 0o755);
+    // What a process runs is mapped, not open.
+    const sleeper = execa(path, ['60'], { argv0: 'sleep', reject: false });
+    atEnd(() => sleeper.kill('SIGKILL'));
+    expect(await holdersOf(path)).toEqual([{ pid: sleeper.pid, command: 'disk.raw' }]);
+    sleeper.kill('SIGKILL');
+    await sleeper;
+    expect(await holdersOf(path)).toEqual([]);
+  });
+
   test('are this process too, where it can write', async () => {
     const path = await makeDisk();
     const reader = await openDisk(path, 'read');
@@ -54,7 +67,12 @@ describe('the holders of a disk', () => {
     expect(await holdersOf(path)).toEqual([{ pid: 0, command: basename(device) }]);
     await rename(path, `${path}.moved`);
     expect(await holdersOf(`${path}.moved`)).toEqual([{ pid: 0, command: basename(device) }]);
+    await link(`${path}.moved`, path);
+    expect(await holdersOf(path)).toEqual([{ pid: 0, command: basename(device) }]);
     expect(await holdersOf(device)).toEqual([]);
+    const second = await attachLoop(device);
+    expect(await holdersOf(device)).toEqual([{ pid: 0, command: basename(second) }]);
+    await execa('losetup', ['--detach', second]);
     const holder = startProgram('hold-open.ts', device);
     await linesOf(holder.stdout).next();
     expect(await holdersOf(device)).toEqual([expect.objectContaining({ pid: holder.pid })]);

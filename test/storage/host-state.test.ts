@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { cpSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -102,6 +103,11 @@ describe('the claim on a dom0', () => {
       message: expect.stringContaining(state.folder),
     });
     expect(readFileSync(join(xen, 'sealift.owner'), 'utf8')).toBe(mark);
+    // Another file system may give its file the same inode.
+    const { ino } = statSync(join(state.folder, 'host.db'), { bigint: true });
+    const other: unknown = { v: 1, instance: randomUUID(), folder: state.folder, database: `1:${String(ino)}` };
+    await writeFile(join(xen, 'sealift.owner'), JSON.stringify(other));
+    await expect(claimDom0(state, xen)).rejects.toMatchObject({ type: 'copied-host' });
   });
 
   test('does not pass to a second dom0', async () => {
