@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { rm, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Deeds } from '../deed/deeds.ts';
+import type { DeedRun } from '../deed/record.ts';
 import type { HostFile } from '../domain/host-file.ts';
 import type { Session, Signed } from '../domain/statement.ts';
 import { sessionContext, unwrapSessionKey } from '../seal/session.ts';
@@ -30,4 +31,13 @@ export async function authorizeSession(
 /** A run's name in the journals. */
 export function runName(run: { lineage: string; token: number }): string {
   return `${run.lineage}/${String(run.token)}`;
+}
+
+/** Removes the secret half of a run's key: the run has ended, and no session of it may ever be opened again. */
+export async function dropRunSecret(host: { deeds: Deeds; file: HostFile }, run: DeedRun): Promise<void> {
+  for (const { statement } of host.deeds.statements(run.lineage)) {
+    const { body } = statement;
+    if (body.kind !== 'key' || body.token !== run.token) continue;
+    await rm(join(runKeyFolder(host.file), body.recipient), { force: true });
+  }
 }

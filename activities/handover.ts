@@ -1,5 +1,3 @@
-import { unlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { TransferProgress } from '../domain/progress.ts';
@@ -13,10 +11,9 @@ import { openDisk } from '../storage/disk.ts';
 import { parseXlConfig } from '../xen/xl-config/parse.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
 import { translateConfig } from '../xen/translate.ts';
-import { runName } from './authorize.ts';
+import { dropRunSecret, runName } from './authorize.ts';
 import { beating } from './edge.ts';
 import { proveQuiet } from './fencing.ts';
-import { runKeyFolder } from './folders.ts';
 import type { Host } from './host.ts';
 import { disksOf } from './landing-disks.ts';
 import { readNotes, updateNotes } from './notes.ts';
@@ -93,11 +90,7 @@ export async function acceptDeed(host: Host, ask: { migrationId: string; deed: S
   if (run.migrationId !== ask.migrationId) {
     throw new SealiftError('bad-statement', `the deed belongs to migration ${run.migrationId}, not ${ask.migrationId}`);
   }
-  for (const { statement } of host.deeds.statements(run.lineage)) {
-    const { body } = statement;
-    if (body.kind !== 'key' || body.token !== run.token) continue;
-    await unlink(join(runKeyFolder(host.file), body.recipient)).catch(() => undefined);
-  }
+  await dropRunSecret(host, run);
 }
 
 /** Takes chunks whose digest is not the manifest's out of the journal; returns how many. */

@@ -9,7 +9,7 @@ import { newRunKey } from '../seal/run-key.ts';
 import { domainsOf } from '../xen/gone.ts';
 import { pinConfig } from '../xen/pin.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
-import { runName } from './authorize.ts';
+import { dropRunSecret, runName } from './authorize.ts';
 import { runKeyFolder } from './folders.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
@@ -83,6 +83,7 @@ export async function closeLanding(host: Host, migrationId: string): Promise<voi
   if (!host.deeds.hasRun(migrationId)) return;
   const run = host.deeds.closeLanding(migrationId);
   await host.landing.forget(runName(run));
+  await dropRunSecret(host, run);
 }
 
 async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {

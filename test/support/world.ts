@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -14,6 +15,8 @@ import { startObserver } from '../../infra/lab/observer.ts';
 import type { Observer } from '../../infra/lab/observer.ts';
 import { checkRecords } from '../../infra/lab/records.ts';
 import { startHostWorker } from '../../infra/stand-in-host.ts';
+import { findServerBinary } from '../../infra/temporal/server-binary.ts';
+import { startServer } from '../../infra/temporal/server.ts';
 import type { StandInHost } from '../../infra/stand-in-host.ts';
 
 export const MiB = 1024 * 1024;
@@ -51,12 +54,22 @@ export interface World {
   /** Makes a VM on a host, starts it by `xl` and adopts it. */
   makeVm(
     name: string,
-    options?: { on?: TestHost; diskBytes?: number[]; start?: boolean; adopt?: boolean; extraConfig?: string },
+    options?: {
+      on?: TestHost;
+      diskBytes?: number[];
+      /** Fills the first disk with random bytes: it takes its time under a rate limit. */
+      noise?: boolean;
+      start?: boolean;
+      adopt?: boolean;
+      extraConfig?: string;
+    },
   ): Promise<TestVm>;
   /** Kills a host's worker by SIGKILL. */
   killWorker(at: TestHost): Promise<void>;
   /** Starts it again. */
   startWorker(at: TestHost): Promise<void>;
+  /** Kills Temporal by SIGKILL and starts it again on its database and port. */
+  restartTemporal(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -76,6 +89,7 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
   if (london === undefined || frankfurt === undefined) throw new Error('two hosts were asked for');
   const sealift = await connect({ address: up.server.address });
   const logFolder = join(folder, 'logs');
+  let { server } = up;
   return {
     folder,
     up,
@@ -83,13 +97,17 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
     observer,
     london,
     frankfurt,
-    makeVm: async (name, { on = london, diskBytes = [MiB, 2 * MiB], start = true, adopt = true, extraConfig } = {}) => {
+    makeVm: async (
+      name,
+      { on = london, diskBytes = [MiB, 2 * MiB], noise = false, start = true, adopt = true, extraConfig } = {},
+    ) => {
       const diskPaths = diskBytes.map((_, index) => join(on.host.poolPath, `${name}-${String(index)}.raw`));
       const disks = diskBytes.map((sizeBytes, index) => ({
         path: diskPaths[index] ?? '',
         vdev: `xvd${String.fromCharCode(97 + index)}`,
         sizeBytes,
       }));
+      if (noise) await writeFile(diskPaths[0] ?? '', randomBytes(diskBytes[0] ?? 0), { mode: 0o600 });
       const vm = await addLabVm(on.host.lab, {
         name,
         memoryMib: 32,
@@ -108,9 +126,21 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
     startWorker: async (at) => {
       at.worker = await startHostWorker(at.host, { temporalAddress: up.server.address, logFolder });
     },
+    restartTemporal: async () => {
+      const port = Number(server.address.split(':')[1]);
+      process.kill(server.pid, 'SIGKILL');
+      await server.ended;
+      server = await startServer({
+        binary: (await findServerBinary(join(folder, 'cache'))).path,
+        folder: join(folder, 'temporal'),
+        port,
+        headless: true,
+      });
+    },
     close: async () => {
       await sealift.close();
       await up.stop();
+      await server.stop();
       await observer.close();
       await unlockAll(folder);
       await rm(folder, { recursive: true, force: true });

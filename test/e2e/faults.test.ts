@@ -1,0 +1,153 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { clearFaults, rebootLabHost, setFault } from '../../infra/lab/lab-host.ts';
+import { makeWorld, MiB, migrate, until, untilPhase, verdict, xl } from '../support/world.ts';
+import type { TestHost, TestVm, World } from '../support/world.ts';
+
+const slow = { limitBytesPerSecond: 8 * MiB };
+
+describe('faults on the way', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await makeWorld({
+      settings: { limits: { moves: 4, orphan_seconds: 30, stall_seconds: 3, connect_seconds: 10 } },
+    });
+  }, 120_000);
+  afterEach(() => {
+    for (const { host } of world.up.hosts) clearFaults(host.lab.root);
+  });
+  afterAll(async () => {
+    await world.close();
+  }, 60_000);
+
+  const noisyVm = (name: string): Promise<TestVm> =>
+    world.makeVm(name, { diskBytes: [16 * MiB, 2 * MiB], noise: true });
+
+  async function expectMoved(vm: TestVm, from = world.london, to = world.frankfurt): Promise<void> {
+    expect((await xl(to, 'list')).stdout).toContain(vm.name);
+    expect((await xl(from, 'list')).stdout).not.toContain(vm.name);
+    expect(await verdict(world, vm, to)).toEqual([]);
+  }
+
+  async function expectUnmoved(vm: TestVm): Promise<void> {
+    expect((await xl(world.london, 'list')).stdout).toContain(vm.name);
+    expect((await xl(world.frankfurt, 'list')).stdout).not.toContain(vm.name);
+    expect(await verdict(world, vm, world.london)).toEqual([]);
+  }
+
+  test.each(['stop', 'fence', 'move', 'cede'] as const)(
+    'the source worker is killed in phase %s',
+    async (phase) => {
+      const vm = await noisyVm(`src-${phase}`);
+      const move = await migrate(world, { vm: vm.name, ...slow });
+      await until(move, (at) => at.phase === phase && (phase !== 'move' || at.verifiedBytes > 0));
+      await restart(world.london);
+      await move.result();
+      await expectMoved(vm);
+    },
+    90_000,
+  );
+
+  test.each(['move', 'ready', 'start', 'probe'] as const)(
+    'the destination worker is killed in phase %s',
+    async (phase) => {
+      const vm = await noisyVm(`dst-${phase}`);
+      const move = await migrate(world, { vm: vm.name, ...slow });
+      await until(move, (at) => at.phase === phase && (phase !== 'move' || at.verifiedBytes > 0));
+      await restart(world.frankfurt);
+      await move.result();
+      await expectMoved(vm);
+    },
+    90_000,
+  );
+
+  test('Temporal is killed and comes back on its database while bytes move', async () => {
+    const vm = await noisyVm('temporal');
+    const move = await migrate(world, { vm: vm.name, ...slow });
+    await until(move, (at) => at.verifiedBytes > 0);
+    await world.restartTemporal();
+    await move.result();
+    await expectMoved(vm);
+  }, 90_000);
+
+  test('the source host loses power while bytes move, and boots with its autostart', async () => {
+    const vm = await noisyVm('power');
+    const move = await migrate(world, { vm: vm.name, ...slow });
+    await until(move, (at) => at.verifiedBytes > 0);
+    await world.killWorker(world.london);
+    const boot = await rebootLabHost(world.london.host.lab.root);
+    expect(boot.started.filter((file) => file.includes(vm.name))).toEqual([]);
+    await world.startWorker(world.london);
+    await move.result();
+    await expectMoved(vm);
+  }, 90_000);
+
+  test('an abort while bytes move starts the VM again where it was; the next move sends only what is missing', async () => {
+    const vm = await noisyVm('again');
+    const move = await migrate(world, { vm: vm.name, ...slow });
+    await until(move, (at) => at.verifiedBytes >= 8 * MiB);
+    expect(await move.abort()).toEqual({ outcome: 'aborted', restarted: true });
+    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
+    await expectUnmoved(vm);
+    const receipt = await (await migrate(world, { vm: vm.name })).result();
+    await expectMoved(vm);
+    expect(receipt.body.wireBytes).toBeLessThan(12 * MiB);
+  }, 90_000);
+
+  describe('a guest that does not shut down', () => {
+    test('is left running by --on-stuck-guest abort', async () => {
+      const vm = await world.makeVm('stuck-abort');
+      setFault(world.london.host.lab.root, { ignoreShutdown: true, vm: vm.name });
+      const move = await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'abort' });
+      await expect(move.result()).rejects.toMatchObject({ type: 'guest-stuck' });
+      await expectUnmoved(vm);
+    }, 60_000);
+
+    test('has its plug pulled by --on-stuck-guest destroy', async () => {
+      const vm = await world.makeVm('stuck-destroy');
+      setFault(world.london.host.lab.root, { ignoreShutdown: true, vm: vm.name });
+      await (await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'destroy' })).result();
+      await expectMoved(vm);
+    }, 60_000);
+
+    test('waits for a person, who must type its name to destroy it', async () => {
+      const vm = await world.makeVm('stuck-wait');
+      setFault(world.london.host.lab.root, { ignoreShutdown: true, vm: vm.name });
+      const move = await migrate(world, { vm: vm.name, graceMs: 300 });
+      await untilPhase(move, 'waits');
+      await expect(move.destroy('another')).rejects.toMatchObject({ type: 'confirmation-mismatch' });
+      await move.destroy(vm.name);
+      await move.result();
+      await expectMoved(vm);
+    }, 60_000);
+
+    test('that reboots instead of halting is not taken for stopped', async () => {
+      const vm = await world.makeVm('reboots');
+      setFault(world.london.host.lab.root, { rebootInsteadOfHalt: true, vm: vm.name, times: 1 });
+      const move = await migrate(world, { vm: vm.name, onStuckGuest: 'abort' });
+      await expect(move.result()).rejects.toMatchObject({ type: 'guest-stuck' });
+      await expectUnmoved(vm);
+    }, 60_000);
+  });
+
+  test.each([
+    ['source', 'shutdown', 'failAfterSuccess'],
+    ['destination', 'create', 'failAfterSuccess'],
+    ['destination', 'create', 'killInMiddle'],
+    ['destination', 'unpause', 'failAfterSuccess'],
+  ] as const)(
+    'at the %s, xl %s: %s',
+    async (side, command, fault) => {
+      const vm = await world.makeVm(`xl-${command}-${fault}`);
+      const at: TestHost = side === 'source' ? world.london : world.frankfurt;
+      setFault(at.host.lab.root, { [fault]: command, vm: vm.name, times: 1 });
+      await (await migrate(world, { vm: vm.name })).result();
+      await expectMoved(vm);
+    },
+    90_000,
+  );
+
+  async function restart(at: TestHost): Promise<void> {
+    await world.killWorker(at);
+    await world.startWorker(at);
+  }
+});

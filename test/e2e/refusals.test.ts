@@ -1,0 +1,204 @@
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
+import { addLabVm } from '../../infra/lab/lab-host.ts';
+import { makeWorld, MiB, migrate, until, xl } from '../support/world.ts';
+import type { TestHost, World } from '../support/world.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld();
+}, 120_000);
+afterAll(async () => {
+  await world.close();
+}, 60_000);
+
+/** The names of what refuses a plan, and that the VM runs on as before. */
+async function refusals(vm: string): Promise<string[]> {
+  const plan = await world.sealift.plan({ vm, from: 'lon-1', to: 'fra-1' });
+  return plan.concerns.filter(({ severity }) => severity === 'refuses').map(({ name }) => name);
+}
+
+describe('a move is refused before anything is changed', () => {
+  test('unknown VM and unknown host', async () => {
+    await world.makeVm('known');
+    await expect(migrate(world, { vm: 'nobody' })).rejects.toMatchObject({ type: 'unknown-vm' });
+    await expect(migrate(world, { vm: 'known', to: 'nowhere' })).rejects.toMatchObject({ type: 'unknown-host' });
+  }, 60_000);
+
+  test('a VM that is not adopted', async () => {
+    await world.makeVm('orphan', { adopt: false });
+    expect(await refusals('orphan')).toEqual(['not-adopted']);
+    await expect((await migrate(world, { vm: 'orphan' })).result()).rejects.toMatchObject({ type: 'not-adopted' });
+    expect((await xl(world.london, 'list')).stdout).toContain('orphan');
+  }, 60_000);
+
+  test('the name or the uuid is in use at the destination', async () => {
+    const vm = await world.makeVm('twin');
+    await addLabVm(world.frankfurt.host.lab, { name: 'twin', memoryMib: 32, disks: [] });
+    expect(await refusals('twin')).toContain('name-taken');
+    await rm(join(world.frankfurt.host.lab.etcFolder, 'twin.cfg'));
+    await addLabVm(world.frankfurt.host.lab, { name: 'other', uuid: vm.uuid, memoryMib: 32, disks: [] });
+    expect(await refusals('twin')).toContain('name-taken');
+    await rm(join(world.frankfurt.host.lab.etcFolder, 'other.cfg'));
+    expect(await refusals('twin')).toEqual([]);
+  }, 60_000);
+
+  test('there is not enough space', async () => {
+    await world.makeVm('huge', { diskBytes: [1024 * 1024 * MiB * 8, MiB], start: false });
+    expect(await refusals('huge')).toEqual(['no-space']);
+  }, 60_000);
+
+  test('a disk is missing, or holds a qcow2 image given as raw', async () => {
+    const vm = await world.makeVm('broken', { start: false });
+    await writeFile(vm.diskPaths[0] ?? '', Buffer.from('514649fb00000003', 'hex'), { flag: 'r+' });
+    expect(await refusals('broken')).toContain('disk-format');
+    await rm(vm.diskPaths[0] ?? '');
+    expect(await refusals('broken')).toContain('disk-missing');
+  }, 60_000);
+
+  test('two VMs use one disk', async () => {
+    const vm = await world.makeVm('share-a', { start: false });
+    await addLabVm(world.london.host.lab, {
+      name: 'share-b',
+      memoryMib: 32,
+      disks: [{ path: vm.diskPaths[0] ?? '', vdev: 'xvda', sizeBytes: MiB }],
+    });
+    expect(await refusals('share-a')).toContain('disk-shared');
+    await rm(join(world.london.host.lab.etcFolder, 'share-b.cfg'));
+  }, 60_000);
+
+  test('a second move of the same VM while one is open', async () => {
+    await world.makeVm('busy');
+    const move = await migrate(world, { vm: 'busy', cutover: 'approve' });
+    await until(move, (at) => at.phase === 'waits');
+    await expect(migrate(world, { vm: 'busy' })).rejects.toMatchObject({ type: 'already-migrating' });
+    await move.abort();
+    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
+    expect((await xl(world.london, 'list')).stdout).toContain('busy');
+  }, 60_000);
+
+  test('a configuration that does not parse is named with line and column, and hides no other VM', async () => {
+    await writeFile(join(world.london.host.lab.etcFolder, 'bad.cfg'), 'name = "bad"\nmemory = \n');
+    const { vms } = await world.sealift.vms('lon-1');
+    expect(
+      vms.find(({ vmName, problem }) => vmName === 'bad' || (problem?.includes('bad.cfg') ?? false))?.problem,
+    ).toMatch(/2:\d+/);
+    await rm(join(world.london.host.lab.etcFolder, 'bad.cfg'));
+  }, 60_000);
+
+  test('a peer whose identity is not the pinned one', async () => {
+    await world.makeVm('pinned');
+    const { host } = world.frankfurt;
+    const file = parseHostFile(await readFile(host.filePath, 'utf8'), 'host.toml');
+    const stranger = `ed25519:${Buffer.alloc(32, 7).toString('base64url')}`;
+    await restartWith(world.frankfurt, printHostFile({ ...file, peer: [{ name: 'lon-1', identity: stranger }] }));
+    expect(await refusals('pinned')).toContain('unknown-peer');
+    await restartWith(world.frankfurt, printHostFile(file));
+  }, 60_000);
+
+  test('a host whose worker is away is told as such, and waited for once the move is open', async () => {
+    await world.makeVm('patient');
+    await world.killWorker(world.frankfurt);
+    await expect(world.sealift.plan({ vm: 'patient', from: 'lon-1', to: 'fra-1' })).rejects.toMatchObject({
+      type: 'host-away',
+    });
+    const move = await world.sealift.migrate({
+      vm: 'patient',
+      from: 'lon-1',
+      to: 'fra-1',
+      timings: { pickUpMs: 500, awayPauseMs: 200 },
+    });
+    const waiting = await until(move, (at) => at.phase === 'waits');
+    expect(waiting.status.waits.join(' ')).toContain('fra-1');
+    await world.startWorker(world.frankfurt);
+    await move.result();
+  }, 90_000);
+});
+
+describe('a host worker does not start', () => {
+  test('twice on the same state, on a copied state, or on a taken port', async () => {
+    const { host } = world.london;
+    expect(await startWorker(host.filePath, host.env)).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining('[state-locked]'),
+    });
+
+    const file = parseHostFile(await readFile(host.filePath, 'utf8'), 'host.toml');
+    const copy = join(world.folder, 'copy');
+    await cp(file.state, copy, { recursive: true, filter: (path) => !path.endsWith('.sock') });
+    const copied = join(world.folder, 'copied.toml');
+    await writeFile(copied, printHostFile({ ...file, state: copy }));
+    expect(await startWorker(copied, host.env)).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining('[copied-host]'),
+    });
+
+    const taken = createServer();
+    await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
+    const address = taken.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    await world.killWorker(world.london);
+    const clash = join(world.folder, 'clash.toml');
+    await writeFile(clash, printHostFile({ ...file, landing: { address: '127.0.0.1', port } }));
+    expect(await startWorker(clash, host.env)).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining('[port-taken]'),
+    });
+    taken.close();
+    await world.startWorker(world.london);
+  }, 90_000);
+
+  test('while Temporal is away, and says so', async () => {
+    await world.killWorker(world.london);
+    const away = await startWorker(world.london.host.filePath, {
+      ...world.london.host.env,
+      TEMPORAL_ADDRESS: '127.0.0.1:1',
+    });
+    expect(away).toMatchObject({ exitCode: 5, stderr: expect.stringContaining('[temporal-away]') });
+    await world.startWorker(world.london);
+  }, 90_000);
+});
+
+test('Ctrl-C in migrate leaves the move running and says how to rejoin', async () => {
+  const vm = await world.makeVm('ctrl-c', { diskBytes: [16 * MiB, MiB], noise: true });
+  const run = execa(process.execPath, ['cli/sealift.ts', 'migrate', 'ctrl-c', '--to', 'fra-1', '--limit', '8M'], {
+    env: { TEMPORAL_ADDRESS: world.up.server.address },
+    reject: false,
+  });
+  const move = await (async () => {
+    for (;;) {
+      const found = await world.sealift.handle('ctrl-c').catch(() => null);
+      if (found !== null) return found;
+    }
+  })();
+  await until(move, (at) => at.verifiedBytes > 0);
+  run.kill('SIGINT');
+  const { exitCode, stdout, stderr } = await run;
+  expect(exitCode).toBe(130);
+  expect(stdout + stderr).toContain('sealift watch ctrl-c');
+  await move.result();
+  expect((await xl(world.frankfurt, 'list')).stdout).toContain(vm.name);
+}, 90_000);
+
+async function restartWith(at: TestHost, hostFile: string): Promise<void> {
+  await world.killWorker(at);
+  await writeFile(at.host.filePath, hostFile);
+  await world.startWorker(at);
+}
+
+async function startWorker(
+  filePath: string,
+  env: Record<string, string>,
+): Promise<{ exitCode: number | undefined; stderr: string }> {
+  const { exitCode, stderr } = await execa(process.execPath, ['workers/host.ts', filePath], {
+    env: { TEMPORAL_ADDRESS: world.up.server.address, ...env, SEALIFT_STOP_WITH_STDIN: '' },
+    stdin: 'ignore',
+    reject: false,
+    timeout: 60_000,
+  });
+  return { exitCode, stderr };
+}
