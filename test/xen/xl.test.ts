@@ -180,7 +180,9 @@ describe('an xl that hangs', () => {
       });
       const started = (await readFile(pids, 'utf8')).trim().split(' ');
       expect(started).toHaveLength(2);
-      for (const pid of started) expect(await isAlive(pid)).toBe(false);
+      const alive = await Promise.all(started.map(isAlive));
+      for (const pid of started.filter((_pid, index) => alive[index])) process.kill(Number(pid), 'SIGKILL');
+      expect(alive).toEqual([false, false]);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -200,17 +202,18 @@ describe('pendingCommands', () => {
     const command = execa('sleep', ['600'], { env, reject: false });
     const watcher = execa('sleep', ['600'], { env, reject: false, stdout: 'ignore' });
     try {
-      await expect(pendingCommands('test-owner')).resolves.toEqual([
-        { pid: command.pid, verb: 'create', target: '/etc/xen/a.cfg' },
-      ]);
-      await expect(pendingCommands('somebody-else')).resolves.toEqual([]);
-    } finally {
+      const [pending, ...others] = await pendingCommands('test-owner');
+      expect(pending).toEqual({ pid: command.pid, verb: 'create', target: '/etc/xen/a.cfg' });
+      expect(others).toEqual([]);
+      expect(await pendingCommands('somebody-else')).toEqual([]);
       command.kill('SIGKILL');
       await command;
+      expect(await pendingCommands('test-owner')).toEqual([]);
+    } finally {
+      command.kill('SIGKILL');
+      watcher.kill('SIGKILL');
+      await Promise.all([command, watcher]);
     }
-    await expect(pendingCommands('test-owner')).resolves.toEqual([]);
-    watcher.kill('SIGKILL');
-    await watcher;
   });
 });
 
