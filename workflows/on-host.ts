@@ -52,7 +52,7 @@ export async function onHost<Name extends StepName>(
  * The same for steps that must end well: forward after the cede, and compensation. Every other failure becomes a wait that names it.
  * `known` may take a failure as an answer.
  */
-export async function untilDone<Name extends StepName, Other = never>(
+export async function untilDone<Name extends StepName, const Other = never>(
   task: Task,
   host: string,
   name: Name,

@@ -91,27 +91,25 @@ async function undo(task: Task, how: Undo): Promise<boolean> {
     'runState',
     {
       summary: `ask ${how.host} for the record of ${about.vmName}`,
-      known: (trouble) =>
-        trouble.type === 'unknown-run' || trouble.type === 'unknown-vm' ? ('none' as const) : undefined,
+      known: ({ type }) => (type === 'unknown-run' || type === 'unknown-vm' ? 'none' : undefined),
     },
     { migrationId },
   );
   let passed = record !== 'none' && how.passed.includes(record.run);
   let restarted = false;
-  // A run that came back is over: the VM is the host's own again, in whatever state people want it.
-  if (record !== 'none' && !passed && record.run !== 'returned') {
+  if (!passed && isToAbort(task, record)) {
     const after = await untilDone(
       task,
       how.host,
       'abortRun',
       {
         summary: `leave ${about.vmName} on ${how.host} as it was`,
-        known: (trouble) => (trouble.type === 'abort-refused' ? ('ceded' as const) : undefined),
+        known: ({ type }) => (type === 'abort-refused' ? 'ceded' : type === 'unknown-run' ? 'none' : undefined),
       },
       { migrationId },
     );
-    passed = after === 'ceded' || how.passed.includes(after.run);
-    restarted = after !== 'ceded' && after.restarted;
+    passed = after === 'ceded' || (after !== 'none' && how.passed.includes(after.run));
+    restarted = typeof after === 'object' && after.restarted;
     if (!passed && how.landing !== null) {
       const summary = `close the landing of ${about.vmName} on ${how.landing}`;
       await ifReachable(task, how.landing, 'closeLanding', { summary }, { migrationId });
@@ -120,6 +118,12 @@ async function undo(task: Task, how: Undo): Promise<boolean> {
   live.verdict = { passed, restarted };
   leave(task, undoNote(task, how.host, passed, restarted));
   return !passed;
+}
+
+/** A run that came back is over: the VM is the host's own again, in whatever state people want it. */
+function isToAbort(task: Task, record: RunState | 'none'): boolean {
+  // An order to open may still be on its way to a host that knows nothing yet: the abort withdraws it for good.
+  return record === 'none' ? task.state.opening : record.run !== 'returned';
 }
 
 function undoNote(task: Task, host: string, passed: boolean, restarted: boolean): string {

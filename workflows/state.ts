@@ -68,6 +68,8 @@ export interface TaskState {
   orders: { paused: boolean; limitBytesPerSecond?: number | null; approvedBy: string | null };
   /** A stuck guest: null when none, else what a person decided, once they did. */
   stuck: { decision: { waitMs: number } | 'destroy' | null } | null;
+  /** The source may have been given `openRun`, whatever came of it. */
+  opening: boolean;
   /** The compensation has begun, for this reason. */
   undoing: Trouble | null;
   /** The host's record says that the deed has left it: forward only. */
@@ -97,6 +99,7 @@ export function newState(now: number): TaskState {
     trouble: null,
     orders: { paused: false, approvedBy: null },
     stuck: null,
+    opening: false,
     undoing: null,
     passed: false,
     left: false,

@@ -10,6 +10,7 @@ export async function openRun(task: Task, input: MigrationInput): Promise<void> 
   const { vmName, vmUuid, migrationId, method, from, to, supersede } = input;
   const { placement } = await decide(task, input);
   const { source } = await survey(task, input);
+  task.state.opening = true;
   const { offer } = await step(task, 'open', 'open', async (note) => {
     const opened = await onHost(
       task,

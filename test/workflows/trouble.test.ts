@@ -1,0 +1,413 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { HostActivities } from '../../activities/port.ts';
+import { failure } from '../support/fake-host.ts';
+import { quick, TestTemporal, until } from '../support/temporal.ts';
+import type { Pair } from '../support/temporal.ts';
+
+/** Low enough for a wait to come to it, high enough for an undisturbed move not to. */
+const suggestAfterEvents = 70;
+
+let temporal: TestTemporal;
+beforeAll(async () => {
+  temporal = await TestTemporal.start({ 'limit.historyCount.suggestContinueAsNew': String(suggestAfterEvents) });
+}, 60_000);
+afterAll(async () => {
+  await temporal.stop();
+});
+
+/** The VM is where it was, as it was, and its run is spent. */
+function expectUndone({ from, to, vm }: Pair): void {
+  expect(from.vms.get(vm.vmUuid)).toMatchObject({ running: true, fenced: false, deed: 'holder' });
+  expect([...from.runs.values()].every((run) => run.run === 'aborted')).toBe(true);
+  expect(to.vms.get(vm.vmUuid)?.deed ?? 'none').not.toBe('holder');
+}
+
+function expectMoved({ from, to, vm }: Pair): void {
+  expect(from.vms.get(vm.vmUuid)).toMatchObject({ running: false, fenced: true, deed: 'ceded' });
+  expect(to.vms.get(vm.vmUuid)).toMatchObject({ running: true, deed: 'holder' });
+}
+
+describe('abort', () => {
+  const steps: [keyof HostActivities, 'from' | 'to'][] = [
+    ['surveySource', 'from'],
+    ['surveyDestination', 'to'],
+    ['openRun', 'from'],
+    ['receiveRun', 'to'],
+    ['stopVm', 'from'],
+    ['fenceVm', 'from'],
+    ['sendDisks', 'from'],
+    ['makeReady', 'to'],
+    ['cede', 'from'],
+  ];
+  test.each(steps)('while %s runs leaves the VM as it was', async (step, side) => {
+    const pair = await temporal.pair();
+    const held = pair[side].hold(step);
+    const move = await pair.migrate();
+    await held.begun;
+    expect(await move.abort()).toMatchObject({ outcome: 'aborted' });
+    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
+    expect(await move.status()).toMatchObject({ phase: 'aborted', error: { type: 'cancelled' } });
+    expectUndone(pair);
+  });
+
+  test('after a step was done but before its end is known undoes that step', async () => {
+    const pair = await temporal.pair();
+    const held = pair.from.hold('stopVm', 'after');
+    const move = await pair.migrate();
+    await held.begun;
+    expect(pair.vm.running).toBe(false);
+    expect(await move.abort()).toEqual({ outcome: 'aborted', restarted: true });
+    expectUndone(pair);
+    expect(pair.to.count('closeLanding')).toBe(1);
+  });
+
+  test('at the gate ends the wait', async () => {
+    const pair = await temporal.pair();
+    const move = await pair.migrate({ cutover: 'approve' });
+    await until(move, ({ phase }) => phase === 'waits');
+    expect(await move.abort()).toEqual({ outcome: 'aborted', restarted: false });
+    expectUndone(pair);
+  });
+
+  test('is refused when the source has ceded, whatever the workflow knows, and the move goes on', async () => {
+    const pair = await temporal.pair();
+    const held = pair.from.hold('cede', 'after');
+    const move = await pair.migrate();
+    await held.begun;
+    await expect(move.abort()).rejects.toMatchObject({
+      type: 'abort-refused',
+      hint: expect.stringContaining('sealift revert'),
+    });
+    const receipt = await move.result();
+    expect(receipt.body.probe).toHaveLength(1);
+    expectMoved(pair);
+  });
+
+  test('by cancelling the workflow does the same', async () => {
+    const pair = await temporal.pair();
+    const held = pair.from.hold('sendDisks');
+    const move = await pair.migrate();
+    await held.begun;
+    await temporal.client.workflow.getHandle(move.workflowId).cancel();
+    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
+    expectUndone(pair);
+  });
+
+  test('waits for a source that cannot undo yet, and says so', async () => {
+    const pair = await temporal.pair();
+    pair.from.fail('abortRun', 'unknown-state', 'the domain is paused by somebody', 3);
+    const held = pair.from.hold('fenceVm');
+    const move = await pair.migrate();
+    await held.begun;
+    const aborted = move.abort();
+    await until(move, ({ waits }) => waits.join().includes('the domain is paused by somebody'));
+    expect(await aborted).toMatchObject({ outcome: 'aborted' });
+    expectUndone(pair);
+  });
+});
+
+describe('a step that fails', () => {
+  test('for good before the cede is undone, and its error is the outcome', async () => {
+    const pair = await temporal.pair();
+    pair.from.fail('fenceVm', 'fence-failed', 'chattr: operation not supported');
+    const move = await pair.migrate();
+    await expect(move.result()).rejects.toMatchObject({
+      type: 'fence-failed',
+      message: 'chattr: operation not supported',
+    });
+    expect(await move.status()).toMatchObject({ phase: 'failed' });
+    expectUndone(pair);
+  });
+
+  test('for now is tried again', async () => {
+    const pair = await temporal.pair();
+    pair.from.fail('sendDisks', 'landing-away', 'connection refused', 3);
+    await (await pair.migrate()).result();
+    expect(pair.from.count('sendDisks')).toBe(4);
+    expectMoved(pair);
+  });
+
+  test('after the cede is waited for, never undone', async () => {
+    const pair = await temporal.pair();
+    pair.to.fail('startVm', 'name-taken', 'a domain of that name runs', 3);
+    const move = await pair.migrate();
+    await until(move, ({ waits }) => waits.join().includes('a domain of that name runs [name-taken]'));
+    await move.result();
+    expect(pair.from.count('abortRun')).toBe(0);
+    expectMoved(pair);
+  });
+
+  test('after the cede for good can be left, and reverted in one go', async () => {
+    const pair = await temporal.pair();
+    pair.to.fail('startVm', 'name-taken', 'a domain of that name runs');
+    const move = await pair.migrate();
+    await until(move, ({ phase }) => phase === 'waits');
+    await expect(move.abort()).rejects.toMatchObject({ type: 'abort-refused' });
+    const revert = await temporal.sealift.revert({ vm: pair.vm.vmName, confirm: pair.vm.vmName, timings: quick });
+    await expect(move.result()).rejects.toMatchObject({ type: 'left' });
+    expect(await revert.result()).toMatchObject({ host: pair.from.name });
+    expect(pair.vm).toMatchObject({ running: true, deed: 'holder' });
+  });
+});
+
+describe('a host that is away', () => {
+  test('is waited for and reported; a late worker finds nothing that still acts', async () => {
+    const pair = await temporal.pair();
+    const sending = pair.from.hold('sendDisks');
+    const move = await pair.migrate({ timings: { ...quick, pickUpMs: 300 } });
+    await sending.begun;
+    await pair.stopTo();
+    sending.release();
+    await until(move, ({ waits }) => waits[0]?.startsWith(`${pair.to.name} is away`) ?? false);
+    expect(pair.to.count('makeReady')).toBe(0);
+    await temporal.startHost(pair.to);
+    await move.result();
+    expect(pair.to.count('makeReady')).toBe(1);
+    expectMoved(pair);
+  });
+
+  test('for long makes the workflow continue as new, with nothing forgotten or done twice', async () => {
+    const pair = await temporal.pair();
+    const sending = pair.from.hold('sendDisks');
+    const move = await pair.migrate({ cutover: 'approve', timings: { ...quick, pickUpMs: 100, awayPauseMs: 10 } });
+    await move.approve({ by: 'ops' });
+    await sending.begun;
+    await pair.stopTo();
+    sending.release();
+    const handle = temporal.client.workflow.getHandle(move.workflowId);
+    const { runId } = await handle.describe();
+    await until(move, ({ phase }) => phase === 'waits');
+    while ((await handle.describe()).runId === runId);
+    await temporal.startHost(pair.to);
+    const { body } = await move.result();
+    expect(body).toMatchObject({ approvedBy: 'ops', token: 2, wireBytes: 2 ** 20 });
+    for (const step of ['surveySource', 'openRun', 'stopVm', 'fenceVm', 'sendDisks', 'cede'] as const) {
+      expect([step, pair.from.count(step)]).toEqual([step, 1]);
+    }
+    expect((await move.status()).done.map((one) => one.phase)).toContain('survey');
+    expectMoved(pair);
+  });
+
+  test('holds up an abort, which goes on by itself when the host is back', async () => {
+    const pair = await temporal.pair();
+    const receiving = pair.to.hold('receiveRun');
+    const move = await pair.migrate({ timings: { ...quick, pickUpMs: 100, awayPauseMs: 10 } });
+    await receiving.begun;
+    await pair.stopFrom();
+    // The compensation outlives this run of the workflow, so the answer tells that it is not there yet.
+    expect(await move.abort()).toEqual({ outcome: 'under-way', restarted: false });
+    await temporal.startHost(pair.from);
+    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
+    expectUndone(pair);
+  });
+});
+
+describe('a guest that does not shut down', () => {
+  /** Obeys only when it is destroyed, or asked with at least `graceMs`. */
+  function stubborn({ from, vm }: Pair, graceMs = Infinity): void {
+    from.rule('stopVm', async (ask, real) => {
+      const asked = ask as { graceMs: number; migrationId: string };
+      const run = from.runs.get(asked.migrationId);
+      if (run !== undefined) run.wasRunning ??= vm.running;
+      if (!vm.running || asked.graceMs >= graceMs) return real();
+      return { outcome: 'stuck', wasRunning: true, detail: 'it still answers on vif 0' };
+    });
+  }
+
+  test('and policy "abort" is left running', async () => {
+    const pair = await temporal.pair();
+    stubborn(pair);
+    const move = await pair.migrate({ onStuckGuest: 'abort', graceMs: 0 });
+    await expect(move.result()).rejects.toMatchObject({
+      type: 'guest-stuck',
+      message: expect.stringContaining('it still answers on vif 0'),
+    });
+    expectUndone(pair);
+  });
+
+  test('and policy "destroy" is destroyed', async () => {
+    const pair = await temporal.pair();
+    stubborn(pair);
+    const move = await pair.migrate({ onStuckGuest: 'destroy', graceMs: 0 });
+    await move.result();
+    expect(pair.from.count('destroyVm')).toBe(1);
+    expect((await move.status()).done.find((one) => one.phase === 'stop')?.note).toBe('destroyed');
+    expectMoved(pair);
+  });
+
+  test('and policy "wait" waits for a person, who gives it more time', async () => {
+    const pair = await temporal.pair();
+    stubborn(pair, 60_000);
+    const move = await pair.migrate({ graceMs: 0 });
+    await until(move, ({ waits }) => waits.some((line) => line.startsWith(`sealift destroy ${pair.vm.vmName}`)));
+    await expect(move.wait(-1)).rejects.toMatchObject({ type: 'bad-usage' });
+    await move.wait(1);
+    await move.result();
+    expectMoved(pair);
+  });
+
+  test('is destroyed by update only with its name typed', async () => {
+    const pair = await temporal.pair();
+    stubborn(pair);
+    const move = await pair.migrate({ graceMs: 0 });
+    await until(move, ({ phase }) => phase === 'waits');
+    await expect(move.destroy('web')).rejects.toMatchObject({ type: 'confirmation-mismatch' });
+    expect(pair.vm.running).toBe(true);
+    await move.destroy(pair.vm.vmName);
+    await move.result();
+    expectMoved(pair);
+  });
+
+  test('is aborted by update', async () => {
+    const pair = await temporal.pair();
+    stubborn(pair);
+    const move = await pair.migrate({ graceMs: 0 });
+    await until(move, ({ phase }) => phase === 'waits');
+    expect(await move.abort()).toMatchObject({ outcome: 'aborted' });
+    expectUndone(pair);
+  });
+
+  test('but goes down by itself while people are asked goes on', async () => {
+    const pair = await temporal.pair();
+    stubborn(pair);
+    const move = await pair.migrate({ graceMs: 0 });
+    await until(move, ({ phase }) => phase === 'waits');
+    pair.vm.running = false;
+    await move.result();
+    expectMoved(pair);
+  });
+});
+
+describe('the same migration again', () => {
+  test('by a reset to its beginning gets the same run and does not void it', async () => {
+    const pair = await temporal.pair();
+    const sending = pair.from.hold('sendDisks');
+    const move = await pair.migrate();
+    await sending.begun;
+    const [run] = pair.from.runs.values();
+    // What a real host says of disks that this very run has placed already.
+    pair.to.rule('surveyDestination', async (_ask, real) => ({
+      ...((await real()) as object),
+      concerns: [{ name: 'name-taken', severity: 'refuses', text: 'there is a landing of it', remedy: null }],
+    }));
+    const runId = await reset(move.workflowId);
+    await temporal.client.workflow.getHandle(move.workflowId, runId).result();
+    expect([...pair.from.runs.values()]).toEqual([run]);
+    expect(pair.from.count('abortRun')).toBe(0);
+    expectMoved(pair);
+  });
+
+  test('by a reset after the cede goes forward, although nothing of it is remembered', async () => {
+    const pair = await temporal.pair();
+    const accepting = pair.to.hold('acceptDeed');
+    const move = await pair.migrate();
+    await accepting.begun;
+    const runId = await reset(move.workflowId);
+    await temporal.client.workflow.getHandle(move.workflowId, runId).result();
+    expect(pair.from.count('abortRun')).toBe(0);
+    expectMoved(pair);
+  });
+
+  test('by a start with the same id goes on with the run that a terminated workflow left', async () => {
+    const pair = await temporal.pair();
+    const sending = pair.from.hold('sendDisks');
+    const move = await pair.migrate();
+    await sending.begun;
+    const { migrationId } = await move.status();
+    await temporal.client.workflow.getHandle(move.workflowId).terminate('lost by accident');
+    await expect(move.result()).rejects.toMatchObject({ type: 'unknown-state' });
+    sending.release();
+    await (await pair.migrate({ migrationId })).result();
+    expect(pair.from.runs.size).toBe(1);
+    expectMoved(pair);
+  });
+
+  test('whose run is closed is refused', async () => {
+    const pair = await temporal.pair();
+    pair.from.rule('openRun', async (_ask, real) => {
+      const opened = (await real()) as { state: object };
+      return { ...opened, state: { ...opened.state, run: 'aborted' } };
+    });
+    await expect((await pair.migrate()).result()).rejects.toMatchObject({ type: 'run-closed' });
+  });
+
+  test('a second, different one is refused while one is open', async () => {
+    const pair = await temporal.pair();
+    const held = pair.from.hold('surveySource');
+    const move = await pair.migrate();
+    await held.begun;
+    await expect(pair.migrate()).rejects.toMatchObject({ type: 'already-migrating' });
+    held.release();
+    await move.result();
+  });
+});
+
+describe('a revert', () => {
+  test('wants the name, gives the VM back and says which writes stay behind', async () => {
+    const pair = await temporal.pair();
+    const { vmName } = pair.vm;
+    await (await pair.migrate()).result();
+    expect(await temporal.sealift.planRevert(vmName)).toMatchObject({ from: pair.to.name, to: pair.from.name });
+    const wrong = temporal.sealift.revert({ vm: vmName, confirm: 'web', timings: quick });
+    await expect(wrong).rejects.toMatchObject({ type: 'confirmation-mismatch' });
+    const revert = await temporal.sealift.revert({ vm: vmName, confirm: vmName, timings: quick });
+    const result = await revert.result();
+    expect(result).toMatchObject({ vmName, host: pair.from.name, started: true, leftBehind: { host: pair.to.name } });
+    expect(result.leftBehind?.since).toBe('2026-11-22T14:02:31.000Z');
+    expect(await revert.status()).toMatchObject({ kind: 'revert', phase: 'done' });
+    expect(pair.vm).toMatchObject({ running: true, fenced: false, deed: 'holder', token: 3 });
+    expect(pair.to.vms.get(pair.vm.vmUuid)).toMatchObject({ running: false, fenced: true, deed: 'none' });
+  });
+
+  test('can be aborted until the deed is given back', async () => {
+    const pair = await temporal.pair();
+    const { vmName, vmUuid } = pair.vm;
+    await (await pair.migrate()).result();
+    const held = pair.to.hold('fenceVm');
+    const revert = await temporal.sealift.revert({ vm: vmUuid, confirm: vmName, timings: quick });
+    await held.begun;
+    expect(await revert.abort()).toEqual({ outcome: 'aborted', restarted: true });
+    expect(pair.to.vms.get(vmUuid)).toMatchObject({ running: true, fenced: false, deed: 'holder' });
+  });
+
+  test('cannot begin where nothing was moved', async () => {
+    const pair = await temporal.pair();
+    const revert = temporal.sealift.revert({ vm: pair.vm.vmName, confirm: pair.vm.vmName });
+    await expect(revert).rejects.toMatchObject({ type: 'revert-refused' });
+  });
+});
+
+test('finish releases the copy at the source, after which nothing can be reverted', async () => {
+  const pair = await temporal.pair();
+  const { vmName } = pair.vm;
+  await (await pair.migrate()).result();
+  const result = await (await temporal.sealift.finish({ vm: vmName })).result();
+  expect(result).toMatchObject({ host: pair.from.name, released: [expect.stringMatching(/^copy-/)] });
+  const again = temporal.sealift.finish({ vm: vmName });
+  await expect(again).rejects.toMatchObject({ type: 'revert-refused' });
+});
+
+test('a defect in a host (an error of no known type) undoes the move', async () => {
+  const pair = await temporal.pair();
+  pair.from.rule('fenceVm', async () => {
+    throw failure('internal', 'cannot read properties of undefined');
+  });
+  await expect((await pair.migrate()).result()).rejects.toMatchObject({ type: 'internal' });
+  expectUndone(pair);
+});
+
+/** As `temporal workflow reset --type FirstWorkflowTask` does. */
+async function reset(workflowId: string): Promise<string> {
+  const { client } = temporal;
+  const handle = client.workflow.getHandle(workflowId);
+  const events = (await handle.fetchHistory()).events ?? [];
+  const first = events.find((event) => event.workflowTaskCompletedEventAttributes != null);
+  const { runId } = await client.workflowService.resetWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId, runId: (await handle.describe()).runId },
+    reason: 'test',
+    requestId: String(Date.now()),
+    workflowTaskFinishEventId: first?.eventId ?? null,
+  });
+  return runId;
+}
