@@ -20,8 +20,8 @@ await execa('tsc', ['-p', 'tsconfig.build.json'], {
   stderr: 'inherit',
 });
 for (const folder of scriptFolders) {
-  for (const file of await readdir(join(root, folder))) {
-    if (!file.includes('.')) await copyProgram(join(folder, file));
+  for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
+    if (entry.isFile() && !entry.name.includes('.')) await copyProgram(join(folder, entry.name));
   }
 }
 for (const program of programs) await chmod(join(dist, program), 0o755);

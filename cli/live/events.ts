@@ -1,32 +1,18 @@
-import type { MoveProgress, TransferProgress } from '../../client/index.ts';
-import type { MigrationStatus } from '../../client/index.ts';
+import type { MigrationStatus, MoveProgress, TransferProgress } from '../../client/index.ts';
 
-/** One line of `sealift migrate --json` and `sealift watch --json`; docs/cli.md has the schema for people. */
-export type MoveEvent =
-  | {
-      event: 'started';
-      workflowId: string;
-      migrationId: string;
-      vmUuid: string;
-      vmName: string;
-      from: string;
-      to: string;
-    }
-  | {
-      event: 'progress';
-      at: string;
-      phase: MigrationStatus['phase'];
-      verifiedBytes: number;
-      totalBytes: number;
-      transfer: TransferProgress | null;
-      done: MigrationStatus['done'];
-      waits: string[];
-      paused: boolean;
-      trouble: string | null;
-    }
-  | { event: 'waits'; waits: string[] }
-  | { event: 'detached'; workflowId: string }
-  | { event: 'done'; result: unknown };
+/** The line of `sealift migrate --json` and `sealift watch --json` while a move goes on; docs/cli.md has all of them. */
+export interface ProgressEvent {
+  event: 'progress';
+  at: string;
+  phase: MigrationStatus['phase'];
+  verifiedBytes: number;
+  totalBytes: number;
+  transfer: TransferProgress | null;
+  done: MigrationStatus['done'];
+  waits: string[];
+  paused: boolean;
+  trouble: string | null;
+}
 
 const everyMs = 1000;
 
@@ -36,7 +22,7 @@ export class EventLines {
   #bytes = '';
   #atMs = Number.NEGATIVE_INFINITY;
 
-  next(look: MoveProgress, nowMs: number): MoveEvent | null {
+  next(look: MoveProgress, nowMs: number): ProgressEvent | null {
     const { status } = look;
     const said = JSON.stringify([look.phase, status.waits, status.paused, look.trouble, status.done.length]);
     const bytes = JSON.stringify([look.verifiedBytes, look.transfer]);
