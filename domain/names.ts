@@ -12,7 +12,7 @@ export const vmName = z
   .max(80)
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_.+:-]*$/, 'not a VM name (letters, digits and "_.+:-")');
 /** A Xen domain's uuid in lower case. */
-export const vmUuid = z.uuid().toLowerCase();
+export const vmUuid = z.guid().toLowerCase();
 /** Names one migration: the idempotency key of its run at both hosts. A uuid. */
 export const migrationId = z.uuid();
 /** Drawn at adoption and carried by every statement about the VM; random, 16 bytes in hex. */
