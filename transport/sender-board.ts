@@ -126,10 +126,13 @@ export class Board {
     return null;
   }
 
-  /** A claimed chunk is durable at the landing. */
+  /**
+   * A claimed chunk is durable at the landing, whichever stream says so: somebody on the way may have carried a record over
+   * from another one.
+   */
   finish(chunk: number): void {
+    if (Atomics.compareExchange(this.#states, chunk, state.taken, state.done) !== state.taken) return;
     const { disk, lengthBytes } = this.placeOf(chunk);
-    Atomics.store(this.#states, chunk, state.done);
     Atomics.add(this.#totals, total.disks + disk, BigInt(lengthBytes));
     Atomics.add(this.#totals, total.doneChunks, 1n);
     Atomics.store(this.#numbers, number.lossesSinceProgress, 0);
@@ -139,7 +142,7 @@ export class Board {
 
   /** A claimed chunk may not have got there: somebody takes it again. */
   requeue(chunk: number): void {
-    Atomics.store(this.#states, chunk, state.waits);
+    if (Atomics.compareExchange(this.#states, chunk, state.taken, state.waits) !== state.taken) return;
     for (;;) {
       const cursor = Atomics.load(this.#numbers, number.cursor);
       if (cursor <= chunk) break;

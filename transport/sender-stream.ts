@@ -363,7 +363,9 @@ class Connection {
 
   #acknowledged(place: control.Place): void {
     const chunk = this.#host.board.chunkAt(place);
-    if (chunk !== null && this.#unacknowledged.delete(chunk)) this.#host.board.finish(chunk);
+    if (chunk === null) return;
+    this.#unacknowledged.delete(chunk);
+    this.#host.board.finish(chunk);
   }
 
   /** A landing that lives is not enough: what was sent must arrive, or wait for the landing itself. */

@@ -1,0 +1,118 @@
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** One whole frame from the sender, as the wire has it. */
+export interface Frame {
+  kind: 'opening' | 'control' | 'chunk';
+  bytes: Buffer;
+  /** Counts the proxy's connections from 0, and the frames of each from 0. */
+  connection: number;
+  number: number;
+}
+
+export interface Proxy {
+  port: number;
+  /** Where new connections go. */
+  landingPort: number;
+  /** Bytes from senders to the landing, headers and all. */
+  sentBytes: number;
+  chunks: number;
+  connections: number;
+  /** What goes on in place of a frame; the default is the frame itself. */
+  onFrame: (frame: Frame) => Buffer[];
+  /** Ends every connection at once, without a word. */
+  cut(): void;
+  /** From now on nothing goes to the landing (`forth`) or in both directions, on the connections there are; they stay open. */
+  stall(what: 'forth' | 'both'): void;
+  close(): Promise<void>;
+}
+
+/** A TCP proxy before a landing that understands where frames begin and end, and does to them what a test wants. */
+export async function startProxy(landingPort: number): Promise<Proxy> {
+  const pairs = new Set<{ near: Socket; far: Socket; stalled: 'no' | 'forth' | 'both' }>();
+  const server = createServer((near) => {
+    const far = connect(proxy.landingPort, '127.0.0.1');
+    const pair = { near, far, stalled: 'no' as 'no' | 'forth' | 'both' };
+    pairs.add(pair);
+    const connection = proxy.connections;
+    proxy.connections += 1;
+    const split = splitter(connection, (frame) => {
+      proxy.sentBytes += frame.bytes.length;
+      if (frame.kind === 'chunk') proxy.chunks += 1;
+      for (const bytes of proxy.onFrame(frame)) if (pair.stalled === 'no') far.write(bytes);
+    });
+    near.on('data', (data) => {
+      split(data);
+      if (far.writableLength > 8 * 1024 * 1024) {
+        near.pause();
+        far.once('drain', () => near.resume());
+      }
+    });
+    far.on('data', (data) => {
+      if (pair.stalled !== 'both') near.write(data);
+    });
+    for (const [own, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      own.on('error', () => undefined);
+      own.on('close', () => {
+        pairs.delete(pair);
+        other.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const proxy: Proxy = {
+    port: (server.address() as AddressInfo).port,
+    landingPort,
+    sentBytes: 0,
+    chunks: 0,
+    connections: 0,
+    onFrame: ({ bytes }) => [bytes],
+    cut: () => {
+      for (const { near, far } of pairs) {
+        near.destroy();
+        far.destroy();
+      }
+    },
+    stall: (what) => {
+      for (const pair of pairs) pair.stalled = what;
+    },
+    close: async () => {
+      proxy.cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return proxy;
+}
+
+function splitter(connection: number, onFrame: (frame: Frame) => void): (data: Buffer) => void {
+  let rest: Buffer[] = [];
+  let have = 0;
+  let number = 0;
+  return (data) => {
+    rest.push(data);
+    have += data.length;
+    for (;;) {
+      if (have < 12) return;
+      if ((rest[0] as Buffer).length < 48 && rest.length > 1) rest = [Buffer.concat(rest)];
+      const head = rest[0] as Buffer;
+      const magic = head.toString('latin1', 0, 4);
+      if (magic !== 'SLO1' && have < 48) return;
+      const length = magic === 'SLO1' ? 12 + head.readUInt32BE(8) : 48 + head.readUInt32BE(magic === 'SLC1' ? 16 : 8);
+      if (have < length) return;
+      const all = Buffer.concat(rest);
+      const bytes = all.subarray(0, length);
+      rest = [all.subarray(length)];
+      have -= length;
+      onFrame({
+        kind: magic === 'SLO1' ? 'opening' : magic === 'SLC1' ? 'chunk' : 'control',
+        bytes,
+        connection,
+        number,
+      });
+      number += 1;
+    }
+  };
+}
