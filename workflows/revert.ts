@@ -65,7 +65,7 @@ async function takeBack(task: Task): Promise<RevertResult> {
   const { migrationId } = await step(task, 'takeBack', 'start', () =>
     untilDone(task, to, 'takeBack', { summary: `take ${vmName} back on ${to}` }, { deed }),
   );
-  const wasRunning = outcomes.stop?.wasRunning ?? begin.wasRunning;
+  const wasRunning = begin.wasRunning || outcomes.stop?.wasRunning === true || (await ranHere(task, migrationId));
   const { started } = await step(task, 'start', 'start', async () => {
     const call = { summary: wasRunning ? `start ${vmName} on ${to}` : `set ${vmName} up on ${to}` };
     return { ...(await untilDone(task, to, 'startVm', call, { migrationId, start: wasRunning })), at: Date.now() };
@@ -78,6 +78,15 @@ async function takeBack(task: Task): Promise<RevertResult> {
     started,
     leftBehind: begin.ranSince === null ? null : { host: from, since: begin.ranSince, until },
   };
+}
+
+/** A VM that the move brought over but that never ran there is put back into the state that it had here. */
+async function ranHere(task: Task, migrationId: string): Promise<boolean> {
+  const { vmName, to } = task.about;
+  const { begin, start } = task.state.outcomes;
+  if (begin?.ranSince != null || start !== undefined) return false;
+  const call = { summary: `ask ${to} for the power state of ${vmName}` };
+  return (await untilDone(task, to, 'stopVm', call, { migrationId, graceMs: 0 })).wasRunning;
 }
 
 async function recallDeed(task: Task, migrationId: string): Promise<Outcomes['giveBack']> {

@@ -26,6 +26,7 @@ interface FakeRun {
   token: number;
   run: RunState['run'];
   wasRunning: boolean | null;
+  startedAt: string | null;
 }
 
 /** A step that stands still until it is released or cancelled. */
@@ -77,17 +78,17 @@ export class FakeHost {
     this.rules.set(step, rule);
   }
 
-  /** Holds a step before, or after, the host does it. */
+  /** Holds the next call of a step before, or after, the host does it. */
   hold(step: StepName, when: 'before' | 'after' = 'before'): Hold {
     let began = (): void => undefined;
     let release = (): void => undefined;
     const begun = new Promise<void>((resolve) => (began = resolve));
     const released = new Promise<void>((resolve) => (release = resolve));
     this.rule(step, async (_ask, real) => {
+      this.rules.delete(step);
       const done = when === 'after' ? await real() : undefined;
       began();
       await held(released);
-      this.rules.delete(step);
       return when === 'after' ? done : real();
     });
     return {
@@ -201,7 +202,13 @@ export class FakeHost {
         const { migrationId } = input;
         if (!this.runs.has(migrationId)) {
           vm.token++;
-          this.runs.set(migrationId, { vmUuid: vm.vmUuid, token: vm.token, run: 'open', wasRunning: null });
+          this.runs.set(migrationId, {
+            vmUuid: vm.vmUuid,
+            token: vm.token,
+            run: 'open',
+            wasRunning: null,
+            startedAt: null,
+          });
         }
         const token = this.run(migrationId).token;
         const common = { v: 1 as const, lineage: vm.lineage, from: identityOf(this.name), to: identityOf(to), token };
@@ -212,7 +219,7 @@ export class FakeHost {
       receiveRun: async ({ offer }) => {
         const { migrationId, vmUuid, vmName, token, lineage, from, to } = offer.body;
         if (!this.runs.has(migrationId)) {
-          this.runs.set(migrationId, { vmUuid, token, run: 'open', wasRunning: null });
+          this.runs.set(migrationId, { vmUuid, token, run: 'open', wasRunning: null, startedAt: null });
           this.addVm(vmName, { vmUuid, lineage, token, running: false, fenced: true, deed: 'receiving' });
         }
         const recipient = `age1${'q'.repeat(58)}`;
@@ -263,9 +270,11 @@ export class FakeHost {
         this.find(run.vmUuid).deed = 'holder';
       },
       startVm: async ({ migrationId, start }) => {
-        const vm = this.find(this.run(migrationId).vmUuid);
+        const run = this.run(migrationId);
+        const vm = this.find(run.vmUuid);
         if (vm.deed !== 'holder') throw failure('deed-refused', `${this.name} does not hold ${vm.vmName}`);
         Object.assign(vm, { fenced: false, running: start });
+        if (start) run.startedAt ??= '2026-11-22T14:02:31.000Z';
         return { started: start, changes: ['vif 0: xenbr0 → br-dmz'] };
       },
       probeVm: async () => [{ check: 'domain', passed: true, detail: 'running' }],
@@ -298,7 +307,7 @@ export class FakeHost {
         if (run === null || vm.deed === null)
           throw failure('revert-refused', `${vm.vmName} did not come here by a move`);
         Object.assign(run, { run: 'open', wasRunning: vm.running });
-        return { migrationId, ranSince: '2026-11-22T14:02:31.000Z', wasRunning: vm.running, from: 'nobody' };
+        return { migrationId, ranSince: run.startedAt, wasRunning: vm.running, from: 'nobody' };
       },
       giveBack: async ({ migrationId }) => {
         const run = this.run(migrationId);

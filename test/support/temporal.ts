@@ -1,13 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import type { Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { NativeConnection } from '@temporalio/worker';
 import { openConnection } from '../../client/connect.ts';
 import type { TemporalSettings } from '../../client/connect.ts';
-import { registerHost } from '../../client/hosts.ts';
+import { hostNames, registerHost } from '../../client/hosts.ts';
 import { createSealift } from '../../client/sealift.ts';
 import type { MigrateRequest, MoveHandle, Sealift } from '../../client/index.ts';
 import { hostTaskQueue } from '../../domain/migration.ts';
@@ -17,6 +18,7 @@ import { startServer } from '../../infra/temporal/server.ts';
 import type { TemporalServer } from '../../infra/temporal/server.ts';
 import { nativeConnection, startControlWorker } from '../../workers/control.ts';
 import type { ControlWorker } from '../../workers/control.ts';
+import { hostWorkflowId } from '../../workflows/contract.ts';
 import { FakeHost } from './fake-host.ts';
 
 /** Where tests keep what is slow to make: the Temporal server's binary and the workflow bundle. */
@@ -35,7 +37,8 @@ export class TestTemporal {
   private readonly connection: Connection;
   private readonly control: ControlWorker;
   private readonly folder: string;
-  private readonly workers: (() => Promise<void>)[] = [];
+  private workers: (() => Promise<void>)[] = [];
+  private registered = new Set<string>();
   private hosts = 0;
 
   private constructor(parts: {
@@ -83,6 +86,12 @@ export class TestTemporal {
     const [stopFrom, stopTo] = await Promise.all([this.startHost(from), this.startHost(to)]);
     const vm = from.addVm(`web-${String(this.hosts)}`);
     const { sealift } = this;
+    const isListed = async (): Promise<boolean> => {
+      const known = await hostNames({ client: this.client, address: this.server.address, hostMs: 0 });
+      return names.every((name) => known.includes(name));
+    };
+    // Temporal's visibility, the directory's ground, is a moment late.
+    while (!(await isListed())) await delay(20);
     return {
       from,
       to,
@@ -110,6 +119,7 @@ export class TestTemporal {
     };
     this.workers.push(stop);
     await registerHost(this.client, host.card());
+    this.registered.add(host.name);
     return stop;
   }
 
@@ -118,8 +128,17 @@ export class TestTemporal {
     return (await this.client.workflow.getHandle(workflowId).fetchHistory()).events?.length ?? 0;
   }
 
-  async stop(): Promise<void> {
+  /** Ends all hosts: after each test, so that no test asks those of another. */
+  async forgetHosts(): Promise<void> {
     await Promise.all(this.workers.map(async (stop) => stop()));
+    const entries = [...this.registered].map((name) => this.client.workflow.getHandle(hostWorkflowId(name)));
+    await Promise.all(entries.map(async (entry) => entry.terminate('the test has ended')));
+    this.workers = [];
+    this.registered.clear();
+  }
+
+  async stop(): Promise<void> {
+    await this.forgetHosts();
     await this.control.stop();
     await this.native.close();
     await this.connection.close();
@@ -142,7 +161,7 @@ export async function until(
   move: Pick<MoveHandle, 'progress'>,
   isIt: (at: { phase: string; waits: string[]; transfer: TransferProgress | null }) => boolean,
 ): Promise<void> {
-  for await (const at of move.progress({ intervalMs: 20 })) {
+  for await (const at of move.progress({ intervalMs: 100 })) {
     if (isIt({ phase: at.phase, waits: at.status.waits, transfer: at.transfer })) return;
   }
   throw new Error('the migration ended without coming to what the test waits for');

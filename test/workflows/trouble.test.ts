@@ -1,16 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { HostActivities } from '../../activities/port.ts';
 import { failure } from '../support/fake-host.ts';
 import { quick, TestTemporal, until } from '../support/temporal.ts';
 import type { Pair } from '../support/temporal.ts';
 
 /** Low enough for a wait to come to it, high enough for an undisturbed move not to. */
-const suggestAfterEvents = 70;
+const suggestAfterEvents = 100;
 
 let temporal: TestTemporal;
 beforeAll(async () => {
   temporal = await TestTemporal.start({ 'limit.historyCount.suggestContinueAsNew': String(suggestAfterEvents) });
 }, 60_000);
+afterEach(async () => {
+  await temporal.forgetHosts();
+});
 afterAll(async () => {
   await temporal.stop();
 });
@@ -95,8 +99,8 @@ describe('abort', () => {
 
   test('waits for a source that cannot undo yet, and says so', async () => {
     const pair = await temporal.pair();
-    pair.from.fail('abortRun', 'unknown-state', 'the domain is paused by somebody', 3);
-    const held = pair.from.hold('fenceVm');
+    pair.from.fail('abortRun', 'unknown-state', 'the domain is paused by somebody', 2);
+    const held = pair.to.hold('receiveRun');
     const move = await pair.migrate();
     await held.begun;
     const aborted = move.abort();
@@ -177,7 +181,7 @@ describe('a host that is away', () => {
     const handle = temporal.client.workflow.getHandle(move.workflowId);
     const { runId } = await handle.describe();
     await until(move, ({ phase }) => phase === 'waits');
-    while ((await handle.describe()).runId === runId);
+    while ((await handle.describe()).runId === runId) await delay(100);
     await temporal.startHost(pair.to);
     const { body } = await move.result();
     expect(body).toMatchObject({ approvedBy: 'ops', token: 2, wireBytes: 2 ** 20 });
