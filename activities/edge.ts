@@ -8,10 +8,18 @@ import { isSealiftError } from '../domain/error.ts';
 const messageLimit = 1_000;
 
 /**
- * Makes an activity of a step: parses its input by `schema`, and turns what it throws into an ApplicationFailure whose
- * type is an `ErrorType`, decided here once to be retryable or not, with the hint as `details[0].hint`.
+ * Makes an activity of a step: parses its input by `schema`, heartbeats while it lasts, and turns what it throws into an
+ * ApplicationFailure whose type is an `ErrorType`, decided here once to be retryable or not, with the hint as `details[0].hint`.
  */
 export function edge<Schema extends z.ZodType, Result>(
+  schema: Schema,
+  step: (ask: z.infer<Schema>) => Promise<Result>,
+): (ask: z.input<Schema>) => Promise<Result> {
+  return reporting(schema, (ask) => beating(step(ask), () => null));
+}
+
+/** The same for a step that heartbeats by itself, with its progress as details. */
+export function reporting<Schema extends z.ZodType, Result>(
   schema: Schema,
   step: (ask: z.infer<Schema>) => Promise<Result>,
 ): (ask: z.input<Schema>) => Promise<Result> {
@@ -32,7 +40,7 @@ export function edge<Schema extends z.ZodType, Result>(
 export function question<Result>(step: () => Promise<Result>): () => Promise<Result> {
   return async () => {
     try {
-      return await step();
+      return await beating(step(), () => null);
     } catch (error) {
       throw toFailure(error);
     }

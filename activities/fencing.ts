@@ -6,6 +6,7 @@ import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { findVms } from '../xen/dom0.ts';
 import { domainGone } from '../xen/gone.ts';
+import { runName } from './authorize.ts';
 import { asideRoot, copyName } from './folders.ts';
 import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
@@ -21,6 +22,8 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
   if (run.state === 'ceded' || run.state === 'returned') return;
   await inTurn(host, record.lineage, async () => {
     await refuseLive(host, record);
+    const intact = await isIntact(host, record, run.token);
+    if (!intact && run.role === 'source') await forgetReads(host, migrationId, runName(run));
     const { intent, places } = host.deeds.mayFence(migrationId, await foundPlaces(host, migrationId, record));
     const { changed } = await ending(host, intent.id, async () => {
       const put = await fence(places, markOf(record, 'source'), host.file.fence);
@@ -28,7 +31,7 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
       await refuseLive(host, record);
       return put;
     });
-    host.deeds.noteFenced(migrationId, changed);
+    host.deeds.noteFenced(migrationId, changed || !intact);
   });
 }
 
@@ -38,6 +41,28 @@ export async function proveQuiet(host: Host, record: DeedRecord): Promise<void> 
     throw new SealiftError('deed-refused', `${record.vmName} is not fenced on ${host.file.name}`);
   await refuseLive(host, record);
   await proveFenced(record.places, markOf(record, 'source'), host.file.fence);
+}
+
+/** Whether the fence that was proven for this run still stands. */
+async function isIntact(host: Host, record: DeedRecord, token: number): Promise<boolean> {
+  if (record.places === null || record.fencedToken !== token) return false;
+  return proveFenced(record.places, markOf(record, 'source'), host.file.fence).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What was read before the fence was put on, or while it was broken, does not count: the disks may have changed since. */
+async function forgetReads(host: Host, migrationId: string, name: string): Promise<void> {
+  await host.jobs.stop(migrationId);
+  const { disks } = readNotes(host.deeds, migrationId);
+  host.state.database.transaction(() => {
+    host.own.forget(name);
+    host.own.open(
+      name,
+      disks.map(({ sizeBytes }, disk) => ({ disk, sizeBytes })),
+    );
+  });
 }
 
 async function refuseLive(host: Host, record: DeedRecord): Promise<void> {

@@ -8,7 +8,7 @@ import { signedDeed, signedOffer, signedReady, signedRunKey } from '../domain/st
 import { destinationSurvey, hostCard as hostCardShape, sourceSurvey } from '../domain/survey.ts';
 import { adoptVm } from './adopt.ts';
 import { hostCard } from './card.ts';
-import { beating, edge, question } from './edge.ts';
+import { edge, question, reporting } from './edge.ts';
 import { fenceVm } from './fencing.ts';
 import { listGarbage, removeGarbage } from './garbage.ts';
 import { acceptDeed, cede, makeReady } from './handover.ts';
@@ -66,13 +66,11 @@ export function hostActivities(host: Host): HostActivities {
       z.strictObject({ offer: signedOffer, placement, disks: z.array(diskShape).min(1), from: hostName }),
       (ask) => receiveRun(host, ask),
     ),
-    stopVm: edge(z.strictObject({ ...run, graceMs: z.int().min(0) }), (ask) =>
-      beating(stopVm(host, ask, signal()), () => ({ waitsFor: 'shutdown' })),
-    ),
-    destroyVm: edge(z.strictObject(run), (ask) => beating(destroyVm(host, ask.migrationId), () => null)),
-    fenceVm: edge(z.strictObject(run), (ask) => beating(fenceVm(host, ask.migrationId), () => null)),
+    stopVm: edge(z.strictObject({ ...run, graceMs: z.int().min(0) }), (ask) => stopVm(host, ask, signal())),
+    destroyVm: edge(z.strictObject(run), (ask) => destroyVm(host, ask.migrationId)),
+    fenceVm: edge(z.strictObject(run), (ask) => fenceVm(host, ask.migrationId)),
 
-    sendDisks: edge(
+    sendDisks: reporting(
       z.strictObject({
         ...run,
         key: signedRunKey,
@@ -83,21 +81,21 @@ export function hostActivities(host: Host): HostActivities {
       }),
       (ask) => sendDisks(host, ask),
     ),
-    sealContainer: edge(z.strictObject({ ...run, key: signedRunKey }), (ask) => sealContainer(host, ask)),
-    sendContainer: edge(
+    sealContainer: reporting(z.strictObject({ ...run, key: signedRunKey }), (ask) => sealContainer(host, ask)),
+    sendContainer: reporting(
       z.strictObject({ ...run, destination: hostCardShape, limitBytesPerSecond: limit.optional() }),
       (ask) => sendContainer(host, ask),
     ),
-    openContainer: edge(z.strictObject(run), (ask) => openContainer(host, ask.migrationId, signal())),
+    openContainer: reporting(z.strictObject(run), (ask) => openContainer(host, ask.migrationId, signal())),
     steerTransfer: edge(
       z.strictObject({ ...run, paused: z.boolean().optional(), limitBytesPerSecond: limit.nullable().optional() }),
       (ask) => steerTransfer(host, ask),
     ),
 
-    makeReady: edge(z.strictObject(run), (ask) => makeReady(host, ask.migrationId, signal())),
+    makeReady: reporting(z.strictObject(run), (ask) => makeReady(host, ask.migrationId, signal())),
     cede: edge(z.strictObject({ ...run, ready: signedReady }), (ask) => cede(host, ask)),
     acceptDeed: edge(z.strictObject({ ...run, deed: signedDeed }), (ask) => acceptDeed(host, ask)),
-    startVm: edge(z.strictObject({ ...run, start: z.boolean() }), (ask) => beating(startVm(host, ask), () => null)),
+    startVm: edge(z.strictObject({ ...run, start: z.boolean() }), (ask) => startVm(host, ask)),
     probeVm: edge(z.strictObject({ ...run, probe: probeSpec }), (ask) => {
       const { record } = host.deeds.byMigration(ask.migrationId);
       const probed = {
@@ -106,12 +104,12 @@ export function hostActivities(host: Host): HostActivities {
         diskPaths: readNotes(host.deeds, ask.migrationId).disks.map((disk) => disk.path),
         commands: host.file.probe,
       };
-      return beating(probe(host.toolstack, probed, ask.probe, signal()), () => null);
+      return probe(host.toolstack, probed, ask.probe, signal());
     }),
     signReceipt: edge(z.strictObject({ ...run, receipt }), (ask) =>
       Promise.resolve(signReceipt(host, ask.migrationId, ask.receipt)),
     ),
-    abortRun: edge(z.strictObject(run), (ask) => beating(abortRun(host, ask.migrationId), () => null)),
+    abortRun: edge(z.strictObject(run), (ask) => abortRun(host, ask.migrationId)),
     closeLanding: edge(z.strictObject(run), (ask) => closeLanding(host, ask.migrationId)),
 
     beginReturn: edge(z.strictObject({ vmUuid, to: hostName }), (ask) => beginReturn(host, ask)),

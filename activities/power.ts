@@ -30,11 +30,14 @@ export async function stopVm(
     return { outcome: 'stopped', wasRunning: run.wasRunning ?? false, detail: `the run is ${run.state}` };
   }
   return inTurn(host, record.lineage, async () => {
-    const running = (await domainsOf(host.toolstack, { uuid: record.vmUuid })).length > 0;
+    const [domain] = await domainsOf(host.toolstack, { uuid: record.vmUuid });
+    const running = domain !== undefined;
     const { intent, wasRunning } = host.deeds.mayStop(ask.migrationId, running);
     let end: Awaited<ReturnType<typeof awaitGone>> = 'gone';
     try {
       if (running) {
+        // A paused guest cannot obey.
+        if (domain.state === 'paused') await host.toolstack.unpause(record.vmUuid);
         await host.toolstack.shutdown(record.vmUuid);
         end = await awaitGone(host.toolstack, record.vmUuid, { limitMs: ask.graceMs, signal });
         if (end === 'kept') end = await pullPlug(host, record);

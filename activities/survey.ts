@@ -6,6 +6,7 @@ import { fenceKind } from '../deed/fence.ts';
 import { poolSpace, unwrittenBytes } from '../storage/pool.ts';
 import type { Pool } from '../storage/pool.ts';
 import { measureRoundTrip } from '../transport/round-trip.ts';
+import { runningConcerns } from '../xen/concerns.ts';
 import { findVms } from '../xen/dom0.ts';
 import { hostCard } from './card.ts';
 import type { Host } from './host.ts';
@@ -34,6 +35,7 @@ export async function surveySource(
     );
   }
   concerns.push(...concernsOf(found), ...peerConcerns(host, ask.to));
+  if (found.domid !== null) concerns.push(...runningConcerns(await host.toolstack.runningConfig(ask.vmUuid)));
   if (found.savedImagePath !== null)
     concerns.push(refusal('saved-image', 'xendomains keeps a saved image of it, which is older than its disks'));
   for (const disk of disks) {

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { fenceKind } from '../deed/fence.ts';
 import { createIdentity, loadIdentity } from '../deed/identity.ts';
-import { printHostFile } from '../domain/host-file.ts';
+import { parseHostFile, printHostFile } from '../domain/host-file.ts';
 import type { HostFile } from '../domain/host-file.ts';
 import { startChild } from './child.ts';
+import { anyPort, freePortOr } from './free-port.ts';
 import type { Child } from './child.ts';
 import { makeLabHost, rebootLabHost, stopLabHost } from './lab/lab-host.ts';
 import type { LabHost } from './lab/lab-host.ts';
@@ -46,7 +47,7 @@ export async function prepareHost(folder: string, plan: StandInPlan): Promise<St
   return { name: plan.name, lab, filePath: join(at, 'host.toml'), identity: identity.name, poolPath, env };
 }
 
-/** Writes the host's file, trusting `peers`. The landing takes any free port: whoever moves a VM asks the host for it. */
+/** Writes the host's file, trusting `peers`. The landing keeps its port from one start to the next, unless another program has taken it. */
 export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers: StandInHost[]): Promise<void> {
   const at = dirname(host.filePath);
   const file: HostFile = {
@@ -63,7 +64,7 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
       paths: {},
       default_bridge: 'xenbr0',
     },
-    landing: { address: '127.0.0.1', port: 0 },
+    landing: { address: '127.0.0.1', port: await landingPort(host.filePath) },
     pool: [{ name: 'fast', kind: 'folder', path: host.poolPath }],
     limits: { moves: 4, orphan_seconds: 300, stall_seconds: 20, connect_seconds: 60 },
     probe: {},
@@ -83,6 +84,11 @@ async function bestFence(poolPath: string): Promise<'immutable' | 'permissions'>
   } finally {
     await rm(probe);
   }
+}
+
+async function landingPort(filePath: string): Promise<number> {
+  if (!existsSync(filePath)) return anyPort();
+  return freePortOr(parseHostFile(await readFile(filePath, 'utf8'), filePath).landing.port);
 }
 
 /** Powers the stand-in on: what its dom0 starts by itself is started. */

@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   const up = await bringUp({
     folder,
     hosts: [...hosts],
-    port: await freePortOr(temporalPort),
+    port: await freePortOr(temporalPort, 1_000),
     say: (line) => {
       say(`  ${line}`);
     },
