@@ -54,7 +54,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
     const deeds = new Deeds(state.database, identity);
     const landed = new Journal(state.database, 'landing');
     const landing = await startLanding({
-      address: file.landing.address,
+      address: file.landing.listen ?? file.landing.address,
       port: file.landing.port,
       journal: landed,
       database: state.database,

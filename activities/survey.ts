@@ -139,7 +139,7 @@ function peerConcerns(host: Host, name: string): Concern[] {
 
 function versionConcerns(here: HostCard, there: HostCard): Concern[] {
   const concerns: Concern[] = [];
-  if (Math.abs(there.protocolVersion - protocolVersion) > 1) {
+  if (there.protocolVersion !== protocolVersion) {
     concerns.push(
       refusal(
         'too-old',

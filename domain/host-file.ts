@@ -36,7 +36,13 @@ export const hostFile = z.strictObject({
       paths: z.record(z.string(), z.string()).default({}),
     })
     .prefault({}),
-  landing: z.strictObject({ address, port }),
+  landing: z.strictObject({
+    /** What other hosts are told to connect to. */
+    address,
+    port,
+    /** The address to listen on; `address` itself unless the host is behind address translation. */
+    listen: address.optional(),
+  }),
   pool: z.array(z.strictObject({ name: poolName, kind: z.literal('folder'), path: folder })).min(1),
   limits: z
     .strictObject({

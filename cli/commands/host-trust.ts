@@ -19,7 +19,7 @@ export function addHostTrust(host: Command, cli: Cli): void {
     .description('trust another host by its identity, which must come by a way that you trust')
     .option('--file <path>', `this host's file (default: ${defaultHostFile})`)
     .option('--replace', 'the other host has a new identity')
-    .addHelpText('after', examples('sealift host trust fra-1 ed25519:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0'))
+    .addHelpText('after', examples('sealift host trust fra-1 ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'))
     .action(async (peer: string, key: string, raw: unknown) => {
       const { file, replace } = parseOptions(options, raw);
       const name = parseOptions(hostName, peer);

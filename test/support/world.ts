@@ -17,6 +17,7 @@ import { checkRecords } from '../../infra/lab/records.ts';
 import { startHostWorker } from '../../infra/stand-in-host.ts';
 import { findServerBinary } from '../../infra/temporal/server-binary.ts';
 import { startServer } from '../../infra/temporal/server.ts';
+import { testCache } from './cache.ts';
 import type { StandInHost } from '../../infra/stand-in-host.ts';
 
 export const MiB = 1024 * 1024;
@@ -75,6 +76,8 @@ export interface World {
 
 export async function makeWorld(options: { settings?: Partial<HostFile> } = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'sealift-world-'));
+  // Fetched once for all worlds, not once for each.
+  process.env['SEALIFT_TEMPORAL_CLI'] ??= (await findServerBinary(testCache)).path;
   const observer = await startObserver(join(folder, 'observer.sock'));
   const plan = { observer: observer.path, ...(options.settings === undefined ? {} : { settings: options.settings }) };
   const up = await bringUp({
