@@ -58,6 +58,13 @@ export class FakeHost {
     this.site = site;
   }
 
+  /** As new: no VMs, no records, no rules. */
+  clear(): void {
+    for (const kept of [this.vms, this.runs, this.rules]) kept.clear();
+    for (const kept of [this.calls, this.receipts, this.steering]) kept.length = 0;
+    this.freeBytes = 2 ** 40;
+  }
+
   addVm(vmName: string, change: Partial<FakeVm> = {}): FakeVm {
     const vm: FakeVm = {
       vmUuid: randomUUID(),

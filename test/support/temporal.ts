@@ -8,7 +8,7 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { NativeConnection } from '@temporalio/worker';
 import { openConnection } from '../../client/connect.ts';
 import type { TemporalSettings } from '../../client/connect.ts';
-import { hostNames, registerHost } from '../../client/hosts.ts';
+import { registerHost } from '../../client/hosts.ts';
 import { createSealift } from '../../client/sealift.ts';
 import type { MigrateRequest, MoveHandle, Sealift } from '../../client/index.ts';
 import { hostTaskQueue } from '../../domain/migration.ts';
@@ -18,7 +18,6 @@ import { startServer } from '../../infra/temporal/server.ts';
 import type { TemporalServer } from '../../infra/temporal/server.ts';
 import { nativeConnection, startControlWorker } from '../../workers/control.ts';
 import type { ControlWorker } from '../../workers/control.ts';
-import { hostWorkflowId } from '../../workflows/contract.ts';
 import { FakeHost } from './fake-host.ts';
 
 /** Where tests keep what is slow to make: the Temporal server's binary and the workflow bundle. */
@@ -37,9 +36,10 @@ export class TestTemporal {
   private readonly connection: Connection;
   private readonly control: ControlWorker;
   private readonly folder: string;
-  private workers: (() => Promise<void>)[] = [];
-  private registered = new Set<string>();
-  private hosts = 0;
+  private readonly from = new FakeHost('lon-1', ['fra-1'], 'london');
+  private readonly to = new FakeHost('fra-1', ['lon-1'], 'frankfurt');
+  private readonly workers = new Map<string, { worker: Worker; run: Promise<void> }>();
+  private pairs = 0;
 
   private constructor(parts: {
     server: TemporalServer;
@@ -78,33 +78,28 @@ export class TestTemporal {
     return new TestTemporal({ server, settings, connection, native, control, folder });
   }
 
-  /** Two hosts that trust each other, each with a worker, registered, and a VM on the first. */
+  /** Two hosts that trust each other, each with a worker, registered and as new, and a VM on the first. */
   async pair(): Promise<Pair> {
-    const names = [`lon-${String(++this.hosts)}`, `fra-${String(this.hosts)}`] as const;
-    const from = new FakeHost(names[0], [names[1]], 'london');
-    const to = new FakeHost(names[1], [names[0]], 'frankfurt');
-    const [stopFrom, stopTo] = await Promise.all([this.startHost(from), this.startHost(to)]);
-    const vm = from.addVm(`web-${String(this.hosts)}`);
-    const { sealift } = this;
-    const isListed = async (): Promise<boolean> => {
-      const known = await hostNames({ client: this.client, address: this.server.address, hostMs: 0 });
-      return names.every((name) => known.includes(name));
-    };
+    const { from, to, sealift } = this;
+    from.clear();
+    to.clear();
+    await Promise.all([this.startHost(from), this.startHost(to)]);
+    const known = async (): Promise<string[]> => (await sealift.hosts()).map((host) => host.name);
     // Temporal's visibility, the directory's ground, is a moment late.
-    while (!(await isListed())) await delay(20);
+    while (!(await known()).includes(to.name)) await delay(20);
+    const vm = from.addVm(`web-${String(++this.pairs)}`);
     return {
       from,
       to,
       vm,
-      stopFrom,
-      stopTo,
       migrate: (change = {}) =>
         sealift.migrate({ vm: vm.vmName, from: from.name, to: to.name, timings: quick, ...change }),
     };
   }
 
-  /** A host's worker; the answer stops it. */
-  async startHost(host: FakeHost): Promise<() => Promise<void>> {
+  /** Starts a host's worker, unless it runs. */
+  async startHost(host: FakeHost): Promise<void> {
+    if (this.workers.has(host.name)) return;
     const worker = await Worker.create({
       connection: this.native,
       taskQueue: hostTaskQueue(host.name),
@@ -112,15 +107,16 @@ export class TestTemporal {
       maxHeartbeatThrottleInterval: 100,
       shutdownGraceTime: 0,
     });
-    const run = worker.run();
-    const stop = async (): Promise<void> => {
-      if (worker.getState() === 'RUNNING') worker.shutdown();
-      await run;
-    };
-    this.workers.push(stop);
+    this.workers.set(host.name, { worker, run: worker.run() });
     await registerHost(this.client, host.card());
-    this.registered.add(host.name);
-    return stop;
+  }
+
+  async stopHost(host: FakeHost): Promise<void> {
+    const known = this.workers.get(host.name);
+    if (known === undefined) return;
+    this.workers.delete(host.name);
+    known.worker.shutdown();
+    await known.run;
   }
 
   /** How many events the newest run of a workflow has. */
@@ -128,17 +124,9 @@ export class TestTemporal {
     return (await this.client.workflow.getHandle(workflowId).fetchHistory()).events?.length ?? 0;
   }
 
-  /** Ends all hosts: after each test, so that no test asks those of another. */
-  async forgetHosts(): Promise<void> {
-    await Promise.all(this.workers.map(async (stop) => stop()));
-    const entries = [...this.registered].map((name) => this.client.workflow.getHandle(hostWorkflowId(name)));
-    await Promise.all(entries.map(async (entry) => entry.terminate('the test has ended')));
-    this.workers = [];
-    this.registered.clear();
-  }
-
   async stop(): Promise<void> {
-    await this.forgetHosts();
+    await this.stopHost(this.from);
+    await this.stopHost(this.to);
     await this.control.stop();
     await this.native.close();
     await this.connection.close();
@@ -151,8 +139,6 @@ export interface Pair {
   from: FakeHost;
   to: FakeHost;
   vm: ReturnType<FakeHost['addVm']>;
-  stopFrom: () => Promise<void>;
-  stopTo: () => Promise<void>;
   migrate(change?: Partial<MigrateRequest>): Promise<MoveHandle>;
 }
 

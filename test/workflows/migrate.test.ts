@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { TestTemporal, until } from '../support/temporal.ts';
 import { root } from '../support/fake-host.ts';
 
@@ -7,9 +7,6 @@ let temporal: TestTemporal;
 beforeAll(async () => {
   temporal = await TestTemporal.start();
 }, 60_000);
-afterEach(async () => {
-  await temporal.forgetHosts();
-});
 afterAll(async () => {
   await temporal.stop();
 });

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { HostActivities } from '../../activities/port.ts';
 import { failure } from '../support/fake-host.ts';
 import { quick, TestTemporal, until } from '../support/temporal.ts';
@@ -12,9 +12,6 @@ let temporal: TestTemporal;
 beforeAll(async () => {
   temporal = await TestTemporal.start({ 'limit.historyCount.suggestContinueAsNew': String(suggestAfterEvents) });
 }, 60_000);
-afterEach(async () => {
-  await temporal.forgetHosts();
-});
 afterAll(async () => {
   await temporal.stop();
 });
@@ -160,7 +157,7 @@ describe('a host that is away', () => {
     const sending = pair.from.hold('sendDisks');
     const move = await pair.migrate({ timings: { ...quick, pickUpMs: 300 } });
     await sending.begun;
-    await pair.stopTo();
+    await temporal.stopHost(pair.to);
     sending.release();
     await until(move, ({ waits }) => waits[0]?.startsWith(`${pair.to.name} is away`) ?? false);
     expect(pair.to.count('makeReady')).toBe(0);
@@ -176,7 +173,7 @@ describe('a host that is away', () => {
     const move = await pair.migrate({ cutover: 'approve', timings: { ...quick, pickUpMs: 100, awayPauseMs: 10 } });
     await move.approve({ by: 'ops' });
     await sending.begun;
-    await pair.stopTo();
+    await temporal.stopHost(pair.to);
     sending.release();
     const handle = temporal.client.workflow.getHandle(move.workflowId);
     const { runId } = await handle.describe();
@@ -197,7 +194,7 @@ describe('a host that is away', () => {
     const receiving = pair.to.hold('receiveRun');
     const move = await pair.migrate({ timings: { ...quick, pickUpMs: 100, awayPauseMs: 10 } });
     await receiving.begun;
-    await pair.stopFrom();
+    await temporal.stopHost(pair.from);
     // The compensation outlives this run of the workflow, so the answer tells that it is not there yet.
     expect(await move.abort()).toEqual({ outcome: 'under-way', restarted: false });
     await temporal.startHost(pair.from);
