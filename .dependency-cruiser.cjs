@@ -92,7 +92,7 @@ module.exports = {
       name: 'workers-imports',
       severity: 'error',
       from: { path: '^workers/' },
-      to: { path: '^(bench|cli|client|infra)/' },
+      to: { path: '^(bench|cli|infra)/' },
     },
     {
       name: 'client-imports',

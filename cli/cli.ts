@@ -94,7 +94,7 @@ export class Cli {
 }
 
 /** Type, line and hint of anything thrown. */
-export function describe(error: unknown): { type: string; message: string; hint: string | null } {
+function describe(error: unknown): { type: string; message: string; hint: string | null } {
   if (isSealiftError(error)) return { type: error.type, message: error.message, hint: error.hint ?? null };
   const message = error instanceof Error ? error.message : String(error);
   return { type: 'internal', message, hint: 'run it again with SEALIFT_DEBUG=1 for the place, and report it' };

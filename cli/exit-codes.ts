@@ -26,6 +26,6 @@ export function exitCodeOf(error: unknown): ExitCode {
 }
 
 /** The exit code for an error's type as a status or a result carries it. */
-export function exitCodeOfType(type: string): ExitCode {
+function exitCodeOfType(type: string): ExitCode {
   return (Object.hasOwn(errorTypes, type) ? errorKind(type as ErrorType).exitCode : undefined) ?? exitCodes.failed;
 }

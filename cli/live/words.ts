@@ -22,7 +22,7 @@ const steps: Record<TransferProgress['step'], string> = {
 };
 
 /** What a transfer does now. */
-export function stepWord(step: TransferProgress['step']): string {
+function stepWord(step: TransferProgress['step']): string {
   return steps[step];
 }
 
