@@ -21,6 +21,7 @@ export const deedTables: TableSet = {
       changed      INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX deed_record_vm ON deed_record (vm_uuid);
+    CREATE INDEX deed_record_changed ON deed_record (changed);
 
     CREATE TABLE deed_run (
       migration_id TEXT PRIMARY KEY,
