@@ -47,7 +47,7 @@ export interface Host {
 export async function openHost(filePath: string, log: Logger): Promise<Host> {
   const file = parseHostFile(await readText(filePath), filePath);
   const identity = await loadIdentity(file.state);
-  const state = await openHostState(file.state, [deedTables, journalTables, landingTables, receiptTables]);
+  const state = openHostState(file.state, [deedTables, journalTables, landingTables, receiptTables]);
   try {
     await claimDom0(state, file.xen.etc);
     for (const folder of [runKeyFolder(file), asideRoot(file)]) await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -37,5 +37,5 @@ export function receiptsOf(
        WHERE (?1 IS NULL OR vm_uuid = ?1 OR vm_name = ?1) AND (?2 IS NULL OR migration_id = ?2)`,
     )
     .all(which.vm ?? null, which.migrationId ?? null)
-    .map((row) => receiptSchema.parse(JSON.parse(String(row['body']))));
+    .map((row) => receiptSchema.parse(JSON.parse(String(row.body))));
 }

@@ -73,7 +73,7 @@ async function unsealAll(
   const disks: Disk[] = [];
   let pending: JournalEntry[] = [];
   const commit = async (): Promise<void> => {
-    await Promise.all([...new Set(pending.map(({ disk }) => disk))].map((disk) => disks[disk]?.sync()));
+    for (const disk of new Set(pending.map((entry) => entry.disk))) await disks[disk]?.sync();
     host.landed.record(run, pending);
     pending = [];
     meter.set(

@@ -163,7 +163,7 @@ function deedOf(record: DeedRecord | null): VmSummary['deed'] {
 }
 
 /** The marks beside disks, one line each; a mark that cannot be read is a line too. */
-export async function marksOf(paths: string[]): Promise<string[]> {
+async function marksOf(paths: string[]): Promise<string[]> {
   const lines: string[] = [];
   for (const path of paths) {
     try {

@@ -19,5 +19,6 @@ export class SealiftError extends Error {
 
 /** Whether `error` is a SealiftError, also when it comes from another realm (a worker thread, the workflow sandbox). */
 export function isSealiftError(error: unknown): error is SealiftError {
-  return error instanceof Error && error.name === 'SealiftError' && 'type' in error && String(error.type) in errorTypes;
+  if (typeof error !== 'object' || error === null || !('name' in error) || !('type' in error)) return false;
+  return error.name === 'SealiftError' && typeof error.type === 'string' && Object.hasOwn(errorTypes, error.type);
 }

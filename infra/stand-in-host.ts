@@ -41,7 +41,7 @@ export async function prepareHost(folder: string, plan: StandInPlan): Promise<St
   const env = {
     ...lab.env,
     // `xl` is found on PATH, as on a real host.
-    PATH: [dirname(lab.xl), dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
+    PATH: [dirname(lab.xl), dirname(process.execPath), process.env.PATH ?? ''].join(delimiter),
     SEALIFT_STOP_WITH_STDIN: '1',
   };
   return { name: plan.name, lab, filePath: join(at, 'host.toml'), identity: identity.name, poolPath, env };

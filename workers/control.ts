@@ -108,7 +108,7 @@ async function main(): Promise<void> {
     shutdownSignals: [],
   });
   const settings = temporalSettings();
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   const worker = await startControlWorker({ settings, bundleFolder: process.argv[2] ?? join(cache, 'sealift') });
   onStop(() => worker.stop());
   const ready = { ready: true, worker: 'control', taskQueue: controlTaskQueue, address: settings.address };

@@ -1,5 +1,6 @@
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { Client, Connection } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import { hostActivities } from '../activities/index.ts';
@@ -26,7 +27,7 @@ const activitySlots = 32;
  */
 async function main(filePath: string): Promise<void> {
   const log = pino(
-    { level: process.env['SEALIFT_LOG'] ?? 'info', base: null },
+    { level: process.env.SEALIFT_LOG ?? 'info', base: null },
     pino.destination({ dest: 2, sync: true }),
   );
   Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });

@@ -6,9 +6,9 @@ import { execFile } from 'node:child_process';
  */
 export function announceReady(facts: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid, ...facts })}\n`);
-  if (process.env['NOTIFY_SOCKET'] === undefined) return;
+  if (process.env.NOTIFY_SOCKET === undefined) return;
   notify('--ready');
-  const watchdogMicros = Number(process.env['WATCHDOG_USEC']);
+  const watchdogMicros = Number(process.env.WATCHDOG_USEC);
   if (watchdogMicros > 0)
     setInterval(() => {
       notify('WATCHDOG=1');

@@ -17,7 +17,7 @@ export function onStop(stop: () => Promise<void>): void {
   };
   process.on('SIGTERM', begin);
   process.on('SIGINT', begin);
-  if (process.env['SEALIFT_STOP_WITH_STDIN'] === '1') {
+  if (process.env.SEALIFT_STOP_WITH_STDIN === '1') {
     process.stdin.resume();
     process.stdin.once('end', begin);
   }

@@ -23,7 +23,7 @@ const temporalPort = 7233;
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { once: { type: 'boolean' }, data: { type: 'string' } } });
   const stays = values.once !== true && process.stdout.isTTY;
-  const folder = resolve(values.data ?? process.env['SEALIFT_DATA'] ?? join(root, '.sealift/demo'));
+  const folder = resolve(values.data ?? process.env.SEALIFT_DATA ?? join(root, '.sealift/demo'));
   const first = !wasUp(folder);
   say(`Sealift on this machine. Everything it writes lies in ${folder}`);
   const up = await bringUp({

@@ -9,7 +9,6 @@ import { labPlaces } from './places.ts';
 import type { LabSettings } from './places.ts';
 
 export { clearFaults, setFault } from './faults.ts';
-export type { FaultCommand, LabFault } from './faults.ts';
 export { labProcesses } from './lab-processes.ts';
 
 /** A stand-in Xen host. */

@@ -77,7 +77,7 @@ export interface World {
 export async function makeWorld(options: { settings?: Partial<HostFile> } = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'sealift-world-'));
   // Fetched once for all worlds, not once for each.
-  process.env['SEALIFT_TEMPORAL_CLI'] ??= (await findServerBinary(testCache)).path;
+  process.env.SEALIFT_TEMPORAL_CLI ??= (await findServerBinary(testCache)).path;
   const observer = await startObserver(join(folder, 'observer.sock'));
   const plan = { observer: observer.path, ...(options.settings === undefined ? {} : { settings: options.settings }) };
   const up = await bringUp({
