@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import { fence, proveFenced } from '../deed/fence.ts';
 import { markOf } from '../deed/marks.ts';
+import { intentEnvironment } from '../deed/orphans.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { findVms } from '../xen/dom0.ts';
@@ -26,7 +27,8 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
     if (!intact && run.role === 'source') await forgetReads(host, migrationId, runName(run));
     const { intent, places } = host.deeds.mayFence(migrationId, await foundPlaces(host, migrationId, record));
     const { changed } = await ending(host, intent.id, async () => {
-      const put = await fence(places, markOf(record, 'source'), host.file.fence);
+      const env = intentEnvironment(intent);
+      const put = await fence(places, markOf(record, 'source'), host.file.fence, { env });
       await proveFenced(places, markOf(record, 'source'), host.file.fence);
       await refuseLive(host, record);
       return put;

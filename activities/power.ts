@@ -2,8 +2,10 @@ import { mkdir, open, readFile, rename, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import { unfence } from '../deed/fence.ts';
-import { markOf } from '../deed/marks.ts';
+import { checkMarks, markOf } from '../deed/marks.ts';
+import { intentEnvironment } from '../deed/orphans.ts';
 import type { DeedRecord } from '../deed/record.ts';
+import { readMark } from '../storage/mark.ts';
 import { awaitGone, domainsOf } from '../xen/gone.ts';
 import type { Host } from './host.ts';
 import { isUnknownRun } from './edge.ts';
@@ -87,9 +89,12 @@ export async function startVm(
   const { record, run } = host.deeds.byMigration(ask.migrationId);
   const notes = readNotes(host.deeds, ask.migrationId);
   await inTurn(host, record.lineage, async () => {
+    await checkOwnMarks(record, notes);
     const unfencing = host.deeds.mayUnfence(record.lineage);
     const configPath = await ending(host, unfencing.intent.id, async () => {
-      if (unfencing.places !== null) await unfence(unfencing.places, markOf(record, 'source'));
+      if (unfencing.places !== null) {
+        await unfence(unfencing.places, markOf(record, 'source'), { env: intentEnvironment(unfencing.intent) });
+      }
       return define(host, record, notes, run.role === 'destination');
     });
     if (!ask.start) return;
@@ -138,6 +143,12 @@ async function startPaused(host: Host, record: DeedRecord, configPath: string): 
     );
   }
   await host.toolstack.unpause(record.vmUuid);
+}
+
+/** A database that was restored from a copy must not undo a later fence. Throws `unknown-state`. */
+async function checkOwnMarks(record: DeedRecord, notes: RunNotes): Promise<void> {
+  const paths = record.places?.disks ?? notes.disks;
+  checkMarks(record, await Promise.all(paths.map(({ path }) => readMark(path))));
 }
 
 /** The configuration's file; written, durably and with its autostart link, where the VM has none yet. */

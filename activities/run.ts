@@ -1,11 +1,13 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkMarks } from '../deed/marks.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { MigrationInput } from '../domain/migration.ts';
 import type { Offer, RunKey, Signed } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
 import { newRunKey } from '../seal/run-key.ts';
+import { readMark } from '../storage/mark.ts';
 import { domainsOf } from '../xen/gone.ts';
 import { pinConfig } from '../xen/pin.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
@@ -32,6 +34,10 @@ export async function openRun(
   const to = peerIdentity(host.file, ask.to);
   const known = host.deeds.hasRun(migrationId) && findNotes(host.deeds, migrationId) !== null;
   const notes = known ? null : await sourceNotes(host, vmUuid);
+  if (notes !== null) {
+    // A database that was restored from a copy must not offer what a later fence guards.
+    checkMarks(host.deeds.byVm(vmUuid), await Promise.all(notes.disks.map(({ path }) => readMark(path))));
+  }
   const offer = host.deeds.open({ ...ask.input, to, supersede: ask.supersede });
   if (notes !== null) {
     host.state.database.transaction(() => {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { orphansOf } from '../deed/orphans.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { Host } from './host.ts';
 
@@ -52,15 +53,20 @@ async function settle(host: Host, lineage: string): Promise<void> {
   if (left.length === 0) return;
   const deadline = performance.now() + orphanLimitMs;
   for (;;) {
-    const [command] = await host.toolstack.pending();
-    if (command === undefined) break;
+    const command = await leftover(host, lineage);
+    if (command === null) break;
     if (performance.now() > deadline) {
-      throw new SealiftError(
-        'xl-hangs',
-        `xl ${command.verb} (pid ${String(command.pid)}) of an earlier step has not ended`,
-      );
+      throw new SealiftError('xl-hangs', `${command} of an earlier step has not ended`);
     }
     await sleep(100);
   }
   for (const intent of left) host.deeds.endIntent(intent.id, false);
+}
+
+/** A command that an earlier step, perhaps of a dead worker, began and that may still take effect; null when there is none. */
+async function leftover(host: Host, lineage: string): Promise<string | null> {
+  const [command] = await host.toolstack.pending();
+  if (command !== undefined) return `xl ${command.verb} (pid ${String(command.pid)})`;
+  const [orphan] = await orphansOf(lineage);
+  return orphan === undefined ? null : `${orphan.command} (pid ${String(orphan.pid)})`;
 }

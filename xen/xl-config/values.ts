@@ -73,7 +73,7 @@ export function removeConfig(config: XlConfig, key: string): XlConfig {
 }
 
 /** A whole number as strtol with base 0 reads it, when all of the text is one and JavaScript can hold it; else null. */
-export function parseNumber(text: string): number | null {
+function parseNumber(text: string): number | null {
   const parts = /^\s*([+-]?)(?:0x([0-9a-f]+)|(0[0-7]*)|([1-9][0-9]*))$/i.exec(text);
   if (parts === null) return null;
   const [, sign, hexadecimal, octal, decimal] = parts;
