@@ -12,7 +12,7 @@ import { LandingDisks, LandingSession } from './landing-disks.ts';
 import type { FromLandingThread, LandingThreadData, ThreadDisk, ToLandingThread } from './landing-messages.ts';
 import { Slots } from './slots.ts';
 import { toPlain } from './threads.ts';
-import { authenticationMs, readBackSlots } from './tuning.ts';
+import { authenticationMs, leastSlots, readBackSlots, slotsWritten } from './tuning.ts';
 
 /** A thread of the landing: listens on the landing's port beside the others, receives, verifies, writes, and reads back. */
 class LandingThread implements ConnectionHost {
@@ -41,6 +41,7 @@ class LandingThread implements ConnectionHost {
       this.#accepted += 1;
       const connection = new LandingConnection(`${String(this.thread)}.${String(this.#accepted)}`, socket, this);
       this.#connections.set(connection.id, connection);
+      this.#limitSlots();
       setTimeout(() => {
         if (!connection.proved) connection.close();
       }, authenticationMs).unref();
@@ -59,6 +60,7 @@ class LandingThread implements ConnectionHost {
 
   gone(connection: LandingConnection): void {
     this.#connections.delete(connection.id);
+    this.#limitSlots();
     this.tell({ kind: 'gone', connection: connection.id });
   }
 
@@ -110,6 +112,11 @@ class LandingThread implements ConnectionHost {
     let count = 0;
     for (const connection of this.#connections.values()) if (!connection.proved) count += 1;
     return count;
+  }
+
+  /** One for each stream to receive into and some that are written: few streams shall not fill the memory that many need. */
+  #limitSlots(): void {
+    this.slots.limit = Math.max(leastSlots, this.#connections.size + slotsWritten);
   }
 
   #disks(run: string, shapes: ThreadDisk[]): LandingDisks {

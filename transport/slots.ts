@@ -1,36 +1,55 @@
+import { SealiftError } from '../domain/error.ts';
 import { chunkBytes } from '../domain/manifest.ts';
 import { alignedBuffer } from '../storage/aligned.ts';
 
-/** A fixed number of page-aligned chunk buffers. Those not in use yet take no memory; the last one given back is the next one taken. */
+/**
+ * Page-aligned chunk buffers, at most `count` and at most `limit` of them in use. Those not in use yet take no memory; the
+ * last one given back is the next one taken.
+ */
 export class Slots {
   readonly count: number;
+  #limit: number;
+  #used = 0;
   readonly #free: Buffer[] = [];
   readonly #waiting: ((slot: Buffer) => void)[] = [];
 
   constructor(count: number) {
     this.count = count;
+    this.#limit = count;
     const all = alignedBuffer(count * chunkBytes);
     for (let at = count - 1; at >= 0; at -= 1) this.#free.push(all.subarray(at * chunkBytes, (at + 1) * chunkBytes));
   }
 
-  /** Calls `use` with a slot, at once when one is free, else in turn. Returns whether it was at once. */
-  take(use: (slot: Buffer) => void): boolean {
-    const slot = this.#free.pop();
-    if (slot === undefined) {
-      this.#waiting.push(use);
-      return false;
-    }
-    use(slot);
-    return true;
+  /** How many may be in use from now on; those beyond come back when they are given. */
+  set limit(limit: number) {
+    this.#limit = Math.min(this.count, limit);
+    while (this.#waiting.length > 0 && this.#used < this.#limit) this.#hand();
+  }
+
+  /** Calls `use` with a slot, at once when one is free, else in turn. */
+  take(use: (slot: Buffer) => void): void {
+    this.#waiting.push(use);
+    if (this.#used < this.#limit) this.#hand();
   }
 
   taken(): Promise<Buffer> {
-    return new Promise((resolve) => this.take(resolve));
+    return new Promise((resolve) => {
+      this.take(resolve);
+    });
   }
 
   give(slot: Buffer): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free.push(slot);
-    else next(slot);
+    this.#used -= 1;
+    this.#free.push(slot);
+    if (this.#used < this.#limit) this.#hand();
+  }
+
+  #hand(): void {
+    const use = this.#waiting.shift();
+    if (use === undefined) return;
+    const slot = this.#free.pop();
+    if (slot === undefined) throw new SealiftError('internal', 'more chunk buffers in use than there are');
+    this.#used += 1;
+    use(slot);
   }
 }

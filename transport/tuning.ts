@@ -6,8 +6,11 @@ export const authenticationMs = 5_000;
 export const unauthenticatedConnections = 64;
 /** Chunk buffers of a landing, over all its threads: 64 MiB. */
 export const landingSlots = 16;
+/** What each of its threads may use of them: at least so many, or one for each connection and so many more. */
+export const leastSlots = 4;
+export const slotsWritten = 2;
 /** Chunk buffers for reading back, for each thread of a landing. */
-export const readBackSlots = 2;
+export const readBackSlots = 1;
 /** A landing closes a connection that brought nothing for so long; its sender beats far more often. */
 export const landingIdleMs = 60_000;
 /** Chunks sent and not acknowledged, over all streams of a sender: what a killed one may have to send again, less than 64 MiB. */

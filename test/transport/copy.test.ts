@@ -21,7 +21,7 @@ describe('a whole copy', () => {
       { sizeBytes: chunkBytes + 777 },
     ]);
     worlds.push(world);
-    const there = await openLanding(world);
+    const there = await openLanding(world, { threads: 2 });
     closing.push(there.close);
     const sender = await openSender(world, 1, there.landing.port);
     closing.push(sender.close);

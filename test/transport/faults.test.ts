@@ -35,7 +35,7 @@ async function setUp(): Promise<{ world: World; there: OpenLanding; proxy: Proxy
       troubles.push(JSON.stringify(fields));
     },
   };
-  const there = await openLanding(world, { log });
+  const there = await openLanding(world, { log, threads: 2 });
   closing.push(there.close);
   const proxy = await startProxy(there.landing.port);
   closing.push(proxy.close);

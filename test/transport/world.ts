@@ -134,6 +134,7 @@ export async function openLanding(world: World, options: Partial<LandingOptions>
       const key = await unwrapSessionKey(body.wrapped, world.secret);
       return { ...placeOf(world), keys: { key, context: sessionContext(body, 'sealed') }, number: body.number };
     },
+    threads: 1,
     log: quiet,
     ...options,
   });
