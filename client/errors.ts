@@ -55,7 +55,7 @@ export function toSealiftError(error: unknown, doing: Doing): SealiftError {
   return new SealiftError('internal', firstLine(error), { cause: error });
 }
 
-export function hostAway(host: string, cause?: unknown): SealiftError {
+function hostAway(host: string, cause?: unknown): SealiftError {
   return new SealiftError('host-away', `the worker of ${host} does not answer`, {
     hint: `start it on ${host}: sealift up --host, or see its log`,
     cause,

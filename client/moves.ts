@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
 import { controlTaskQueue, migrationInput, migrationWorkflowId } from '../domain/migration.ts';
 import type { MigrationRequest } from '../domain/migration.ts';

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { migrationInput, timings } from '../domain/migration.ts';
 import { hostName, migrationId, vmName, vmUuid } from '../domain/names.ts';
-import type { Receipt } from '../domain/receipt.ts';
 import type { HostCard } from '../domain/survey.ts';
 
 /** What `revertVm` starts with. `from` holds the deed now; `to` is where the VM came from and still has its fenced copy. */
@@ -18,7 +17,6 @@ export const revertInput = z.strictObject({
   onStuckGuest: z.enum(['wait', 'abort', 'destroy']).default('wait'),
   timings: timings.prefault({}),
 });
-export type RevertInput = z.infer<typeof revertInput>;
 export type RevertRequest = z.input<typeof revertInput>;
 
 export interface RevertResult {
@@ -41,7 +39,6 @@ export const finishInput = z.strictObject({
   holder: hostName,
   timings: timings.prefault({}),
 });
-export type FinishInput = z.infer<typeof finishInput>;
 export type FinishRequest = z.input<typeof finishInput>;
 
 export interface FinishResult {
@@ -97,12 +94,5 @@ export interface Updates {
 }
 export type UpdateName = keyof Updates;
 
-/** What the workflows return, by their type's name. */
-export interface Results {
-  migrateVm: Receipt;
-  revertVm: RevertResult;
-  finishHold: FinishResult;
-  scheduledMove: ScheduledMoveResult;
-}
-
+/** The directory's entry of a host. */
 export const hostWorkflowId = (host: string): string => `host/${host}`;

@@ -11,8 +11,8 @@ import {
 import type { HostCard } from '../domain/survey.ts';
 import type { HostEntry } from './contract.ts';
 
-export const cardQuery = defineQuery<HostEntry | null>('card');
-export const registerSignal = defineSignal<[HostCard]>('register');
+const cardQuery = defineQuery<HostEntry | null>('card');
+const registerSignal = defineSignal<[HostCard]>('register');
 
 /** Keeps a host's card under `host/<name>`; Temporal's visibility over these workflows is the directory of hosts. */
 export async function hostEntry(known: HostEntry | null): Promise<never> {

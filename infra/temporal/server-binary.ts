@@ -38,13 +38,13 @@ export interface ServerBinary {
  */
 export async function findServerBinary(cacheFolder: string): Promise<ServerBinary> {
   const tried: string[] = [];
-  const named = process.env['SEALIFT_TEMPORAL_CLI'];
+  const named = process.env.SEALIFT_TEMPORAL_CLI;
   if (named !== undefined && named !== '') {
     const found = await checked(named, 'SEALIFT_TEMPORAL_CLI', tried);
     if (found !== null) return found;
     throw missing(tried);
   }
-  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     if (folder === '') continue;
     const path = join(folder, 'temporal');
     if (!(await isExecutable(path))) continue;

@@ -46,14 +46,14 @@ describe('connect', () => {
     const certificate = join(folder, 'no.pem');
     const tls = `client_cert_path = "${certificate}"\nclient_key_path = "${certificate}"`;
     await writeFile(file, `[profile.far]\naddress = "127.0.0.1:1"\n[profile.far.tls]\n${tls}\n`);
-    process.env['TEMPORAL_CONFIG_FILE'] = file;
+    process.env.TEMPORAL_CONFIG_FILE = file;
     try {
       await expect(connect({ profile: 'far' })).rejects.toMatchObject({
         type: 'bad-config',
         message: expect.stringContaining(certificate),
       });
     } finally {
-      delete process.env['TEMPORAL_CONFIG_FILE'];
+      delete process.env.TEMPORAL_CONFIG_FILE;
       await rm(folder, { recursive: true });
     }
   });
@@ -187,7 +187,7 @@ describe('schedules', () => {
       taskQueue: 'sealift',
       args: [{ what: 'evacuation', from: from.name, options: { to: to.name, timings: quick } }],
     });
-    const result = await handle.result();
+    const result: unknown = await handle.result();
     expect(result).toEqual({
       started: [vm, second].map(({ vmName, vmUuid }) => ({ vmName, workflowId: `migrate/${vmUuid}` })),
       skipped: [{ vmName: 'stray', reason: `it is not adopted on ${from.name}` }],

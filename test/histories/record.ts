@@ -10,11 +10,16 @@ try {
   for (const [name, play] of Object.entries(scenarios)) {
     const workflowId = await play(temporal, await temporal.pair());
     const history = await temporal.client.workflow.getHandle(workflowId).fetchHistory();
-    // Who ran it is no matter of the replay.
-    const json: unknown = JSON.parse(historyToJSON(history), (key, value: unknown) => (key === 'identity' ? 'recorder' : value));
+    const json: unknown = JSON.parse(historyToJSON(history), impersonal);
     await writeFile(new URL(`${name}.json`, import.meta.url), `${JSON.stringify(json, null, 1)}\n`);
     process.stdout.write(`${name}: ${String(history.events?.length)} events\n`);
   }
 } finally {
   await temporal.stop();
+}
+
+/** Who ran it, and where the sources lie, is no matter of a replay. */
+function impersonal(key: string, value: unknown): unknown {
+  if (key === 'identity') return 'recorder';
+  return key === 'stackTrace' ? '' : value;
 }

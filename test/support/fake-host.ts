@@ -379,7 +379,7 @@ const disks = [
 ];
 
 /** A transfer's heartbeat half way. */
-export function transferring() {
+function transferring() {
   return {
     step: 'send' as const,
     disks: disks.map(({ vdev, sizeBytes }) => ({ vdev, verifiedBytes: sizeBytes / 2, totalBytes: sizeBytes })),
