@@ -1,6 +1,8 @@
 import { closeSync, constants, openSync, readFileSync, readSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
+import { once } from 'node:events';
 import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DomainSpec } from './create.ts';
@@ -40,7 +42,7 @@ process.on('SIGUSR2', suspendOrResume);
 setInterval(() => undefined, 2 ** 30);
 
 if (!changeRow({ process: thisProcess() })) process.exit(1);
-await meetObserver();
+const observer = await meetObserver();
 const disks = openDisks();
 answer({ ready: true });
 // Without a word from its builder (killed in the middle) the domain stays paused: on Xen, unpausing is xl's last step.
@@ -53,9 +55,9 @@ guest = new Guest(config, settings.hostName, disks, spec.memory, failingDisk);
 flushCompileCache();
 
 /** The fence tests' referee is told before any disk is open, and sees the connection end when the process does. */
-async function meetObserver(): Promise<void> {
+async function meetObserver(): Promise<Socket | null> {
   const path = process.env.SEALIFT_LAB_OBSERVER ?? settings.observer;
-  if (path === null || path === '') return;
+  if (path === null || path === '') return null;
   const socket = connect(path);
   await new Promise<void>((resolve) => {
     socket.once('error', (error) => {
@@ -70,6 +72,15 @@ async function meetObserver(): Promise<void> {
   });
   socket.removeAllListeners('error').on('error', () => undefined);
   socket.resume();
+  return socket;
+}
+
+/** The guest is gone and its disks are closed: what this process does from here on is the toolstack's part, not the domain's. */
+async function leaveObserver(): Promise<void> {
+  if (observer === null || observer.closed) return;
+  const left = once(observer, 'close');
+  observer.end();
+  await left;
 }
 
 function openDisks(): OpenDisk[] {
@@ -166,6 +177,7 @@ async function hasShutDown(reason: number, action: ShutdownAction): Promise<void
   changeRow({ phase: 'dying', reason });
   await sleep(settings.dyingMs / 2);
   for (const disk of disks) closeSync(disk.file);
+  await leaveObserver();
   changeRow({ phase: 'nameless' });
   await sleep(settings.dyingMs / 2);
   const state = new LabState(places);

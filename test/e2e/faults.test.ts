@@ -3,7 +3,7 @@ import { clearFaults, rebootLabHost, setFault } from '../../infra/lab/lab-host.t
 import { makeWorld, MiB, migrate, until, untilPhase, verdict, xl } from '../support/world.ts';
 import type { TestHost, TestVm, World } from '../support/world.ts';
 
-const slow = { limitBytesPerSecond: 8 * MiB };
+const slow = { limitBytesPerSecond: 3 * MiB };
 
 describe('faults on the way', () => {
   let world: World;

@@ -165,7 +165,7 @@ describe('a host worker does not start', () => {
 
 test('Ctrl-C in migrate leaves the move running and says how to rejoin', async () => {
   const vm = await world.makeVm('ctrl-c', { diskBytes: [16 * MiB, MiB], noise: true });
-  const run = execa(process.execPath, ['cli/sealift.ts', 'migrate', 'ctrl-c', '--to', 'fra-1', '--limit', '8M'], {
+  const run = execa(process.execPath, ['cli/sealift.ts', 'migrate', 'ctrl-c', '--to', 'fra-1', '--limit', '3M'], {
     env: { TEMPORAL_ADDRESS: world.up.server.address },
     reject: false,
   });
