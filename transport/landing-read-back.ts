@@ -18,7 +18,7 @@ export class ReadBack {
   readonly #queue: ChunkContent[] = [];
   #good: ChunkContent[] = [];
   #reading = 0;
-  #error: unknown = null;
+  #error: Error | null = null;
   #waiting: (() => void)[] = [];
 
   constructor(run: string, threads: LandingThreads, journal: Journal, onTrouble: (error: SealiftError) => void) {
@@ -41,7 +41,7 @@ export class ReadBack {
       for (const { index, digest, readBack } of this.#journal.held(this.#run, disk)) {
         if (readBack) continue;
         if (signal?.aborted === true) throw new SealiftError('cancelled', 'reading back was cancelled');
-        if (this.#error !== null) break;
+        if (this.#failed()) break;
         this.add([{ disk, index, digest }]);
         await this.#settled(this.#threads.readBackLanes);
         onProgress();
@@ -49,7 +49,8 @@ export class ReadBack {
     }
     await this.#settled(0);
     onProgress();
-    if (this.#error !== null) throw this.#error;
+    const error = this.#failed();
+    if (error) throw error;
   }
 
   /** The chunks of the run that are not both journaled and read back. */
@@ -69,6 +70,10 @@ export class ReadBack {
     await this.#settled(0);
   }
 
+  #failed(): Error | null {
+    return this.#error;
+  }
+
   #pump(): void {
     while (this.#reading < this.#threads.readBackLanes) {
       const chunk = this.#queue.shift();
@@ -84,7 +89,7 @@ export class ReadBack {
       if (digest.equals(chunk.digest)) this.#good.push(chunk);
       else this.#differs(chunk);
     } catch (error) {
-      this.#error = error;
+      this.#error = error instanceof Error ? error : new SealiftError('internal', String(error));
     }
     this.#reading -= 1;
     this.#pump();
@@ -99,7 +104,7 @@ export class ReadBack {
       // Chunks that came once more meanwhile keep waiting for their own read-back.
       if (good.length > 0) this.#journal.markReadBack(this.#run, good);
     } catch (error) {
-      this.#error = error;
+      this.#error = error instanceof Error ? error : new SealiftError('internal', String(error));
     }
   }
 

@@ -31,7 +31,7 @@ export class LandingStore {
   }
 
   manifest(run: string): Buffer | null {
-    const found = this.#database.sql.prepare('SELECT manifest FROM landing_run WHERE run = ?').get(run)?.['manifest'];
+    const found = this.#database.sql.prepare('SELECT manifest FROM landing_run WHERE run = ?').get(run)?.manifest;
     return found instanceof Uint8Array ? Buffer.from(found.buffer, found.byteOffset, found.byteLength) : null;
   }
 }

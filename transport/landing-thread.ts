@@ -47,7 +47,7 @@ class LandingThread implements ConnectionHost {
       }, authenticationMs).unref();
     });
     this.#server.on('error', (error) => {
-      this.tell({ kind: 'not-listening', code: errorCode(error) ?? error.message });
+      this.tell({ kind: 'not-listening', code: errorCode(error) });
     });
     this.#server.listen({ host: data.address, port: data.port, reusePort: true }, () => {
       this.tell({ kind: 'listening', port: (this.#server.address() as AddressInfo).port });

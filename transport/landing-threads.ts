@@ -34,8 +34,8 @@ export class LandingThreads {
       worker.on('message', (message: FromLandingThread) => {
         if (!this.#own(message)) events.onMessage(message);
       });
-      worker.on('error', (error) => {
-        events.onDeath(error);
+      worker.on('error', (error: unknown) => {
+        events.onDeath(error instanceof Error ? error : new SealiftError('internal', String(error)));
       });
       worker.on('exit', () => {
         if (!this.#closing) events.onDeath(new SealiftError('internal', 'a thread of the landing ended'));
@@ -49,7 +49,9 @@ export class LandingThreads {
     events: ThreadEvents,
   ): Promise<LandingThreads> {
     const { address, count, codec } = where;
-    const { port, release } = await claimPort(address, where.port);
+    const claim = await claimPort(address, where.port);
+    const { port } = claim;
+    const release = () => claim.release();
     const workers: Worker[] = [];
     try {
       for (let thread = 0; thread < count; thread += 1) {

@@ -269,7 +269,7 @@ class LandingService implements Landing {
 }
 
 function parseSession(bytes: Buffer): Signed<Session> {
-  let value: unknown = null;
+  let value: unknown;
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch {

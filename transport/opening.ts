@@ -133,7 +133,7 @@ export function encodeRefusal(error: { type: ErrorType; message: string }): Buff
 
 /** What a landing refused with. Before the keys are proved anybody on the way could have said it: so only known types, printable text. */
 export function decodeRefusal(body: Buffer): SealiftError {
-  let value: unknown = null;
+  let value: unknown;
   try {
     value = JSON.parse(body.toString('utf8'));
   } catch {

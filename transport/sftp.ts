@@ -40,7 +40,7 @@ export async function sendFile(options: SendFileOptions): Promise<void> {
   const { from, signal } = options;
   signal?.throwIfAborted();
   const file = await open(from, 'r').catch((error: unknown) => {
-    throw new SealiftError('disk-io', `file ${from} cannot be opened (${String(errorCode(error))})`, { cause: error });
+    throw new SealiftError('disk-io', `file ${from} cannot be opened (${errorCode(error)})`, { cause: error });
   });
   const { promise: broken, reject: breakOff } = Promise.withResolvers<never>();
   broken.catch(() => undefined);
@@ -224,7 +224,7 @@ class Sending {
     try {
       this.#sftp.ext_openssh_statvfs(folder, (error, info: { f_bavail?: number; f_bsize?: number } | undefined) => {
         const { f_bavail = Infinity, f_bsize = 1 } = info ?? {};
-        resolve(!error && Number(f_bavail) * Number(f_bsize) < blockBytes * 4);
+        resolve(!error && f_bavail * f_bsize < blockBytes * 4);
       });
       return await Promise.race([promise, this.#broken]);
     } catch {
