@@ -102,19 +102,15 @@ describe('a move is refused before anything is changed', () => {
 
   test('a host whose worker is away is told as such, and waited for once the move is open', async () => {
     await world.makeVm('patient');
-    await world.killWorker(world.frankfurt);
+    const move = await migrate(world, { vm: 'patient', cutover: 'approve' });
+    await until(move, (at) => at.phase === 'waits');
+    await world.killWorker(world.london);
     await expect(world.sealift.plan({ vm: 'patient', from: 'lon-1', to: 'fra-1' })).rejects.toMatchObject({
       type: 'host-away',
     });
-    const move = await world.sealift.migrate({
-      vm: 'patient',
-      from: 'lon-1',
-      to: 'fra-1',
-      timings: { pickUpMs: 500, awayPauseMs: 200 },
-    });
-    const waiting = await until(move, (at) => at.phase === 'waits');
-    expect(waiting.status.waits.join(' ')).toContain('fra-1');
-    await world.startWorker(world.frankfurt);
+    await move.approve({ by: 'test' });
+    await until(move, (at) => at.status.waits.some((line) => line.includes('lon-1 is away')));
+    await world.startWorker(world.london);
     await move.result();
   }, 90_000);
 });
