@@ -4,13 +4,13 @@ import { SealiftError } from '../domain/error.ts';
 import { vdev } from '../domain/names.ts';
 
 /** Specification constants of the sealed frames beside the chunks. Their head has the length of a chunk record's. */
-export const controlHeadBytes = 48;
+const controlHeadBytes = 48;
 const boundBytes = 32;
 const tagBytes = 16;
 const magic = 0x534c4631; // 'SLF1'
 const version = 1;
 /** The most bytes of one frame's body. */
-export const maximumControlBytes = 256 * 1024 + 64;
+const maximumControlBytes = 256 * 1024 + 64;
 
 export const controlKind = {
   // to the landing

@@ -12,7 +12,7 @@ import { LandingStore } from './landing-store.ts';
 import { LandingThreads } from './landing-threads.ts';
 import { defaultThreads, fromPlain, toPlain } from './threads.ts';
 
-export { landingTables, removeLandingRun } from './landing-store.ts';
+export { landingTables } from './landing-store.ts';
 
 /** A disk as the landing writes it: made by this host for the run, under a private name. */
 export interface LandingDisk {

@@ -11,7 +11,7 @@ export const openingHeadBytes = 12;
 export const randomBytesLength = 32;
 const macBytes = 32;
 /** The signed session statement has some 900 bytes. */
-export const maximumStatementBytes = 8 * 1024;
+const maximumStatementBytes = 8 * 1024;
 const magic = 0x534c4f31; // 'SLO1'
 
 export const openingKind = { hello: 1, welcome: 2, refused: 3, ping: 4, pong: 5 } as const;
@@ -26,7 +26,7 @@ const limits: Record<OpeningKind, { least: number; most: number }> = {
   [openingKind.pong]: { least: 8, most: 8 },
 };
 /** The most bytes that are taken in from a connection that has not proved itself. */
-export const maximumOpeningBytes = openingHeadBytes + helloFixedBytes + maximumStatementBytes;
+const maximumOpeningBytes = openingHeadBytes + helloFixedBytes + maximumStatementBytes;
 
 export interface OpeningHead {
   version: number;

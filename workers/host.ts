@@ -26,10 +26,7 @@ const activitySlots = 32;
  * which go on while Temporal is away. Prints one JSON line when it is ready, logs to standard error.
  */
 async function main(filePath: string): Promise<void> {
-  const log = pino(
-    { level: process.env.SEALIFT_LOG ?? 'info', base: null },
-    pino.destination({ dest: 2, sync: true }),
-  );
+  const log = pino({ level: process.env.SEALIFT_LOG ?? 'info', base: null }, pino.destination({ dest: 2, sync: true }));
   Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
   const settings = temporalSettings();
   const host = await openHost(filePath, log);

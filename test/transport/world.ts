@@ -184,7 +184,7 @@ export async function openSender(
   return { job, close };
 }
 
-export function manifestOf(world: World, digests: readonly string[]): Manifest {
+function manifestOf(world: World, digests: readonly string[]): Manifest {
   return {
     lineage: world.lineage,
     token: world.token,
