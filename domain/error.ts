@@ -19,6 +19,8 @@ export class SealiftError extends Error {
 
 /** Whether `error` is a SealiftError, also when it comes from another realm (a worker thread, the workflow sandbox). */
 export function isSealiftError(error: unknown): error is SealiftError {
+  // `instanceof` fails across realms; every realm gives its errors this tag.
+  if (Object.prototype.toString.call(error) !== '[object Error]') return false;
   if (typeof error !== 'object' || error === null || !('name' in error) || !('type' in error)) return false;
   return error.name === 'SealiftError' && typeof error.type === 'string' && Object.hasOwn(errorTypes, error.type);
 }

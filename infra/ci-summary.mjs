@@ -1,13 +1,14 @@
-// `node infra/ci-summary.mjs CHECKS.json JEST.json`: prints one line for each failure and the last line of .ci/run. A file
+// `node infra/ci-summary.mjs CHECKS.json JEST.json…`: prints one line for each failure and the last line of .ci/run. A file
 // that is not there means that what should have written it did not get that far: one failure.
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import process from 'node:process';
 
 /** @typedef {{ name: string, passed: boolean }} Check */
 /** @typedef {{ name: string, status: string, assertionResults: { status: string, fullName: string }[] }} Suite */
 /** @typedef {{ numPassedTests: number, numPendingTests: number, numTodoTests: number, testResults: Suite[] }} Jest */
 
-const [, , checksFile = '', jestFile = ''] = process.argv;
+const [, , checksFile = '', ...jestFiles] = process.argv;
 const count = { passed: 0, failed: 0, skipped: 0 };
 
 /** @type {Check[] | null} */
@@ -17,11 +18,13 @@ for (const { name, passed } of checks ?? [{ name: 'npm run check did not end', p
   else fail(name);
 }
 
-/** @type {Jest | null} */
-const jest = read(jestFile);
-if (jest === null) {
-  fail('npm test did not end');
-} else {
+for (const file of jestFiles) {
+  /** @type {Jest | null} */
+  const jest = read(file);
+  if (jest === null) {
+    fail(`the tests of ${basename(file)} did not end`);
+    continue;
+  }
   count.passed += jest.numPassedTests;
   count.skipped += jest.numPendingTests + jest.numTodoTests;
   for (const suite of jest.testResults) {

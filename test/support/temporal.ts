@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
@@ -18,10 +18,8 @@ import { startServer } from '../../infra/temporal/server.ts';
 import type { TemporalServer } from '../../infra/temporal/server.ts';
 import { nativeConnection, startControlWorker } from '../../workers/control.ts';
 import type { ControlWorker } from '../../workers/control.ts';
+import { testCache } from './cache.ts';
 import { FakeHost } from './fake-host.ts';
-
-/** Where tests keep what is slow to make: the Temporal server's binary and the workflow bundle. */
-export const testCache = join(tmpdir(), `sealift-test-cache-${String(userInfo().uid)}`);
 
 /** Short limits: a test waits for events, and these decide how soon they come. */
 export const quick = { pickUpMs: 2_000, heartbeatMs: 1_000, awayPauseMs: 50, retryInitialMs: 50, retryMaximumMs: 200 };

@@ -12,7 +12,7 @@ import { startServer } from '../../../infra/temporal/server.ts';
 import { unzipEntry } from '../../../infra/temporal/unzip.ts';
 import { missingSearchAttributes } from '../../../workers/search-attributes.ts';
 import { nativeConnection, startControlWorker } from '../../../workers/control.ts';
-import { testCache } from '../../support/temporal.ts';
+import { testCache } from '../../support/cache.ts';
 
 let folder = '';
 const { PATH, SEALIFT_TEMPORAL_CLI } = process.env;

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { clearFaults, rebootLabHost, setFault } from '../../infra/lab/lab-host.ts';
-import { makeWorld, MiB, migrate, until, untilPhase, verdict, xl } from '../support/world.ts';
+import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
+import { makeWorld, MiB, migrate, until, untilPhase } from '../support/world.ts';
 import type { TestHost, TestVm, World } from '../support/world.ts';
 
 const slow = { limitBytesPerSecond: 3 * MiB };
@@ -22,51 +23,13 @@ describe('faults on the way', () => {
   const noisyVm = (name: string): Promise<TestVm> =>
     world.makeVm(name, { diskBytes: [16 * MiB, 2 * MiB], noise: true });
 
-  async function expectMoved(vm: TestVm, from = world.london, to = world.frankfurt): Promise<void> {
-    expect((await xl(to, 'list')).stdout).toContain(vm.name);
-    expect((await xl(from, 'list')).stdout).not.toContain(vm.name);
-    expect(await verdict(world, vm, to)).toEqual([]);
-  }
-
-  async function expectUnmoved(vm: TestVm): Promise<void> {
-    expect((await xl(world.london, 'list')).stdout).toContain(vm.name);
-    expect((await xl(world.frankfurt, 'list')).stdout).not.toContain(vm.name);
-    expect(await verdict(world, vm, world.london)).toEqual([]);
-  }
-
-  test.each(['stop', 'fence', 'move', 'cede'] as const)(
-    'the source worker is killed in phase %s',
-    async (phase) => {
-      const vm = await noisyVm(`src-${phase}`);
-      const move = await migrate(world, { vm: vm.name, ...slow });
-      await until(move, (at) => at.phase === phase && (phase !== 'move' || at.verifiedBytes > 0));
-      await restart(world.london);
-      await move.result();
-      await expectMoved(vm);
-    },
-    90_000,
-  );
-
-  test.each(['move', 'ready', 'start', 'probe'] as const)(
-    'the destination worker is killed in phase %s',
-    async (phase) => {
-      const vm = await noisyVm(`dst-${phase}`);
-      const move = await migrate(world, { vm: vm.name, ...slow });
-      await until(move, (at) => at.phase === phase && (phase !== 'move' || at.verifiedBytes > 0));
-      await restart(world.frankfurt);
-      await move.result();
-      await expectMoved(vm);
-    },
-    90_000,
-  );
-
   test('Temporal is killed and comes back on its database while bytes move', async () => {
     const vm = await noisyVm('temporal');
     const move = await migrate(world, { vm: vm.name, ...slow });
     await until(move, (at) => at.verifiedBytes > 0);
     await world.restartTemporal();
     await move.result();
-    await expectMoved(vm);
+    await expectMoved(world, vm);
   }, 90_000);
 
   test('the source host loses power while bytes move, and boots with its autostart', async () => {
@@ -78,7 +41,7 @@ describe('faults on the way', () => {
     expect(boot.started.filter((file) => file.includes(vm.name))).toEqual([]);
     await world.startWorker(world.london);
     await move.result();
-    await expectMoved(vm);
+    await expectMoved(world, vm);
   }, 90_000);
 
   test('an abort while bytes move starts the VM again where it was; the next move sends only what is missing', async () => {
@@ -87,9 +50,9 @@ describe('faults on the way', () => {
     await until(move, (at) => at.verifiedBytes >= 8 * MiB);
     expect(await move.abort()).toEqual({ outcome: 'aborted', restarted: true });
     await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
-    await expectUnmoved(vm);
+    await expectUnmoved(world, vm);
     const receipt = await (await migrate(world, { vm: vm.name })).result();
-    await expectMoved(vm);
+    await expectMoved(world, vm);
     expect(receipt.body.wireBytes).toBeLessThan(12 * MiB);
   }, 90_000);
 
@@ -99,14 +62,14 @@ describe('faults on the way', () => {
       setFault(world.london.host.lab.root, { ignoreShutdown: true, vm: vm.name });
       const move = await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'abort' });
       await expect(move.result()).rejects.toMatchObject({ type: 'guest-stuck' });
-      await expectUnmoved(vm);
+      await expectUnmoved(world, vm);
     }, 60_000);
 
     test('has its plug pulled by --on-stuck-guest destroy', async () => {
       const vm = await world.makeVm('stuck-destroy');
       setFault(world.london.host.lab.root, { ignoreShutdown: true, vm: vm.name });
       await (await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'destroy' })).result();
-      await expectMoved(vm);
+      await expectMoved(world, vm);
     }, 60_000);
 
     test('waits for a person, who must type its name to destroy it', async () => {
@@ -117,7 +80,7 @@ describe('faults on the way', () => {
       await expect(move.destroy('another')).rejects.toMatchObject({ type: 'confirmation-mismatch' });
       await move.destroy(vm.name);
       await move.result();
-      await expectMoved(vm);
+      await expectMoved(world, vm);
     }, 60_000);
 
     test('that reboots instead of halting is not taken for stopped', async () => {
@@ -125,7 +88,7 @@ describe('faults on the way', () => {
       setFault(world.london.host.lab.root, { rebootInsteadOfHalt: true, vm: vm.name, times: 1 });
       const move = await migrate(world, { vm: vm.name, onStuckGuest: 'abort' });
       await expect(move.result()).rejects.toMatchObject({ type: 'guest-stuck' });
-      await expectUnmoved(vm);
+      await expectUnmoved(world, vm);
     }, 60_000);
   });
 
@@ -141,13 +104,8 @@ describe('faults on the way', () => {
       const at: TestHost = side === 'source' ? world.london : world.frankfurt;
       setFault(at.host.lab.root, { [fault]: command, vm: vm.name, times: 1 });
       await (await migrate(world, { vm: vm.name })).result();
-      await expectMoved(vm);
+      await expectMoved(world, vm);
     },
     90_000,
   );
-
-  async function restart(at: TestHost): Promise<void> {
-    await world.killWorker(at);
-    await world.startWorker(at);
-  }
 });
