@@ -25,8 +25,6 @@ const limits: Record<OpeningKind, { least: number; most: number }> = {
   [openingKind.ping]: { least: 8, most: 8 },
   [openingKind.pong]: { least: 8, most: 8 },
 };
-/** The most bytes that are taken in from a connection that has not proved itself. */
-const maximumOpeningBytes = openingHeadBytes + helloFixedBytes + maximumStatementBytes;
 
 export interface OpeningHead {
   version: number;

@@ -20,7 +20,7 @@ for (const file of (await readdir(folder)).filter((name) => name.endsWith('.json
   const name = file.slice(0, -'.json'.length);
   results[name] = await replay(await golden(name));
 }
-results['reordered'] = await replay(await reordered());
+results.reordered = await replay(await reordered());
 process.stdout.write(`${JSON.stringify(results)}\n`);
 await Runtime.instance().shutdown();
 

@@ -1,0 +1,80 @@
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
+import { startSshd, sshdMissing } from '../support/sshd.ts';
+import type { TestSshd } from '../support/sshd.ts';
+import { makeWorld, MiB, migrate, until } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+
+const withSshd = sshdMissing === null ? describe : describe.skip;
+
+withSshd(`a staged move${sshdMissing === null ? '' : ` (skipped: ${sshdMissing})`}`, () => {
+  let world: World;
+  let sshd: TestSshd;
+  let folder: string;
+  let arrived: string;
+
+  beforeAll(async () => {
+    sshd = await startSshd();
+    folder = await mkdtemp(join(tmpdir(), 'sealift-staged-'));
+    arrived = join(folder, 'arrived');
+    const made = join(folder, 'made');
+    for (const path of [arrived, made]) await mkdir(path, { mode: 0o700 });
+    const { address, port, user, hostKey, privateKeyPath } = sshd;
+    world = await makeWorld({
+      settings: {
+        staging: { folder: arrived, address, port, user, host_key: hostKey },
+        ssh: { folder: made, private_key: privateKeyPath },
+      },
+    });
+  }, 120_000);
+  afterAll(async () => {
+    await world.close();
+    await sshd.stop();
+    await rm(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  test('seals, copies, opens and starts; its files become garbage that goes only on request', async () => {
+    const vm = await world.makeVm('staged-1', { diskBytes: [9 * MiB + 512, 8 * MiB], noise: true });
+    const receipt = await (await migrate(world, { vm: vm.name, method: 'staged' })).result();
+    expect(receipt.body).toMatchObject({ method: 'staged', plainBytes: 17 * MiB + 512 });
+    await expectMoved(world, vm);
+    for (const host of ['lon-1', 'fra-1']) {
+      const containers = (await world.sealift.garbage(host)).filter(({ kind }) => kind === 'container');
+      expect(containers).toHaveLength(1);
+      await world.sealift.removeGarbage({ host, ids: containers.map(({ id }) => id), by: 'test' });
+    }
+    expect(await readdir(arrived)).toEqual([]);
+  }, 90_000);
+
+  test('goes on when the SSH server and the source worker are killed while the file is copied', async () => {
+    const vm = await world.makeVm('staged-2', { diskBytes: [16 * MiB, 2 * MiB], noise: true });
+    const move = await migrate(world, { vm: vm.name, method: 'staged', limitBytesPerSecond: 3 * MiB });
+    await until(move, (at) => at.transfer?.step === 'send');
+    await sshd.kill();
+    await world.killWorker(world.london);
+    await sshd.start();
+    await world.startWorker(world.london);
+    await move.result();
+    await expectMoved(world, vm);
+  }, 120_000);
+
+  test('is undone when the file was changed on the way, with the VM running where it was', async () => {
+    const vm = await world.makeVm('staged-3', { diskBytes: [8 * MiB, 2 * MiB], noise: true });
+    const move = await migrate(world, { vm: vm.name, method: 'staged', limitBytesPerSecond: 3 * MiB });
+    await until(move, (at) => at.transfer?.step === 'send');
+    // Nobody can open the file before it was changed.
+    await world.killWorker(world.frankfurt);
+    await until(move, (at) => at.status.waits.some((line) => line.includes('fra-1 is away')));
+    const [file] = await readdir(arrived);
+    const path = join(arrived, file ?? '');
+    const bytes = await readFile(path);
+    bytes.writeUInt8(bytes.readUInt8(4 * MiB) ^ 1, 4 * MiB);
+    await writeFile(path, bytes);
+    await world.startWorker(world.frankfurt);
+    await expect(move.result()).rejects.toMatchObject({ type: 'bad-container' });
+    await expectUnmoved(world, vm);
+  }, 120_000);
+});
