@@ -1,0 +1,47 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { connect } from '../client/index.ts';
+import type { Sealift } from '../client/index.ts';
+import type { Receipt } from '../domain/receipt.ts';
+import { bringUp } from '../infra/embedded.ts';
+import type { Embedded } from '../infra/embedded.ts';
+import { addLabVm } from '../infra/lab/lab-host.ts';
+
+export interface Stand {
+  up: Embedded;
+  /** Makes a VM with one disk of that size, all holes, starts and adopts it, moves it to the other host and waits for its end. */
+  move(name: string, diskBytes: number): Promise<{ ms: number; receipt: Receipt }>;
+}
+
+/** Runs `work` on a whole Sealift in a temporary folder, which is removed afterwards. */
+export async function onStand<Result>(work: (stand: Stand) => Promise<Result>): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), 'sealift-bench-'));
+  const hosts = [
+    { name: 'lon-1', site: 'london' },
+    { name: 'fra-1', site: 'frankfurt' },
+  ];
+  const up = await bringUp({ folder, hosts, headless: true });
+  const sealift = await connect({ address: up.server.address });
+  try {
+    return await work({ up, move: (name, diskBytes) => moveOne(up, sealift, name, diskBytes) });
+  } finally {
+    await sealift.close();
+    await up.stop();
+    await execa('chattr', ['-R', '-i', folder], { reject: false });
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function moveOne(up: Embedded, sealift: Sealift, name: string, diskBytes: number): ReturnType<Stand['move']> {
+  const london = up.hosts[0]?.host;
+  if (london === undefined) throw new Error('no host');
+  const disks = [{ path: join(london.poolPath, `${name}.raw`), vdev: 'xvda', sizeBytes: diskBytes }];
+  const { configPath } = await addLabVm(london.lab, { name, memoryMib: 32, disks });
+  await execa('xl', ['create', configPath], { env: london.env });
+  await sealift.adopt({ vm: name, host: london.name, by: 'bench' });
+  const start = performance.now();
+  const receipt = await (await sealift.migrate({ vm: name, from: 'lon-1', to: 'fra-1' })).result();
+  return { ms: performance.now() - start, receipt };
+}

@@ -1,0 +1,57 @@
+import { open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { makeWorld, MiB, migrate } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld();
+}, 120_000);
+afterAll(async () => {
+  await world.close();
+}, 60_000);
+
+test('no key, no configuration, no path and no content of a VM is in history, logs or Temporal’s database (I8)', async () => {
+  const inConfig = 'canary-of-the-configuration';
+  const onDisk = 'canary-of-the-content';
+  const vm = await world.makeVm('quiet', {
+    diskBytes: [4 * MiB, 2 * MiB],
+    start: false,
+    extraConfig: `cmdline = "${inConfig}"`,
+  });
+  const disk = await open(vm.diskPaths[0] ?? '', 'r+');
+  await disk.write(onDisk, MiB);
+  await disk.close();
+  const move = await migrate(world, { vm: 'quiet' });
+  await move.result();
+
+  const told = [await historyOf(move.workflowId), ...(await filesUnder(join(world.folder, 'logs')))];
+  told.push(...(await filesUnder(join(world.folder, 'temporal'))));
+  expect(told.join('').length).toBeGreaterThan(10_000);
+  for (const text of told) {
+    for (const secret of [inConfig, onDisk, 'AGE-SECRET-KEY', 'PRIVATE KEY', '-> X25519', world.london.host.poolPath]) {
+      expect(text.includes(secret)).toBe(false);
+    }
+  }
+  expect(told[0]).toContain(vm.uuid);
+});
+
+/** A workflow's whole history with its payloads decoded. */
+async function historyOf(workflowId: string): Promise<string> {
+  const connection = await Connection.connect({ address: world.up.server.address });
+  try {
+    const history = await new Client({ connection }).workflow.getHandle(workflowId).fetchHistory();
+    const text = JSON.stringify(historyToJSON(history));
+    return text.replaceAll(/"data":"([^"]*)"/g, (_, data: string) => Buffer.from(data, 'base64').toString());
+  } finally {
+    await connection.close();
+  }
+}
+
+async function filesUnder(folder: string): Promise<string[]> {
+  const names = await readdir(folder);
+  return Promise.all(names.map((name) => readFile(join(folder, name), 'latin1')));
+}
