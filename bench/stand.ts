@@ -12,7 +12,7 @@ import { addLabVm } from '../infra/lab/lab-host.ts';
 export interface Stand {
   up: Embedded;
   /** Makes a VM with one disk of that size, all holes, starts and adopts it, moves it to the other host and waits for its end. */
-  move(name: string, diskBytes: number): Promise<{ ms: number; receipt: Receipt }>;
+  move: (name: string, diskBytes: number) => Promise<{ ms: number; receipt: Receipt }>;
 }
 
 /** Runs `work` on a whole Sealift in a temporary folder, which is removed afterwards. */

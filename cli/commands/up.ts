@@ -9,9 +9,11 @@ const options = z.object({
   data: z.string().default(join('.sealift', 'up')),
   port: z.coerce.number().int().min(1).max(64_535).default(7233),
 });
+/** Fenced by permission bits, which the stand-in's domains cannot override: immutable files would outlive an `rm -r` of the folder. */
+const settings = { fence: 'permissions' } as const;
 const hosts = [
-  { name: 'lon-1', site: 'london' },
-  { name: 'fra-1', site: 'frankfurt' },
+  { name: 'lon-1', site: 'london', settings },
+  { name: 'fra-1', site: 'frankfurt', settings },
 ];
 
 export function addUp(program: Command, cli: Cli): void {

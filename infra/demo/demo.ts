@@ -10,9 +10,11 @@ import { makeDemoVm } from './demo-vm.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const vm = 'web-1';
+/** Fenced by permission bits, which the stand-in's domains cannot override: immutable files would outlive an `rm -r` of the folder. */
+const settings = { fence: 'permissions' } as const;
 const hosts = [
-  { name: 'lon-1', site: 'london' },
-  { name: 'fra-1', site: 'frankfurt' },
+  { name: 'lon-1', site: 'london', settings },
+  { name: 'fra-1', site: 'frankfurt', settings },
 ] as const;
 const temporalPort = 7233;
 
