@@ -57,7 +57,7 @@ export function toSealiftError(error: unknown, doing: Doing): SealiftError {
 
 function hostAway(host: string, cause?: unknown): SealiftError {
   return new SealiftError('host-away', `the worker of ${host} does not answer`, {
-    hint: `start it on ${host}: sealift up --host, or see its log`,
+    hint: `start it on ${host}: systemctl start sealift-host, or see its log`,
     cause,
   });
 }
