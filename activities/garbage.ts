@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { unlock } from '../deed/locks.ts';
 import type { DeedRun } from '../deed/record.ts';
 import { SealiftError } from '../domain/error.ts';
+import { isThere } from '../storage/durable-file.ts';
 import { markPath } from '../storage/mark.ts';
 import { removeLandingRun } from '../transport/landing-store.ts';
 import { runName } from './authorize.ts';
@@ -111,11 +112,4 @@ async function bytesOf(paths: string[]): Promise<number> {
     ),
   );
   return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,12 +1,11 @@
 import { join } from 'node:path';
-import { unfence } from '../deed/fence.ts';
+import { markLanding, unfence } from '../deed/fence.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRun } from '../deed/record.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { Offer } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
-import { writeMark } from '../storage/mark.ts';
 import { allocateDisk } from '../storage/pool.ts';
 import { runName } from './authorize.ts';
 import { asideRoot, copyName, landingFolder } from './folders.ts';
@@ -40,9 +39,9 @@ export async function prepareDisks(host: Host, wanted: Wanted, places: FencePlac
   const { lineage, token, vmUuid, vmName } = offer;
   const earlier = landingAt(host, offer, places);
   const disks = earlier?.notes.disks.map((disk) => ({ ...disk, fresh: false })) ?? (await makeDisks(host, wanted));
-  if (earlier?.run.places != null)
-    await unfence(earlier.run.places, { v: 1, lineage, token, role: 'landing', vmUuid, vmName });
-  for (const { path } of disks) await writeMark(path, { v: 1, lineage, token, role: 'landing', vmUuid, vmName });
+  const mark = { v: 1, lineage, token, role: 'landing', vmUuid, vmName } as const;
+  if (earlier?.run.places != null) await unfence(earlier.run.places, mark);
+  await markLanding(places, mark);
   if (earlier !== null) await host.landing.forget(runName(earlier.run));
   // One transaction: a crash in between would leave the disks to nobody.
   host.state.database.transaction(() => {

@@ -1,10 +1,11 @@
-import { mkdir, open, readFile, rename, symlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import { unfence } from '../deed/fence.ts';
 import { checkMarks, markOf } from '../deed/marks.ts';
 import { intentEnvironment } from '../deed/orphans.ts';
 import type { DeedRecord } from '../deed/record.ts';
+import { errorCode, writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
 import { awaitGone, domainsOf } from '../xen/gone.ts';
 import type { Host } from './host.ts';
@@ -160,30 +161,12 @@ async function define(host: Host, record: DeedRecord, notes: RunNotes, here: boo
   if (found !== null && found !== notes.config) {
     throw new SealiftError('name-taken', `${path} is there already, and is another configuration`);
   }
-  if (found === null) await writeDurably(path, notes.config);
+  if (found === null) await writeFileDurably(path, notes.config, 0o600);
   if (notes.autostart) {
     await mkdir(host.dom0.autoFolder, { recursive: true });
     await symlink(path, join(host.dom0.autoFolder, basename(path))).catch((error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      if (errorCode(error) !== 'EEXIST') throw error;
     });
   }
   return path;
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const unfinished = `${path}.sealift-new`;
-  const file = await open(unfinished, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(unfinished, path);
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkMarks } from '../deed/marks.ts';
 import { SealiftError } from '../domain/error.ts';
@@ -7,6 +6,7 @@ import type { MigrationInput } from '../domain/migration.ts';
 import type { Offer, RunKey, Signed } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
 import { newRunKey } from '../seal/run-key.ts';
+import { writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
 import { domainsOf } from '../xen/gone.ts';
 import { pinConfig } from '../xen/pin.ts';
@@ -128,12 +128,6 @@ function ownRecipient(host: Host, offer: Offer): string {
 /** Draws a run's key pair and keeps its secret, durably, before anything is signed about it. */
 async function drawKey(host: Host): Promise<string> {
   const { secret, recipient } = await newRunKey();
-  const file = await open(join(runKeyFolder(host.file), recipient), 'wx', 0o600);
-  try {
-    await file.writeFile(secret);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await writeFileDurably(join(runKeyFolder(host.file), recipient), secret, 0o600);
   return recipient;
 }

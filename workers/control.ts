@@ -1,14 +1,15 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { openConnection, temporalSettings } from '../client/connect.ts';
 import type { TemporalSettings } from '../client/connect.ts';
-import { temporalAway, toSealiftError } from '../client/errors.ts';
+import { toSealiftError } from '../client/errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import { errorKind } from '../domain/error-types.ts';
 import { controlTaskQueue } from '../domain/migration.ts';
 import { missingSearchAttributes, typeName } from './search-attributes.ts';
 import { workflowBundle } from './bundle.ts';
+import { nativeConnection } from './connection.ts';
 import { onStop } from './stop.ts';
 
 export interface ControlWorker {
@@ -51,15 +52,6 @@ export async function startControlWorker(options: {
       await done;
     },
   };
-}
-
-/** A worker's connection by Temporal's own settings. Sealed payloads do not compress. */
-export async function nativeConnection(settings: TemporalSettings): Promise<NativeConnection> {
-  try {
-    return await NativeConnection.connect({ ...settings.connectionOptions, grpcCompression: { codec: 'none' } });
-  } catch (error) {
-    throw temporalAway(settings.address, error);
-  }
 }
 
 /** A workflow that writes an unknown search attribute stands still without a word, so they are made sure of here. */

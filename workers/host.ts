@@ -1,4 +1,4 @@
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { Runtime, Worker } from '@temporalio/worker';
 import type { Connection } from '@temporalio/client';
 import { Client } from '@temporalio/client';
 import { pino } from 'pino';
@@ -8,12 +8,12 @@ import { hostCard } from '../activities/card.ts';
 import { closeHost, openHost } from '../activities/host.ts';
 import type { Host } from '../activities/host.ts';
 import { openConnection, temporalSettings } from '../client/connect.ts';
-import { temporalAway } from '../client/errors.ts';
 import type { TemporalSettings } from '../client/connect.ts';
 import { registerHost } from '../client/hosts.ts';
 import { isSealiftError } from '../domain/error.ts';
 import { errorKind } from '../domain/error-types.ts';
 import { hostTaskQueue } from '../domain/migration.ts';
+import { nativeConnection } from './connection.ts';
 import { announceReady } from './ready.ts';
 import { onStop } from './stop.ts';
 import { temporalLogger } from './temporal-log.ts';
@@ -63,14 +63,6 @@ async function serve(host: Host, settings: TemporalSettings, log: Logger): Promi
   });
   announceReady({ host: host.file.name, identity: host.identity.name, landingPort: host.landing.port });
   await running;
-}
-
-async function nativeConnection(settings: TemporalSettings): Promise<NativeConnection> {
-  try {
-    return await NativeConnection.connect(settings.connectionOptions);
-  } catch (error) {
-    throw temporalAway(settings.address, error);
-  }
 }
 
 async function register(host: Host, settings: TemporalSettings): Promise<void> {

@@ -11,7 +11,8 @@ import { findServerBinary } from '../../../infra/temporal/server-binary.ts';
 import { startServer } from '../../../infra/temporal/server.ts';
 import { unzipEntry } from '../../../infra/temporal/unzip.ts';
 import { missingSearchAttributes } from '../../../workers/search-attributes.ts';
-import { nativeConnection, startControlWorker } from '../../../workers/control.ts';
+import { nativeConnection } from '../../../workers/connection.ts';
+import { startControlWorker } from '../../../workers/control.ts';
 import { testCache } from '../../support/cache.ts';
 
 let folder = '';
