@@ -9,14 +9,13 @@ import type { MoveSummary } from './types.ts';
 
 const kinds: Record<string, MoveSummary['kind']> = { migrateVm: 'migrate', revertVm: 'revert', finishHold: 'finish' };
 
-/** Migrations, reverts and finishes as Temporal's visibility has them, newest first. */
+/** Migrations, reverts and finishes (`open`: those that still run) as Temporal's visibility has them, newest first. */
 export async function listMoves(
   link: Link,
   filter: { open?: boolean; vm?: string; limit?: number } = {},
 ): Promise<MoveSummary[]> {
   const terms = ['WorkflowType IN ("migrateVm", "revertVm", "finishHold")', 'ExecutionStatus != "ContinuedAsNew"'];
   if (filter.open === true) terms.push('ExecutionStatus = "Running"');
-  if (filter.open === false) terms.push('ExecutionStatus != "Running"');
   if (filter.vm !== undefined) terms.push(isVm(filter.vm));
   return asSealift({ address: link.address }, async () => {
     const found: MoveSummary[] = [];

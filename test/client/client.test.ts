@@ -59,6 +59,21 @@ describe('connect', () => {
   });
 });
 
+test('list has a move while it runs and when it ended; open, only while it runs', async () => {
+  const { vm } = await temporal.pair();
+  const { sealift } = temporal;
+  const move = await sealift.migrate({ vm: vm.vmName, to: 'fra-1', cutover: 'approve', timings: quick });
+  const listed = async (open: boolean, running: boolean): Promise<void> => {
+    const found = await sealift.list({ vm: vm.vmName, open });
+    if (found[0]?.running !== running) throw new Error(`not yet: ${JSON.stringify(found)}`);
+  };
+  for (const open of [false, true]) await settled(() => listed(open, true));
+  await settled(() => move.approve({ by: 'ops' }));
+  await move.result();
+  await settled(() => listed(false, false));
+  expect(await sealift.list({ vm: vm.vmName, open: true })).toEqual([]);
+});
+
 describe('asking hosts', () => {
   test('plan says what would happen and changes nothing', async () => {
     const { from, to, vm } = await temporal.pair();
