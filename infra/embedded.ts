@@ -13,12 +13,16 @@ export interface EmbeddedOptions {
   /** Everything lies in here; nothing is written anywhere else. */
   folder: string;
   hosts: StandInPlan[];
+  /** Hosts on a real Xen, this machine's: their workers run here too. */
+  realHosts?: { name: string; filePath: string }[];
   /** Temporal's port; its Web UI takes the one 1000 above. Default: free ones. */
   port?: number;
   /** Without the Web UI. */
   headless?: boolean;
   /** Told what is being done, a line each. */
   say?: (line: string) => void;
+  /** Once aborted, what is being brought up is taken down again. */
+  signal?: AbortSignal;
   /** Variables for all workers. */
   env?: Record<string, string>;
 }
@@ -32,7 +36,10 @@ export interface Embedded {
   stop(): Promise<void>;
 }
 
-/** Brings everything up, in the order in which each needs the other. What fails takes down what was brought up before it. */
+/**
+ * Brings everything up, in the order in which each needs the other. What fails takes down what was brought up before it, and
+ * so does `signal`, whose reason is then thrown.
+ */
 export async function bringUp(options: EmbeddedOptions): Promise<Embedded> {
   const folder = resolve(options.folder);
   const say = options.say ?? ((): void => undefined);
@@ -45,6 +52,7 @@ export async function bringUp(options: EmbeddedOptions): Promise<Embedded> {
   try {
     const binary = await findServerBinary(join(folder, 'cache'));
     say(`Temporal ${binary.version}, from ${binary.from}`);
+    options.signal?.throwIfAborted();
     const server = await startServer({
       binary: binary.path,
       folder: join(folder, 'temporal'),
@@ -52,9 +60,11 @@ export async function bringUp(options: EmbeddedOptions): Promise<Embedded> {
       headless: options.headless ?? false,
     });
     undo.push(() => server.stop());
+    options.signal?.throwIfAborted();
     const env = { ...options.env, TEMPORAL_ADDRESS: server.address };
     const control = await startControl(folder, logFolder, env);
     undo.push(() => control.stop());
+    options.signal?.throwIfAborted();
     const prepared = [];
     for (const plan of options.hosts) prepared.push({ plan, host: await prepareHost(join(folder, 'hosts'), plan) });
     const all = prepared.map(({ host }) => host);
@@ -63,18 +73,26 @@ export async function bringUp(options: EmbeddedOptions): Promise<Embedded> {
       undo.push(() => powerOff(host));
       await powerOn(host);
     }
+    const where = { temporalAddress: server.address, logFolder, env };
     const hosts = await Promise.all(
       all.map(async (host) => ({
         host,
-        worker: await startHostWorker(host, { temporalAddress: server.address, logFolder, env }),
+        worker: await startHostWorker(host, where),
       })),
     );
     undo.push(async () => {
       await Promise.all(hosts.map(({ worker }) => worker.stop()));
     });
+    for (const host of options.realHosts ?? []) {
+      const worker = await startHostWorker({ ...host, env: { SEALIFT_STOP_WITH_STDIN: '1' } }, where);
+      undo.push(() => worker.stop());
+    }
+    options.signal?.throwIfAborted();
     return { server, control, hosts, stop };
   } catch (error) {
     await stop();
+    // A Ctrl-C on the terminal reaches the children too: their end is then no failure.
+    options.signal?.throwIfAborted();
     throw error;
   }
 }

@@ -103,7 +103,7 @@ export async function powerOff(host: StandInHost): Promise<void> {
 
 /** Starts the host's worker and waits until it polls. */
 export async function startHostWorker(
-  host: StandInHost,
+  host: Pick<StandInHost, 'name' | 'filePath' | 'env'>,
   options: { temporalAddress: string; logFolder: string; env?: Record<string, string> },
 ): Promise<Child> {
   return startChild(join(import.meta.dirname, `../workers/host${ending}`), [host.filePath], {

@@ -1,17 +1,21 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { parseHostFile } from '../../domain/host-file.ts';
+import { exitCodes } from '../exit-codes.ts';
 import type { Cli } from '../cli.ts';
+import { readHostFile } from '../host-file.ts';
 import { parseOptions } from '../parse.ts';
 import { examples } from './examples.ts';
 
 const options = z.object({
   data: z.string().default(join('.sealift', 'up')),
   port: z.coerce.number().int().min(1).max(64_535).default(7233),
+  host: z.array(z.string()).default([]),
 });
 /** Fenced by permission bits, which the stand-in's domains cannot override: immutable files would outlive an `rm -r` of the folder. */
 const settings = { fence: 'permissions' } as const;
-const hosts = [
+const standIns = [
   { name: 'lon-1', site: 'london', settings },
   { name: 'fra-1', site: 'frankfurt', settings },
 ];
@@ -19,32 +23,58 @@ const hosts = [
 export function addUp(program: Command, cli: Cli): void {
   program
     .command('up')
-    .description('bring up Temporal, a control worker and two hosts on stand-in Xen on this machine, until Ctrl-C')
+    .description('bring up Temporal, a control worker and hosts on this machine, until Ctrl-C')
+    .option(
+      '--host <files...>',
+      "files of this machine's hosts, as of sealift host init (default: two on stand-in Xen)",
+    )
     .option('--data <folder>', 'where everything of it lies (default: .sealift/up)')
     .option('--port <number>', "Temporal's port; its Web UI takes the one 1000 above (default: 7233)")
-    .addHelpText('after', examples('sealift up', 'sealift up --data /var/tmp/sealift --port 17233'))
+    .addHelpText(
+      'after',
+      examples(
+        'sealift up',
+        'sealift up --data /var/tmp/sealift --port 17233',
+        'sealift up --host /etc/sealift/host.toml',
+      ),
+    )
     .action(async (raw: unknown) => {
-      const { data, port } = parseOptions(options, raw);
+      const { data, port, host } = parseOptions(options, raw);
+      const realHosts = [];
+      for (const filePath of host) {
+        realHosts.push({
+          filePath: resolve(filePath),
+          name: parseHostFile(await readHostFile(filePath), filePath).name,
+        });
+      }
       // Loaded here: no other command needs the server or the stand-in.
       const { bringUp } = await import('../../infra/embedded.ts');
+      const { aborted, interruption } = await import('../../infra/interruption.ts');
+      const signal = interruption();
       const up = await bringUp({
         folder: data,
-        hosts,
+        hosts: realHosts.length === 0 ? standIns : [],
+        realHosts,
         port,
+        signal,
         say: (line) => {
           cli.note(line);
         },
+      }).catch((error: unknown) => {
+        if (signal.aborted) return null;
+        throw error;
       });
+      if (up === null) {
+        cli.exitCode = exitCodes.detached;
+        return;
+      }
       try {
-        const stopped = new Promise((done) => {
-          for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, done);
-        });
-        const names = up.hosts.map(({ host }) => host.name);
+        const names = [...up.hosts.map((one) => one.host), ...realHosts].map(({ name }) => name);
         cli.answer({ address: up.server.address, ui: up.server.uiUrl, hosts: names }, [
           `up: Temporal at ${up.server.address}, its Web UI at ${String(up.server.uiUrl)}, hosts ${names.join(', ')}`,
           'Ctrl-C stops everything and loses nothing.',
         ]);
-        await stopped;
+        await aborted(signal);
       } finally {
         await up.stop();
       }

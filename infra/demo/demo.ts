@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import { errorKind } from '../../domain/error-types.ts';
 import { isSealiftError } from '../../domain/error.ts';
 import { bringUp, wasUp } from '../embedded.ts';
+import { aborted, interruption } from '../interruption.ts';
 import type { Embedded } from '../embedded.ts';
 import { freePortOr } from '../free-port.ts';
 import { makeDemoVm } from './demo-vm.ts';
@@ -28,22 +29,25 @@ async function main(): Promise<number> {
   const folder = resolve(values.data ?? process.env.SEALIFT_DATA ?? join(root, '.sealift/demo'));
   const first = !wasUp(folder);
   say(`Sealift on this machine. Everything it writes lies in ${folder}`);
+  const signal = interruption();
   const up = await bringUp({
     folder,
+    signal,
     hosts: [...hosts],
     port: await freePortOr(temporalPort, 1_000),
     say: (line) => {
       say(`  ${line}`);
     },
+  }).catch((error: unknown) => {
+    if (signal.aborted) return null;
+    throw error;
   });
-  const interrupted = new Promise<void>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, done);
-  });
+  if (up === null) return 130;
   try {
-    const code = await Promise.race([show(up, first), interrupted.then(() => 130)]);
+    const code = await Promise.race([show(up, first), aborted(signal).then(() => 130)]);
     if (stays && code === 0) {
       say('Everything stays up until Ctrl-C.');
-      await interrupted;
+      await aborted(signal);
     }
     return code;
   } finally {

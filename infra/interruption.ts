@@ -1,0 +1,18 @@
+/** Aborted by the first SIGINT or SIGTERM: whoever started us wants an end. From then on they no longer kill this process. */
+export function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+/** Resolves when `signal` is aborted. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((done) => {
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
