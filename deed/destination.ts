@@ -6,7 +6,7 @@ import { findOfMigration, guard, refuseClosed, refused, refuseOtherHolder, runOf
 import type { Desk } from './desk.ts';
 import { guardQuiet } from './intents.ts';
 import type { FencePlaces } from './places.ts';
-import { allRuns, findRecord, findRun, saveRecord, saveRun } from './record.ts';
+import { allRuns, blankRecord, findRecord, findRun, saveRecord, saveRun } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
 import { checkStatement, claimOf, signStatement } from './statement.ts';
 
@@ -148,23 +148,6 @@ function guardReceivable(desk: Desk, record: DeedRecord, body: Offer): void {
   }
   guardQuiet(desk, 'receive', record.lineage, []);
   refuseOtherHolder(desk, 'receive', record);
-}
-
-function blankRecord({ lineage, vmUuid, vmName }: Offer): DeedRecord {
-  return {
-    lineage,
-    vmUuid,
-    vmName,
-    token: 0,
-    state: 'none',
-    runToken: 0,
-    peer: null,
-    seenRoot: null,
-    fencedToken: 0,
-    madeToken: 0,
-    places: null,
-    wasRunning: null,
-  };
 }
 
 function receivedRun({ migrationId, lineage, token, method, from }: Offer, places: FencePlaces): DeedRun {

@@ -59,6 +59,24 @@ export const deedRun = z.strictObject({
 });
 export type DeedRun = z.infer<typeof deedRun>;
 
+/** The record of a VM that this host has never had anything to do with. */
+export function blankRecord({ lineage, vmUuid, vmName }: Pick<DeedRecord, 'lineage' | 'vmUuid' | 'vmName'>): DeedRecord {
+  return {
+    lineage,
+    vmUuid,
+    vmName,
+    token: 0,
+    state: 'none',
+    runToken: 0,
+    peer: null,
+    seenRoot: null,
+    fencedToken: 0,
+    madeToken: 0,
+    places: null,
+    wasRunning: null,
+  };
+}
+
 /** Whether the record is on its way back to its peer: a return was begun and neither given back nor aborted. */
 export function isReturning(record: DeedRecord): boolean {
   return record.runToken === record.token + 1;

@@ -8,7 +8,7 @@ import { findOfMigration, guard, openRunOf, refuseClosed, refused, runInProgress
 import type { Desk } from './desk.ts';
 import { guardQuiet } from './intents.ts';
 import { logEvent } from './log.ts';
-import { findRecordOfVm, findRun, isReturning, saveRecord, saveRun } from './record.ts';
+import { blankRecord, findRecordOfVm, findRun, isReturning, saveRecord, saveRun } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
 import { checkStatement, signStatement } from './statement.ts';
 
@@ -40,20 +40,8 @@ export function adopt({ sql }: Desk, { vmUuid, vmName, by }: AdoptAsk): DeedReco
       `${vmName} has a record here already: ${known.state}, token ${String(known.token)}, peer ${String(known.peer)}`,
     );
   }
-  const record: DeedRecord = {
-    lineage: randomBytes(16).toString('hex'),
-    vmUuid,
-    vmName,
-    token: 1,
-    state: 'holder',
-    runToken: 0,
-    peer: null,
-    seenRoot: null,
-    fencedToken: 0,
-    madeToken: 0,
-    places: null,
-    wasRunning: null,
-  };
+  const lineage = randomBytes(16).toString('hex');
+  const record: DeedRecord = { ...blankRecord({ lineage, vmUuid, vmName }), token: 1, state: 'holder' };
   saveRecord(sql, record);
   logEvent(sql, { who: by, what: 'adopt', lineage: record.lineage, detail: `${vmName} ${vmUuid}` });
   return record;
