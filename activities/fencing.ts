@@ -5,7 +5,7 @@ import { markOf } from '../deed/marks.ts';
 import { intentEnvironment } from '../deed/orphans.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
-import { findVms } from '../xen/dom0.ts';
+import { joinVms } from '../xen/dom0.ts';
 import { domainGone } from '../xen/gone.ts';
 import { runName } from './authorize.ts';
 import { asideRoot, copyName } from './folders.ts';
@@ -75,7 +75,8 @@ async function refuseLive(host: Host, record: DeedRecord): Promise<void> {
 
 async function foundPlaces(host: Host, migrationId: string, record: DeedRecord): Promise<FencePlaces> {
   if (record.places !== null) return record.places;
-  const vm = (await findVms(host.dom0, host.toolstack)).find((one) => one.uuid === record.vmUuid);
+  // Its domain was just seen to be gone: the files tell the rest.
+  const vm = (await joinVms(host.dom0, [])).find((one) => one.uuid === record.vmUuid);
   return {
     disks: readNotes(host.deeds, migrationId).disks.map(({ vdev, path }) => ({ vdev, path })),
     configPath: vm?.configPath ?? null,

@@ -89,17 +89,14 @@ export interface HostActivities {
     supersede?: string | undefined;
   }): Promise<{
     offer: Signed<Offer>;
-    state: RunState;
+    run: RunState['run'];
   }>;
   receiveRun(ask: {
     offer: Signed<Offer>;
     placement: DestinationSurvey['placement'];
     disks: DiskShape[];
     from: string;
-  }): Promise<{
-    key: Signed<RunKey>;
-    state: RunState;
-  }>;
+  }): Promise<{ key: Signed<RunKey> }>;
 
   /** Orders the guest to shut down and waits until the domain is gone, at most `graceMs`. Remembers the power state it found first. */
   stopVm(

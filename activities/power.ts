@@ -7,7 +7,7 @@ import { intentEnvironment } from '../deed/orphans.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { errorCode, writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
-import { awaitGone, domainsOf } from '../xen/gone.ts';
+import { awaitGone, domainsOf, onlyDomain } from '../xen/gone.ts';
 import type { Host } from './host.ts';
 import { isUnknownRun } from './edge.ts';
 import { readNotes, updateNotes } from './notes.ts';
@@ -33,16 +33,17 @@ export async function stopVm(
     return { outcome: 'stopped', wasRunning: run.wasRunning ?? false, detail: `the run is ${run.state}` };
   }
   return inTurn(host, record.lineage, async () => {
-    const [domain] = await domainsOf(host.toolstack, { uuid: record.vmUuid });
-    const running = domain !== undefined;
+    const before = await domainsOf(host.toolstack, { uuid: record.vmUuid });
+    const domain = onlyDomain(before);
+    const running = domain !== null;
     const { intent, wasRunning } = host.deeds.mayStop(ask.migrationId, running);
     let end: Awaited<ReturnType<typeof awaitGone>> = 'gone';
     try {
       if (running) {
         // A paused guest cannot obey.
-        if (domain.state === 'paused') await host.toolstack.unpause(record.vmUuid);
-        await host.toolstack.shutdown(record.vmUuid);
-        end = await awaitGone(host.toolstack, record.vmUuid, { limitMs: ask.graceMs, signal });
+        if (domain.state === 'paused') await host.toolstack.unpause(domain);
+        await host.toolstack.shutdown(domain);
+        end = await awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: ask.graceMs, signal });
         if (end === 'kept') end = await pullPlug(host, record);
       }
     } finally {
@@ -130,20 +131,23 @@ export async function abortRun(host: Host, migrationId: string): Promise<RunStat
 }
 
 async function pullPlug(host: Host, record: DeedRecord): Promise<Awaited<ReturnType<typeof awaitGone>>> {
-  await host.toolstack.destroy(record.vmUuid);
-  return awaitGone(host.toolstack, record.vmUuid, { limitMs: dyingLimitMs });
+  const before = await domainsOf(host.toolstack, { uuid: record.vmUuid });
+  const domain = onlyDomain(before);
+  if (domain !== null) await host.toolstack.destroy(domain);
+  return awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: dyingLimitMs });
 }
 
 async function startPaused(host: Host, record: DeedRecord, configPath: string): Promise<void> {
   await host.toolstack.create(configPath, { paused: true });
   const domains = await domainsOf(host.toolstack, { uuid: record.vmUuid });
-  if (domains.length !== 1) {
+  const [domain] = domains;
+  if (domain === undefined || domains.length > 1) {
     throw new SealiftError(
       'unknown-state',
       `${record.vmName} was started and ${String(domains.length)} domains have its uuid`,
     );
   }
-  await host.toolstack.unpause(record.vmUuid);
+  await host.toolstack.unpause(domain);
 }
 
 /** A database that was restored from a copy must not undo a later fence. Throws `unknown-state`. */

@@ -19,7 +19,7 @@ interface Probed {
 
 /**
  * Probes a started VM: its domain is there and keeps its domain id (so it is not restarting), and what `spec` asks for,
- * each tried until `spec.limitMs` is over or `signal` fires. Checks that fail are reported, not thrown.
+ * each tried until `spec.limitMs` is over or `signal` fires, all side by side. Checks that fail are reported, not thrown.
  */
 export async function probe(toolstack: Toolstack, vm: Probed, spec: ProbeSpec, signal: AbortSignal): Promise<Check[]> {
   const deadline = performance.now() + spec.limitMs;
@@ -28,9 +28,7 @@ export async function probe(toolstack: Toolstack, vm: Probed, spec: ProbeSpec, s
   if (spec.ping !== undefined) checks.push([`ping ${spec.ping}`, ping(spec.ping)]);
   if (spec.tcp !== undefined) checks.push([`tcp ${spec.tcp.address}:${spec.tcp.port}`, tcp(spec.tcp)]);
   if (spec.command !== undefined) checks.push([`command ${spec.command}`, command(spec.command, vm)]);
-  const results: Check[] = [];
-  for (const [name, attempt] of checks) results.push(await untilPassed(name, attempt, deadline, signal));
-  return results;
+  return Promise.all(checks.map(([name, attempt]) => untilPassed(name, attempt, deadline, signal)));
 }
 
 async function untilPassed(

@@ -29,7 +29,7 @@ export async function openRun(
     to: string;
     supersede?: string | undefined;
   },
-): Promise<{ offer: Signed<Offer>; state: RunState }> {
+): Promise<{ offer: Signed<Offer>; run: RunState['run'] }> {
   const { migrationId, vmUuid } = ask.input;
   const to = peerIdentity(host.file, ask.to);
   const known = host.deeds.hasRun(migrationId) && findNotes(host.deeds, migrationId) !== null;
@@ -49,7 +49,7 @@ export async function openRun(
     });
   }
   if (ask.supersede !== undefined) await host.jobs.stop(ask.supersede);
-  return { offer, state: await runState(host, migrationId) };
+  return { offer, run: host.deeds.byMigration(migrationId).run.state };
 }
 
 /**
@@ -59,7 +59,7 @@ export async function openRun(
 export async function receiveRun(
   host: Host,
   ask: { offer: Signed<Offer>; placement: DestinationSurvey['placement']; disks: DiskShape[]; from: string },
-): Promise<{ key: Signed<RunKey>; state: RunState }> {
+): Promise<{ key: Signed<RunKey> }> {
   const offer = ask.offer.body;
   const from = peerIdentity(host.file, ask.from);
   const known = host.deeds.hasRun(offer.migrationId);
@@ -68,7 +68,7 @@ export async function receiveRun(
   const key = host.deeds.receive({ offer: ask.offer, from, recipient, places: planPlaces(host, wanted) });
   const { places } = host.deeds.byMigration(offer.migrationId).run;
   if (places !== null && findNotes(host.deeds, offer.migrationId) === null) await prepareDisks(host, wanted, places);
-  return { key, state: await runState(host, offer.migrationId) };
+  return { key };
 }
 
 /** What this host's own record says of a run. Throws `unknown-run`. */
@@ -100,10 +100,9 @@ async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
   const { disks, concerns } = await examineDisks(found, all);
   const refused = concerns.find((concern) => concern.severity === 'refuses');
   if (refused !== undefined) throw new SealiftError('preflight-refused', `${found.name}: ${refused.text}`);
-  const running = found.domid === null ? null : await host.toolstack.runningConfig(vmUuid);
   return {
     ...emptyNotes,
-    config: writeXlConfig(pinConfig(found.config, vmUuid, running).config),
+    config: writeXlConfig(pinConfig(found.config, vmUuid, found.running).config),
     autostart: found.autostartPath !== null,
     configPath: found.configPath,
     disks: disks.map(({ vdev, sizeBytes, sectorBytes, path }) => ({

@@ -7,7 +7,8 @@ import { poolSpace, unwrittenBytes } from '../storage/pool.ts';
 import type { Pool } from '../storage/pool.ts';
 import { measureRoundTrip } from '../transport/round-trip.ts';
 import { runningConcerns } from '../xen/concerns.ts';
-import { findVms } from '../xen/dom0.ts';
+import { joinVms } from '../xen/dom0.ts';
+import type { Domain } from '../xen/toolstack.ts';
 import { hostCard } from './card.ts';
 import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
@@ -18,7 +19,7 @@ export async function surveySource(
   host: Host,
   ask: { vmUuid: string; to: string; method: Method },
 ): Promise<SourceSurvey> {
-  const { found, all } = await findVm(host, ask.vmUuid);
+  const [card, { found, all }] = await Promise.all([hostCard(host), findVm(host, ask.vmUuid)]);
   const { disks, concerns } = await examineDisks(found, all);
   const record = host.deeds.byVm(ask.vmUuid);
   if (record === null) {
@@ -35,7 +36,7 @@ export async function surveySource(
     );
   }
   concerns.push(...concernsOf(found), ...peerConcerns(host, ask.to));
-  if (found.domid !== null) concerns.push(...runningConcerns(await host.toolstack.runningConfig(ask.vmUuid)));
+  if (found.domid !== null) concerns.push(...runningConcerns(found.running));
   if (found.savedImagePath !== null)
     concerns.push(refusal('saved-image', 'xendomains keeps a saved image of it, which is older than its disks'));
   for (const disk of disks) {
@@ -50,7 +51,7 @@ export async function surveySource(
     );
   }
   return {
-    host: await hostCard(host),
+    host: card,
     vmUuid: ask.vmUuid,
     vmName: found.name,
     state: found.state,
@@ -70,7 +71,7 @@ export async function surveyDestination(
   ask: { source: SourceSurvey; method: Method; pool?: string | undefined },
 ): Promise<DestinationSurvey> {
   const { source } = ask;
-  const card = await hostCard(host);
+  const [card, domains] = await Promise.all([hostCard(host), host.toolstack.list()]);
   const concerns: Concern[] = [...peerConcerns(host, source.host.name), ...versionConcerns(card, source.host)];
   const peer = host.file.peer.find((one) => one.name === source.host.name);
   if (peer !== undefined && peer.identity !== source.host.identity) {
@@ -78,7 +79,7 @@ export async function surveyDestination(
       refusal('unknown-peer', `${source.host.name} shows another identity than the one ${host.file.name} trusts`),
     );
   }
-  concerns.push(...(await takenConcerns(host, source)));
+  concerns.push(...(await takenConcerns(host, source, domains)));
   if (card.freeMemoryBytes < source.memoryBytes) {
     concerns.push(
       refusal(
@@ -155,13 +156,13 @@ function versionConcerns(here: HostCard, there: HostCard): Concern[] {
   return concerns;
 }
 
-async function takenConcerns(host: Host, source: SourceSurvey): Promise<Concern[]> {
+async function takenConcerns(host: Host, source: SourceSurvey, domains: Domain[]): Promise<Concern[]> {
   const concerns: Concern[] = [];
   const record = host.deeds.byVm(source.vmUuid);
   if (record?.state === 'holder') {
     concerns.push(refusal('name-taken', `${host.file.name} itself holds a deed for the uuid ${source.vmUuid}`));
   }
-  for (const vm of await findVms(host.dom0, host.toolstack)) {
+  for (const vm of await joinVms(host.dom0, domains)) {
     const same = [vm.name === source.vmName ? 'name' : '', vm.uuid === source.vmUuid ? 'uuid' : ''].filter(
       (one) => one !== '',
     );

@@ -36,7 +36,7 @@ export function configConcerns(config: XlConfig): Concern[] {
 }
 
 /**
- * The same for what is in force in a running domain (`Toolstack.runningConfig`), which may differ from the file: what Xen does
+ * The same for what is in force in a running domain (`FoundVm.running`), which may differ from the file: what Xen does
  * when the guest ends.
  */
 export function runningConcerns(json: unknown): Concern[] {

@@ -42,6 +42,8 @@ export interface FoundVm {
   memoryBytes: number;
   /** Of the running domain when there is one, else of the configuration; in its order. */
   disks: XlDisk[];
+  /** The configuration in force, as libxl's JSON; null when no domain is there, or `xl` does not tell. */
+  running: unknown;
 }
 
 /**
@@ -50,13 +52,19 @@ export interface FoundVm {
  * the toolstack go through.
  */
 export async function findVms(dom0: Dom0, toolstack: Toolstack): Promise<FoundVm[]> {
-  const [configs, images, domains] = await Promise.all([readConfigs(dom0), readSavedImages(dom0), toolstack.list()]);
-  const running = domains.length === 0 ? [] : await toolstack.runningConfigs();
+  const [domains, running] = await Promise.all([toolstack.list(), toolstack.runningConfigs()]);
+  const found = await joinVms(dom0, domains);
+  for (const vm of found) addRunning(vm, running);
+  return found;
+}
+
+/** The same from files and from domains that the caller has listed; what is in force in the domains is not asked for. */
+export async function joinVms(dom0: Dom0, domains: Domain[]): Promise<FoundVm[]> {
+  const [configs, images] = await Promise.all([readConfigs(dom0), readSavedImages(dom0)]);
   const found = configs.map((config) => fromConfig(config, domains));
   for (const domain of domains) {
     if (!found.some((vm) => vm.domid === domain.domid)) found.push(fromDomain(domain));
   }
-  for (const vm of found) addRunning(vm, running);
   for (const image of images) addImage(found, image);
   noteDoubles(found);
   return found;
@@ -76,6 +84,7 @@ function fromConfig(rest: AtRest, domains: Domain[]): FoundVm {
     domid: domain?.domid ?? null,
     memoryBytes: domain?.memoryBytes ?? rest.memoryBytes,
     disks: rest.disks,
+    running: null,
   };
   if (domain !== undefined && domain.name !== rest.name) vm.problem ??= `its domain runs under the name ${domain.name}`;
   return vm;
@@ -94,15 +103,16 @@ function fromDomain(domain: Domain): FoundVm {
     domid: domain.domid,
     memoryBytes: domain.memoryBytes,
     disks: [],
+    running: null,
   };
 }
 
 /** While a domain is there, its disks are those that Xen gave it, whatever the file says by now. */
 function addRunning(vm: FoundVm, running: { domid: number; config: unknown }[]): void {
+  vm.running = running.find(({ domid }) => domid === vm.domid)?.config ?? null;
   // Of a dying domain libxl forgets one device after the other.
   if (vm.domid === null || vm.state === 'dying') return;
-  const json = running.find(({ domid }) => domid === vm.domid);
-  const config = json === undefined ? null : readRunningConfig(json.config);
+  const config = readRunningConfig(vm.running);
   if (config === null) return;
   const places = (disks: XlDisk[]): string =>
     JSON.stringify(disks.map(({ vdev, target }) => `${vdev} ${target ?? ''}`).sort());
@@ -130,6 +140,7 @@ function addImage(found: FoundVm[], image: SavedImage): void {
     domid: null,
     memoryBytes: 0,
     disks: [],
+    running: null,
   });
 }
 

@@ -6,7 +6,7 @@ import { configVifs, setConfigVifs } from './xl-config/vif.ts';
 
 /**
  * Writes into a configuration, at its source, what the file leaves to chance or to the host: the uuid, the MAC addresses,
- * bridges and grant limits of the running domain (`Toolstack.runningConfig`, null when none is there); a MAC that nobody knows
+ * bridges and grant limits of the running domain (`FoundVm.running`, null when none is there); a MAC that nobody knows
  * is made from the uuid, so that doing it twice gives the same. `changes` holds one line for each, without paths.
  */
 export function pinConfig(config: XlConfig, uuid: string, running: unknown): { config: XlConfig; changes: string[] } {

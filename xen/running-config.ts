@@ -45,7 +45,7 @@ export interface RunningConfig {
 
 const formats = ['raw', 'qcow', 'qcow2', 'vhd', 'qed', 'empty'] as const;
 
-/** Reads what `Toolstack.runningConfig` gave; null when it is of another form. */
+/** Reads a configuration that `Toolstack.runningConfigs` gave; null when it is of another form. */
 export function readRunningConfig(json: unknown): RunningConfig | null {
   const parsed = running.safeParse(json);
   if (!parsed.success) return null;

@@ -18,6 +18,7 @@ export interface Domain {
 
 export interface ToolstackInfo {
   host: string;
+  /** As `4.17.7`. */
   xenVersion: string;
   totalMemoryBytes: number;
   freeMemoryBytes: number;
@@ -33,18 +34,15 @@ export interface PendingCommand {
 }
 
 /**
- * What Sealift asks of Xen. `vm` is a domain's uuid or its exact name; two domains that fit it are 'unknown-state' (Xen lets the
- * same uuid run twice under two names). Any call may fail with 'xl-failed' (non-zero exit, or output that does not parse) or
+ * What Sealift asks of Xen. `vm` is a domain's uuid, its exact name, or the domain as a look of the same step saw it, which is
+ * then not looked for again; two domains that fit a name or uuid are 'unknown-state' (Xen lets the same uuid run twice under
+ * two names). Any call may fail with 'xl-failed' (non-zero exit, or output that does not parse) or
  * 'xl-hangs' (no end within the time limit; its processes were killed, what it did is open): look, then try again.
  */
 export interface Toolstack {
-  /** Xen's version, as `4.17.7`. */
-  version(): Promise<string>;
   info(): Promise<ToolstackInfo>;
   list(): Promise<Domain[]>;
-  /** The configuration in force, as libxl's JSON (`xl list -l`), or null when there is no such domain. It carries no state. */
-  runningConfig(vm: string): Promise<unknown>;
-  /** The same for all guests by one command. */
+  /** The configurations in force, as libxl's JSON (`xl list -l`). They carry no state. */
   runningConfigs(): Promise<{ domid: number; config: unknown }[]>;
   /**
    * Starts the domain of a configuration. Looks first: the same uuid and name running is done already (a domain that was left
@@ -52,12 +50,12 @@ export interface Toolstack {
    */
   create(configPath: string, options?: { paused?: boolean }): Promise<void>;
   /** The four below do nothing when the domain is already so, or (shutdown, destroy) gone; pause and unpause of an absent one are 'unknown-vm'. */
-  unpause(vm: string): Promise<void>;
-  pause(vm: string): Promise<void>;
+  unpause(vm: string | Domain): Promise<void>;
+  pause(vm: string | Domain): Promise<void>;
   /** Orders the guest to shut down and returns at once; see `awaitGone`. */
-  shutdown(vm: string): Promise<void>;
+  shutdown(vm: string | Domain): Promise<void>;
   /** Pulls the plug; the domain may be listed as dying for some seconds. */
-  destroy(vm: string): Promise<void>;
+  destroy(vm: string | Domain): Promise<void>;
   /** Commands under way, orphans of a killed worker included; a fence waits until there is none that could start a domain. */
   pending(): Promise<PendingCommand[]>;
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SealiftError } from '../domain/error.ts';
-import { domainGone, domainsOf } from './gone.ts';
+import { domainGone, domainsOf, onlyDomain } from './gone.ts';
 import type { Domain, Toolstack } from './toolstack.ts';
 import { parseXlConfig } from './xl-config/parse.ts';
 import { configString } from './xl-config/values.ts';
@@ -46,25 +46,12 @@ class Xl implements Toolstack {
     this.#limitMs = limitMs;
   }
 
-  async version(): Promise<string> {
-    return (await this.info()).xenVersion;
-  }
-
   async info(): ReturnType<Toolstack['info']> {
     return parseInfo((await this.#must('info')).stdout);
   }
 
   async list(): Promise<Domain[]> {
     return parseList((await this.#must('list', '-v')).stdout);
-  }
-
-  async runningConfig(vm: string): Promise<unknown> {
-    const domain = await this.#find(vm);
-    if (domain === null) return null;
-    const outcome = await this.#run('list', '-l', String(domain.domid));
-    if (isAbsent(outcome)) return null;
-    if (outcome.exitCode !== 0) throw xlFailed('list', outcome);
-    return parseConfigs(outcome.stdout)[0]?.config ?? null;
   }
 
   async runningConfigs(): ReturnType<Toolstack['runningConfigs']> {
@@ -95,20 +82,20 @@ class Xl implements Toolstack {
     if (outcome.exitCode !== 0) throw xlFailed('create', outcome);
   }
 
-  async pause(vm: string): Promise<void> {
+  async pause(vm: string | Domain): Promise<void> {
     await this.#order('pause', vm, [], (domain) => domain?.state === 'paused');
   }
 
-  async unpause(vm: string): Promise<void> {
+  async unpause(vm: string | Domain): Promise<void> {
     await this.#order('unpause', vm, [], (domain) => domain?.state === 'running');
   }
 
-  async shutdown(vm: string): Promise<void> {
+  async shutdown(vm: string | Domain): Promise<void> {
     // -F: a guest without PV drivers gets its power button pressed instead of nothing at all.
     await this.#order('shutdown', vm, ['-F'], (domain) => domain === null || isDown(domain));
   }
 
-  async destroy(vm: string): Promise<void> {
+  async destroy(vm: string | Domain): Promise<void> {
     await this.#order('destroy', vm, [], (domain) => domain === null || domain.state === 'dying');
   }
 
@@ -117,34 +104,36 @@ class Xl implements Toolstack {
   }
 
   /** Looks, acts, and looks again before it calls a non-zero exit a failure: xl fails at times after it has done its work. */
-  async #order(verb: string, vm: string, flags: string[], done: (domain: Domain | null) => boolean): Promise<void> {
-    const domain = await this.#find(vm);
+  async #order(
+    verb: string,
+    vm: string | Domain,
+    flags: string[],
+    done: (domain: Domain | null) => boolean,
+  ): Promise<void> {
+    const domain = typeof vm === 'string' ? await this.#find(vm) : vm;
     if (done(domain)) return;
     if (domain === null) throw new SealiftError('unknown-vm', `no domain is there to ${verb}`);
     // By number: xl takes a name made of digits for one.
     const outcome = await this.#run(verb, ...flags, String(domain.domid));
-    if (outcome.exitCode === 0 || done(await this.#find(vm))) return;
+    if (outcome.exitCode === 0 || done(await this.#find(domain.uuid))) return;
     throw xlFailed(verb, outcome);
   }
 
   async #find(vm: string): Promise<Domain | null> {
-    const found = (await this.list()).filter((domain) => domain.uuid === vm || domain.name === vm);
-    const alive = found.filter((domain) => domain.state !== 'dying');
-    if (alive.length > 1) throw new SealiftError('unknown-state', 'two domains carry the same uuid or name');
-    return alive[0] ?? found[0] ?? null;
+    return onlyDomain((await this.list()).filter((domain) => domain.uuid === vm || domain.name === vm));
   }
 
   /** The domains of a VM once none of them is about to go: one that dies, or has just shut down, is given time for it. */
   async #settled(vm: { uuid: string; name: string }): Promise<Domain[]> {
+    let domains: Domain[] = [];
+    let downSince: number | null = null;
     await this.#until('the end of a dying domain', async () => {
-      return (await domainsOf(this, vm)).every((domain) => domain.state !== 'dying');
+      domains = await domainsOf(this, vm);
+      if (domains.some((domain) => domain.state === 'dying')) return false;
+      downSince ??= performance.now();
+      return !domains.some(isDown) || performance.now() - downSince >= Math.min(this.#limitMs / 2, keptMs);
     });
-    const end = performance.now() + Math.min(this.#limitMs, keptMs);
-    for (;;) {
-      const domains = await domainsOf(this, vm);
-      if (!domains.some(isDown) || performance.now() > end) return domains;
-      await pause(pollMs);
-    }
+    return domains;
   }
 
   async #until(what: string, holds: () => Promise<boolean>): Promise<void> {
@@ -185,10 +174,6 @@ function isLeftover(domain: Domain): boolean {
     domain.state === 'shutdown' ||
     (domain.state === 'paused' && domain.cpuSeconds === 0 && domain.shutdownReason === null)
   );
-}
-
-function isAbsent(outcome: XlOutcome): boolean {
-  return outcome.exitCode !== 0 && outcome.stderr.includes('is an invalid domain identifier');
 }
 
 async function readIdentity(configPath: string): Promise<{ name: string; uuid: string }> {

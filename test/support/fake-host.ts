@@ -221,7 +221,7 @@ export class FakeHost {
         const common = { v: 1 as const, lineage: vm.lineage, from: identityOf(this.name), to: identityOf(to), token };
         const { vmName, vmUuid, method } = input;
         const offer = signed({ ...common, kind: 'offer' as const, migrationId, vmUuid, vmName, method });
-        return { offer, state: this.stateOf(migrationId) };
+        return { offer, run: this.stateOf(migrationId).run };
       },
       receiveRun: async ({ offer }) => {
         const { migrationId, vmUuid, vmName, token, lineage, from, to } = offer.body;
@@ -231,7 +231,7 @@ export class FakeHost {
         }
         const recipient = `age1${'q'.repeat(58)}`;
         const key = signed({ v: 1, kind: 'key', lineage, token, from: to, to: from, recipient });
-        return { key, state: this.stateOf(migrationId) };
+        return { key };
       },
       stopVm: async ({ migrationId }) => {
         const run = this.run(migrationId);

@@ -60,7 +60,7 @@ describe('findVms', () => {
     await write('pvh1.cfg', `name="pvh1"\ndisk=["/dev/vg0/changed,,xvda"]`);
     const list = listOf(['pv1', 5, '-b----', uuid], ['pvh1', 9, '--p---', uuid.replace(/1$/, '2')]);
     const [pv, pvh] = await find(list, 'list-l-pv-pvh');
-    expect(pv).toMatchObject({ name: 'pv1', state: 'running', domid: 5, problem: null });
+    expect(pv).toMatchObject({ name: 'pv1', state: 'running', domid: 5, problem: null, running: { c_info: { uuid } } });
     expect(pvh).toMatchObject({ state: 'paused', uuid: uuid.replace(/1$/, '2'), disks: [{ target: '/dev/vg0/lk2' }] });
     expect(pvh?.problem).toBe('the disks of its domain are not those of its configuration');
   });
@@ -116,7 +116,10 @@ describe('findVms', () => {
   });
 
   test('finds nothing on a bare machine', async () => {
-    await using xl = await recordedXl({ 'list -v': ['list-v-none'] }, { 'list-v-none': listOf() });
+    await using xl = await recordedXl(
+      { 'list -v': ['list-v-none'], 'list -l': ['list-l-none'] },
+      { 'list-v-none': listOf() },
+    );
     expect(await findVms(dom0At(join(root, 'nowhere')), xl.toolstack)).toEqual([]);
   });
 });

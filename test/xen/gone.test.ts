@@ -10,10 +10,12 @@ const looks = {
   renamed: listOf(['pv8', 5, '-b----', uuid]),
   down: listOf(['pv1', 5, '---s--', uuid]),
   dying: listOf(['pv1', 5, '--ps--', uuid]),
+  rebooting: listOf(['pv1', 5, '--psr-', uuid]),
   again: listOf(['pv1', 6, 'r-----', uuid]),
   none: listOf(),
 };
 type Look = keyof typeof looks;
+const before = parseList(looks.up);
 
 /** A toolstack that sees one thing after the other, the last one for ever. */
 function seeing(...list: Look[]): Toolstack {
@@ -34,15 +36,25 @@ describe('awaitGone', () => {
     ['gone', ['none']],
     // A reboot leaves a moment in which nothing is there.
     ['rebooted', ['up', 'none', 'again']],
+    ['rebooted', ['rebooting', 'none', 'again']],
+    // It may be over before the first look.
+    ['rebooted', ['again']],
     ['kept', ['up', 'down']],
     ['stuck', ['up']],
     ['stuck', ['dying']],
   ])('says %s after %j', async (outcome, list) => {
-    expect(await awaitGone(seeing(...list), uuid, { limitMs: 60, pollMs: 1, confirmMs: 20, keptMs: 20 })).toBe(outcome);
+    const limits = { limitMs: 60, pollMs: 1, confirmMs: 20, keptMs: 20 };
+    expect(await awaitGone(seeing(...list), { uuid, before }, limits)).toBe(outcome);
+  });
+
+  test('believes the first absence of a domain that was seen powered off, and of no other', async () => {
+    const limits = { limitMs: 60, pollMs: 1, confirmMs: 30 };
+    expect(await awaitGone(seeing('dying', 'none', 'again'), { uuid, before }, limits)).toBe('gone');
+    expect(await awaitGone(seeing('up', 'none', 'again'), { uuid, before }, limits)).toBe('rebooted');
   });
 
   test('ends by its signal', async () => {
-    const waiting = awaitGone(seeing('up'), uuid, { limitMs: 60_000, signal: AbortSignal.timeout(20) });
+    const waiting = awaitGone(seeing('up'), { uuid, before }, { limitMs: 60_000, signal: AbortSignal.timeout(20) });
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
   });
 });

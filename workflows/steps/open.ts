@@ -19,8 +19,8 @@ export async function openRun(task: Task, input: MigrationInput): Promise<void> 
       { summary: `open the run of ${vmName} on ${from}` },
       { input: { migrationId, vmUuid, vmName, method }, to, supersede },
     );
-    if (opened.state.run !== 'open') {
-      throw refusal('run-closed', `the run of ${vmName} is not open on ${from}: it is ${opened.state.run}`);
+    if (opened.run !== 'open') {
+      throw refusal('run-closed', `the run of ${vmName} is not open on ${from}: it is ${opened.run}`);
     }
     const { lineage, token } = opened.offer.body;
     Object.assign(task.state, { lineage, token });
@@ -29,7 +29,6 @@ export async function openRun(task: Task, input: MigrationInput): Promise<void> 
   });
   await step(task, 'receive', 'open', async () => {
     const summary = `make room for ${vmName} on ${to}`;
-    const { key } = await onHost(task, to, 'receiveRun', { summary }, { offer, placement, disks: source.disks, from });
-    return { key };
+    return onHost(task, to, 'receiveRun', { summary }, { offer, placement, disks: source.disks, from });
   });
 }

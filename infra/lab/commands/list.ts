@@ -58,7 +58,7 @@ function lookUp(call: XlCall, wanted: string): LivingDomain {
 
 /** The six letters of `xl list`: running, blocked, paused, shut down, crashed, dying. */
 function stateFlags({ phase, reason, facts }: LivingDomain): string {
-  if (phase === 'dying' || phase === 'nameless') return '--ps--';
+  if (phase === 'dying' || phase === 'nameless') return reason === 1 ? '--psr-' : '--ps--';
   if (phase === 'shutdown' || phase === 'suspended') return reason === 3 ? '---sc-' : '---s--';
   return phase === 'building' || facts.letter === 'T' ? '--p---' : '-b----';
 }
