@@ -54,6 +54,10 @@ export interface Outcomes {
 export interface TaskState {
   phase: Phase;
   phaseSince: number;
+  /** When the phase's last step ended; null while one is under way. */
+  phaseEnded: number | null;
+  /** What the phase's steps said of themselves. */
+  notes: string[];
   waits: string[];
   /** The wait ends by the clock: nobody has to do anything. */
   calm: boolean;
@@ -88,6 +92,8 @@ export function newState(now: number): TaskState {
   return {
     phase: 'survey',
     phaseSince: now,
+    phaseEnded: null,
+    notes: [],
     waits: [],
     calm: false,
     done: [],

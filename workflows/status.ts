@@ -45,7 +45,8 @@ export function renderDetails(about: About, state: TaskState): string {
   const ended = state.phase === 'done' || state.phase === 'aborted' || state.phase === 'failed';
   if (!ended) lines.push(`- … ${state.phase}`);
   if (about.kind === 'migrate' && !ended && state.phase !== 'undo') {
-    const left = phases.slice(phases.indexOf(state.phase as (typeof phases)[number]) + 1);
+    const behind = phases.indexOf(state.phase as (typeof phases)[number]);
+    const left = phases.slice(behind + 1).filter((one) => one !== 'gate');
     if (left.length > 0) lines.push(`- ${left.join(' · ')}`);
   }
   for (const one of state.concerns)

@@ -79,28 +79,27 @@ export async function step<Name extends keyof Outcomes>(
   return outcome;
 }
 
-/** Begins a phase, or goes on in it. */
+/** Begins a phase, or goes on in it. The one before it is done, if its last step has ended. */
 export function enter(task: Task, phase: Phase): void {
-  if (task.state.phase !== phase) {
-    task.state.phase = phase;
-    task.state.phaseSince = Date.now();
+  const { state } = task;
+  if (state.phase !== phase) {
+    if (state.phaseEnded !== null) {
+      const at = new Date(state.phaseSince).toISOString();
+      const ms = state.phaseEnded - state.phaseSince;
+      state.done.push({ phase: state.phase, at, ms, note: state.notes.join(', ') });
+    }
+    state.phase = phase;
+    state.phaseSince = Date.now();
+    state.notes = [];
   }
+  state.phaseEnded = null;
   show(task);
 }
 
-/** Notes the present phase as done; further steps of the same phase add to its time and note. */
+/** Ends a step of the present phase; others of the same phase may follow. */
 export function leave(task: Task, note = ''): void {
-  const { state } = task;
-  const at = new Date(state.phaseSince).toISOString();
-  const ms = Date.now() - state.phaseSince;
-  const last = state.done.at(-1);
-  if (last?.phase === state.phase && last.at === at) {
-    last.ms = ms;
-    last.note = [last.note, note].filter((one) => one !== '').join(', ');
-  } else {
-    state.done.push({ phase: state.phase, at, ms, note });
-  }
-  show(task);
+  task.state.phaseEnded = Date.now();
+  if (note !== '') task.state.notes.push(note);
 }
 
 /** Says what the task waits for and how that ends; an empty list ends the wait. */

@@ -10,6 +10,8 @@ const everyMs = 10_000;
  */
 export class PlainLines {
   #done = 0;
+  /** The phase whose begin was said and whose end was not. */
+  #begun = '';
   #phase = '';
   #waits = '';
   #trouble: string | null = null;
@@ -19,14 +21,16 @@ export class PlainLines {
     const { status } = look;
     const said: string[] = [];
     for (const done of status.done.slice(this.#done)) {
+      said.push(...this.#begin(done.phase));
+      this.#begun = '';
       said.push(`${phaseWord(done.phase)} done in ${formatMs(done.ms)}${done.note === '' ? '' : `: ${done.note}`}`);
     }
     this.#done = Math.max(this.#done, status.done.length);
-    if (status.phase !== this.#phase) {
-      if (!hasEnded(status.phase)) said.push(phaseWord(status.phase));
-      this.#phase = status.phase;
-      this.#bytesAtMs = nowMs;
-    }
+    const changed = status.phase !== this.#phase;
+    if (status.phase !== 'waits' && !hasEnded(status.phase)) said.push(...this.#begin(status.phase));
+    else if (status.phase === 'waits' && changed) said.push(phaseWord(status.phase));
+    if (changed) this.#bytesAtMs = nowMs;
+    this.#phase = status.phase;
     const waits = status.waits.join('\n');
     if (waits !== this.#waits) said.push(...status.waits.map((wait) => `waits: ${wait}`));
     this.#waits = waits;
@@ -34,6 +38,13 @@ export class PlainLines {
     this.#trouble = look.trouble;
     said.push(...this.#bytes(look, nowMs));
     return said.map((line) => `${formatClock(nowMs)}  ${status.vmName}  ${clean(line)}`);
+  }
+
+  /** A phase may begin and end between two looks, and goes on after a wait. */
+  #begin(phase: string): string[] {
+    if (phase === this.#begun) return [];
+    this.#begun = phase;
+    return [phaseWord(phase)];
   }
 
   #bytes({ transfer, phase }: MoveProgress, nowMs: number): string[] {

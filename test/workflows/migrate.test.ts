@@ -38,23 +38,28 @@ describe('an undisturbed move', () => {
 
     const status = await move.status();
     expect(status).toMatchObject({ phase: 'done', waits: [], error: null, root, token: 2 });
-    const order = [
-      'survey',
-      'plan',
-      'open',
-      'gate',
-      'stop',
-      'fence',
-      'move',
-      'ready',
-      'cede',
-      'start',
-      'probe',
-      'receipt',
-    ];
+    const order = ['survey', 'plan', 'open', 'stop', 'fence', 'move', 'ready', 'cede', 'start', 'probe', 'receipt'];
     expect(status.done.map((one) => one.phase)).toEqual(order);
     const [listed] = await temporal.sealift.list({ vm: vm.vmName });
     expect(listed).toMatchObject({ vmName: vm.vmName, from: from.name, to: to.name, method, phase: 'done', token: 2 });
+  });
+
+  test('calls a phase done when the last of its steps is', async () => {
+    const { to, migrate } = await temporal.pair();
+    const receiving = to.hold('receiveRun');
+    const starting = to.hold('startVm');
+    const move = await migrate();
+    const seen = async (): Promise<string[]> => {
+      const { phase, done } = await move.status();
+      return [...done.map((one) => one.phase).slice(-1), phase];
+    };
+    await receiving.begun;
+    expect(await seen()).toEqual(['plan', 'open']);
+    receiving.release();
+    await starting.begun;
+    expect(await seen()).toEqual(['cede', 'start']);
+    starting.release();
+    await move.result();
   });
 
   test('leaves a VM stopped that was not running, and does not probe it', async () => {
@@ -172,6 +177,8 @@ describe('the gate', () => {
     await expect(move.approve({ by: '' })).rejects.toMatchObject({ type: 'bad-usage' });
     await move.approve({ by: 'ops@example.org' });
     expect((await move.result()).body.approvedBy).toBe('ops@example.org');
+    const gate = (await move.status()).done.find(({ phase }) => phase === 'gate');
+    expect(gate?.note).toBe('approved by ops@example.org');
   });
 
   test('takes no approval when none was asked for', async () => {

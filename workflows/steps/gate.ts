@@ -4,10 +4,11 @@ import { refusal } from '../failures.ts';
 import { step, waitFor } from '../task.ts';
 import type { Task } from '../task.ts';
 
-/** Holds the move before the VM is stopped: for an approval, or for its window. */
+/** Holds the move before the VM is stopped, when that was asked for: for an approval, or for its window. */
 export async function passGate(task: Task, input: MigrationInput): Promise<void> {
+  const { cutover, vmName } = input;
+  if (cutover === 'now') return;
   await step(task, 'gate', 'gate', async (note) => {
-    const { cutover, vmName } = input;
     if (cutover === 'approve') {
       const { orders } = task.state;
       if (orders.approvedBy === null) {
@@ -19,7 +20,7 @@ export async function passGate(task: Task, input: MigrationInput): Promise<void>
         waitFor(task, []);
       }
       note(`approved by ${orders.approvedBy ?? 'nobody'}`);
-    } else if (cutover !== 'now') {
+    } else {
       const leftMs = Date.parse(cutover.notBefore) - Date.now();
       checkWindow(input);
       if (leftMs > 0) {

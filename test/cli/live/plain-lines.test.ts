@@ -16,6 +16,29 @@ describe('a move as lines', () => {
     ]);
   });
 
+  test('two for a phase that nobody saw, and no second begin after a wait', () => {
+    const lines = new PlainLines();
+    const plan = { phase: 'plan', at: '2026-11-22T14:02:00Z', ms: 0, note: 'no concerns' };
+    const stop = { phase: 'stop', at: '2026-11-22T14:02:01Z', ms: 900, note: '' };
+    const looks = [
+      { phase: 'survey' as const },
+      { phase: 'stop' as const, done: [survey, plan] },
+      { phase: 'waits' as const, waits: ['lon-1 is away'], done: [survey, plan] },
+      { phase: 'stop' as const, done: [survey, plan] },
+      { phase: 'done' as const, done: [survey, plan, stop] },
+    ];
+    expect(looks.flatMap((look) => lines.next(lookExample(look), start)).map((line) => line.slice(17))).toEqual([
+      'survey',
+      'survey done in 0.3 s: 2 disks',
+      'plan',
+      'plan done in 0.0 s: no concerns',
+      'shut down',
+      'waits',
+      'waits: lon-1 is away',
+      'shut down done in 0.9 s',
+    ]);
+  });
+
   test('one every ten seconds while bytes move', () => {
     const lines = new PlainLines();
     const look = lookExample({ phase: 'move' }, { transfer: transferExample() });
