@@ -8,9 +8,7 @@ import type { DeedRun } from '../deed/record.ts';
 import { decodeManifest, manifestRoot } from '../seal/manifest.ts';
 import type { WholeManifest } from '../seal/manifest.ts';
 import { openDisk } from '../storage/disk.ts';
-import { parseXlConfig } from '../xen/xl-config/parse.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
-import { translateConfig } from '../xen/translate.ts';
 import { dropRunSecret, runName } from './authorize.ts';
 import { beating } from './edge.ts';
 import { proveQuiet } from './fencing.ts';
@@ -18,6 +16,7 @@ import type { Host } from './host.ts';
 import { disksOf } from './landing-disks.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
+import { translateForeign } from './translation.ts';
 import { inTurn } from './vm-turn.ts';
 
 /**
@@ -53,7 +52,7 @@ export async function makeReady(
     host.landed.reopen(name);
     return { missingChunks: missing };
   }
-  const translated = translate(host, whole.manifest, notes);
+  const translated = await translate(host, whole.manifest, notes);
   const digests = [];
   for (const [index, { path }] of notes.disks.entries()) {
     digests.push({ digest: whole.manifest.disks[index]?.digest ?? '', direct: await readsDirectly(path) });
@@ -125,23 +124,19 @@ function refuseOther(manifest: Manifest, run: DeedRun, vmUuid: string, notes: Ru
   }
 }
 
-function translate(host: Host, manifest: Manifest, notes: RunNotes): { config: string; changes: string[] } {
-  const { xen } = host.file;
-  const { config, changes, concerns } = translateConfig(parseXlConfig(manifest.config, manifest.vmName), {
-    disks: notes.disks,
-    bridges: xen.bridges,
-    defaultBridge: xen.default_bridge ?? null,
-    uuid: manifest.vmUuid,
-    name: manifest.vmName,
-    paths: xen.paths,
-  });
+async function translate(
+  host: Host,
+  manifest: Manifest,
+  notes: RunNotes,
+): Promise<{ config: string; changes: string[] }> {
+  const { config, changes, concerns } = await translateForeign(host.file, { ...manifest, disks: notes.disks });
   const refused = concerns.filter((concern) => concern.severity === 'refuses');
   if (refused.length > 0) {
     throw new SealiftError(
       'preflight-refused',
       `${host.file.name} cannot run ${manifest.vmName}: ${refused.map(({ text }) => text).join('; ')}`,
       {
-        hint: refused[0]?.remedy ?? 'map what it names in the host file of the destination ([xen] paths, bridges)',
+        hint: refused[0]?.remedy ?? 'map what it names in the file of the destination ([xen])',
       },
     );
   }

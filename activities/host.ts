@@ -20,6 +20,7 @@ import { xlToolstack } from '../xen/xl.ts';
 import { authorizeSession } from './authorize.ts';
 import { asideRoot, runKeyFolder } from './folders.ts';
 import { TransferJobs } from './jobs.ts';
+import { exchange } from './question.ts';
 import { receiptTables } from './receipt-book.ts';
 import { idle } from './vm-turn.ts';
 
@@ -59,6 +60,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
       journal: landed,
       database: state.database,
       authorize: (session) => authorizeSession({ deeds, file }, session),
+      exchange: () => exchange({ identity, file }),
       log,
     });
     return {

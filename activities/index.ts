@@ -52,7 +52,7 @@ export function hostActivities(host: Host): HostActivities {
     surveyDestination: edge(z.strictObject({ source: sourceSurvey, method, pool: poolName.optional() }), (ask) =>
       surveyDestination(host, ask),
     ),
-    surveyLink: edge(z.strictObject({ destination: hostCardShape }), (ask) => surveyLink(ask)),
+    surveyLink: edge(z.strictObject({ vmUuid, destination: hostCardShape }), (ask) => surveyLink(host, ask)),
 
     openRun: edge(
       z.strictObject({

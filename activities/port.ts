@@ -80,7 +80,8 @@ export interface HostActivities {
     method: Method;
     pool?: string | undefined;
   }): Promise<DestinationSurvey>;
-  surveyLink(ask: { destination: HostCard }): Promise<LinkSurvey>;
+  /** The round trip, and what the destination says to the VM's configuration, which it is shown past Temporal. */
+  surveyLink(ask: { vmUuid: string; destination: HostCard }): Promise<LinkSurvey>;
 
   // The run. The source's side of opening, and the destination's side of receiving.
   openRun(ask: {

@@ -8,6 +8,7 @@ import type { DestinationSurvey } from '../domain/survey.ts';
 import { newRunKey } from '../seal/run-key.ts';
 import { writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
+import type { FoundVm } from '../xen/dom0.ts';
 import { domainsOf } from '../xen/gone.ts';
 import { pinConfig } from '../xen/pin.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
@@ -94,15 +95,13 @@ export async function closeLanding(host: Host, migrationId: string): Promise<voi
 
 async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
   const { found, all } = await findVm(host, vmUuid);
-  if (found.config === null) {
-    throw new SealiftError('config-syntax', `${found.name} has no readable configuration on ${host.file.name}`);
-  }
+  const config = crossingConfig(host, found, vmUuid);
   const { disks, concerns } = await examineDisks(found, all);
   const refused = concerns.find((concern) => concern.severity === 'refuses');
   if (refused !== undefined) throw new SealiftError('preflight-refused', `${found.name}: ${refused.text}`);
   return {
     ...emptyNotes,
-    config: writeXlConfig(pinConfig(found.config, vmUuid, found.running).config),
+    config,
     autostart: found.autostartPath !== null,
     configPath: found.configPath,
     disks: disks.map(({ vdev, sizeBytes, sectorBytes, path }) => ({
@@ -113,6 +112,14 @@ async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
       fresh: false,
     })),
   };
+}
+
+/** The text of a VM's configuration as it crosses: with what the file leaves to chance pinned. Throws `config-syntax`. */
+export function crossingConfig(host: Host, found: FoundVm, vmUuid: string): string {
+  if (found.config === null) {
+    throw new SealiftError('config-syntax', `${found.name} has no readable configuration on ${host.file.name}`);
+  }
+  return writeXlConfig(pinConfig(found.config, vmUuid, found.running).config);
 }
 
 /** The key that this host signed for the run already. */

@@ -1,5 +1,6 @@
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import type { Method } from '../domain/names.ts';
+import type { QuestionContent } from '../domain/question.ts';
 import { protocolVersion } from '../domain/statement.ts';
 import type { Concern, DestinationSurvey, HostCard, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
 import { fenceKind } from '../deed/fence.ts';
@@ -12,6 +13,8 @@ import type { Domain } from '../xen/toolstack.ts';
 import { hostCard } from './card.ts';
 import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
+import { askDestination } from './question.ts';
+import { crossingConfig } from './run.ts';
 import { concernsOf, examineDisks, findVm, note, refusal } from './vms.ts';
 
 /** Looks at the VM where it is: nothing is changed. Throws `unknown-vm`. */
@@ -98,13 +101,35 @@ export async function surveyDestination(
   return { host: card, placement: source.disks.map(({ vdev }) => ({ vdev, pool: pool.name })), concerns };
 }
 
-/** Measures the round trip to the destination's landing. A landing that does not answer is a concern, not an error. */
-export async function surveyLink(ask: { destination: HostCard }): Promise<LinkSurvey> {
+/**
+ * Measures the round trip to the destination's landing, and asks it past Temporal what it has against the VM's configuration.
+ * A landing that does not answer is a concern, not an error.
+ */
+export async function surveyLink(host: Host, ask: { vmUuid: string; destination: HostCard }): Promise<LinkSurvey> {
+  const { landing, name } = ask.destination;
+  const peer = host.file.peer.find((one) => one.name === name);
+  const content = peer === undefined ? null : await questionOf(host, ask.vmUuid);
   try {
-    return { rttMs: await measureRoundTrip(ask.destination.landing), concerns: [] };
+    const rttMs = await measureRoundTrip(landing);
+    if (peer === undefined || content === null) return { rttMs, concerns: [] };
+    const { changes, concerns } = await askDestination(host, { landing, identity: peer.identity }, content);
+    return { rttMs, concerns: [...concerns, ...changes.map((line) => note('config-change', line))] };
   } catch (error) {
     if (!isSealiftError(error)) throw error;
     return { rttMs: 0, concerns: [refusal(error.type, error.message, error.hint ?? null)] };
+  }
+}
+
+/** What a trusted destination is shown of the VM; null where the survey of the source refuses the move anyway. */
+async function questionOf(host: Host, vmUuid: string): Promise<QuestionContent | null> {
+  if (host.deeds.byVm(vmUuid)?.state !== 'holder') return null;
+  const { found } = await findVm(host, vmUuid);
+  try {
+    const disks = found.disks.filter((disk) => !disk.cdrom && disk.target !== null).map((disk) => disk.vdev);
+    return { vmUuid, vmName: found.name, config: crossingConfig(host, found, vmUuid), disks };
+  } catch (error) {
+    if (isSealiftError(error) && error.type === 'config-syntax') return null;
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import { link, mkdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import { identity as identityName } from '../domain/names.ts';
+import type { Question, QuestionKey } from '../domain/question.ts';
 import type { ReceiptBody } from '../domain/receipt.ts';
 import type { StatementBody } from '../domain/statement.ts';
 import { canonicalJson } from '../seal/canonical.ts';
@@ -14,8 +15,11 @@ export interface Identity {
   /** `ed25519:` and the public key in base64url; its own fingerprint. */
   readonly name: string;
   /** The Ed25519 signature over the canonical JSON of `body`, in base64url. */
-  sign(body: StatementBody | ReceiptBody): string;
+  sign(body: SignedBody): string;
 }
+
+/** Everything that hosts sign; `kind` tells statements and questions apart, and a receipt has none. */
+type SignedBody = StatementBody | ReceiptBody | QuestionKey | Question;
 
 const fileName = 'identity.key';
 
@@ -63,7 +67,7 @@ export async function loadIdentity(folder: string): Promise<Identity> {
 }
 
 /** Whether `signature` (base64url) is that of the host named `identity` over `body`. False for anything malformed. */
-export function verifySignature(identity: string, body: StatementBody | ReceiptBody, signature: string): boolean {
+export function verifySignature(identity: string, body: SignedBody, signature: string): boolean {
   if (!identityName.safeParse(identity).success) return false;
   const bytes = Buffer.from(signature, 'base64url');
   // Buffer.from takes other spellings of the same bytes (padding, '+' for '-', stray bits): one statement, one signature

@@ -34,6 +34,13 @@ export const hostFile = z.strictObject({
       bridges: z.record(z.string(), z.string()).default({}),
       /** Foreign dom0 path (kernel, ramdisk, firmware) to the one of this host. */
       paths: z.record(z.string(), z.string()).default({}),
+      /** What the guests of other hosts may have run in this dom0, by the exact text of the setting. */
+      allow: z
+        .strictObject({
+          bootloaders: z.array(z.string()).default([]),
+          vif_scripts: z.array(z.string()).default([]),
+        })
+        .prefault({}),
     })
     .prefault({}),
   landing: z.strictObject({

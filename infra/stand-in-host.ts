@@ -62,6 +62,7 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
       limit_seconds: 30,
       bridges: {},
       paths: {},
+      allow: { bootloaders: [], vif_scripts: [] },
       default_bridge: 'xenbr0',
     },
     landing: { address: '127.0.0.1', port: await landingPort(host.filePath) },

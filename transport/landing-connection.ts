@@ -90,6 +90,13 @@ export class LandingConnection {
     this.#wantFrame();
   }
 
+  /** Gives a peer what it asked for beside all runs, and takes its next first frame. */
+  answer(frame: Buffer): void {
+    if (this.#ended) return;
+    this.#socket.write(frame);
+    this.#wantOpening();
+  }
+
   /** Tells the sender why, and ends the connection. */
   refuse(error: PlainError): void {
     if (this.#ended) return;
@@ -173,6 +180,11 @@ export class LandingConnection {
     if (kind === opening.openingKind.ping) {
       this.#socket.write(opening.encodeOpening(opening.openingKind.pong, body));
       this.#wantOpening();
+      return;
+    }
+    if (kind === opening.openingKind.ask || kind === opening.openingKind.question) {
+      const what = kind === opening.openingKind.ask ? 'ask' : 'question';
+      this.#host.tell({ kind: 'asked', connection: this.id, what, body });
       return;
     }
     if (kind !== opening.openingKind.hello) throw new SealiftError('bad-frame', 'a connection starts with an answer');

@@ -34,6 +34,8 @@ export interface Grant {
 export type ToLandingThread =
   | { kind: 'granted'; connection: string; grant: Grant }
   | { kind: 'refused'; connection: string; error: PlainError }
+  /** The answer to what was asked on a connection that belongs to no run, as a whole frame. */
+  | { kind: 'answered'; connection: string; frame: Uint8Array }
   | { kind: 'held'; connection: string; held: HeldPlace[] }
   | { kind: 'planned'; connection: string }
   | { kind: 'acknowledged'; connection: string; places: Place[] }
@@ -50,6 +52,7 @@ export type FromLandingThread =
   | { kind: 'listening'; port: number }
   | { kind: 'not-listening'; code: string }
   | { kind: 'hello'; connection: string; statement: Uint8Array; stream: number }
+  | { kind: 'asked'; connection: string; what: 'ask' | 'question'; body: Uint8Array }
   | { kind: 'plan'; connection: string; held: boolean }
   | { kind: 'written'; connection: string; run: string; disk: number; index: number; digest: Uint8Array; zero: boolean }
   | { kind: 'not-written'; run: string; error: PlainError }

@@ -74,6 +74,9 @@ class LandingThread implements ConnectionHost {
       case 'refused':
         this.#connections.get(message.connection)?.refuse(message.error);
         return;
+      case 'answered':
+        this.#connections.get(message.connection)?.answer(Buffer.from(message.frame));
+        return;
       case 'held':
         this.#connections
           .get(message.connection)

@@ -10,6 +10,7 @@ import type { FromLandingThread } from './landing-messages.ts';
 import { RunAtLanding } from './landing-run.ts';
 import { LandingStore } from './landing-store.ts';
 import { LandingThreads } from './landing-threads.ts';
+import { encodeOpening, openingKind } from './opening.ts';
 import { defaultThreads, fromPlain, toPlain } from './threads.ts';
 
 export { landingTables } from './landing-store.ts';
@@ -56,11 +57,22 @@ export interface LandingOptions {
    * unwraps the key. What it throws is told to the sender: its type and its message.
    */
   authorize(session: Signed<Session>): Promise<LandingRun>;
+  /**
+   * Begins an exchange with a peer that asks something beside all runs; one for a connection. Without it nobody may ask.
+   * What its methods throw is told to the peer.
+   */
+  exchange?(): Exchange;
   /** Default: two, or one on a machine with one processor. */
   threads?: number;
   log: LandingLog;
   /** A failed sync or a dead thread: the process must end, for nobody knows what is on the disks. Default: exit code 70. */
   onFatal?: (error: Error) => void;
+}
+
+/** One connection's question: first the peer asks for a key, then it asks. Bodies of frames go in and out. */
+export interface Exchange {
+  key(nonce: Buffer): Promise<Buffer>;
+  answer(question: Buffer): Promise<Buffer>;
 }
 
 export interface MissingChunk {
@@ -115,6 +127,7 @@ class LandingService implements Landing {
   #threads: LandingThreads | null = null;
   /** First frames are looked at one after the other: a crowd of them must not keep the host from its work. */
   #hellos: Promise<void> = Promise.resolve();
+  readonly #exchanges = new Map<string, Exchange>();
   #dead = false;
 
   constructor(options: LandingOptions) {
@@ -191,6 +204,9 @@ class LandingService implements Landing {
       case 'hello':
         this.#hellos = this.#hellos.then(() => this.#hello(message));
         return;
+      case 'asked':
+        this.#asked(message);
+        return;
       case 'plan':
         this.#owners.get(message.connection)?.plan(message.connection, message.held);
         return;
@@ -206,6 +222,7 @@ class LandingService implements Landing {
       case 'gone':
         this.#owners.get(message.connection)?.gone(message.connection);
         this.#owners.delete(message.connection);
+        this.#exchanges.delete(message.connection);
         return;
       case 'trouble':
         this.#options.log.warn({ peer: message.peer, error: message.error }, message.message);
@@ -225,6 +242,27 @@ class LandingService implements Landing {
       this.#started().tell(connection, { kind: 'granted', connection, grant });
     } catch (error) {
       this.#options.log.warn({ error: toPlain(error) }, 'a sender was refused');
+      this.#refuse(connection, error);
+    }
+  }
+
+  #asked(message: FromLandingThread & { kind: 'asked' }): void {
+    const { connection } = message;
+    const exchange = this.#exchanges.get(connection) ?? this.#options.exchange?.();
+    if (exchange === undefined) throw new SealiftError('bad-frame', 'this landing answers no questions');
+    this.#exchanges.set(connection, exchange);
+    this.#hellos = this.#hellos.then(() => this.#answer(message, exchange));
+  }
+
+  async #answer({ connection, what, body }: FromLandingThread & { kind: 'asked' }, exchange: Exchange): Promise<void> {
+    try {
+      const frame =
+        what === 'ask'
+          ? encodeOpening(openingKind.askKey, await exchange.key(Buffer.from(body)))
+          : encodeOpening(openingKind.answer, await exchange.answer(Buffer.from(body)));
+      this.#started().tell(connection, { kind: 'answered', connection, frame });
+    } catch (error) {
+      this.#options.log.warn({ error: toPlain(error) }, 'a question was refused');
       this.#refuse(connection, error);
     }
   }

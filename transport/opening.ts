@@ -12,9 +12,21 @@ export const randomBytesLength = 32;
 const macBytes = 32;
 /** The signed session statement has some 900 bytes. */
 const maximumStatementBytes = 8 * 1024;
+/** A question in full; a configuration has a few kilobytes. */
+export const maximumQuestionBytes = 256 * 1024;
 const magic = 0x534c4f31; // 'SLO1'
 
-export const openingKind = { hello: 1, welcome: 2, refused: 3, ping: 4, pong: 5 } as const;
+export const openingKind = {
+  hello: 1,
+  welcome: 2,
+  refused: 3,
+  ping: 4,
+  pong: 5,
+  ask: 6,
+  askKey: 7,
+  question: 8,
+  answer: 9,
+} as const;
 export type OpeningKind = (typeof openingKind)[keyof typeof openingKind];
 
 const helloFixedBytes = randomBytesLength + 2 + macBytes;
@@ -24,6 +36,10 @@ const limits: Record<OpeningKind, { least: number; most: number }> = {
   [openingKind.refused]: { least: 2, most: 1024 },
   [openingKind.ping]: { least: 8, most: 8 },
   [openingKind.pong]: { least: 8, most: 8 },
+  [openingKind.ask]: { least: randomBytesLength, most: randomBytesLength },
+  [openingKind.askKey]: { least: 2, most: 1024 },
+  [openingKind.question]: { least: 2, most: maximumQuestionBytes },
+  [openingKind.answer]: { least: 28, most: maximumQuestionBytes },
 };
 
 export interface OpeningHead {

@@ -110,7 +110,7 @@ function vifConcerns(config: XlConfig): Concern[] {
     if (vif.mac === null)
       concerns.push(note('mac-random', `${name} has no mac, so each start drew another; it is pinned now`));
     if (vif.script !== null)
-      concerns.push(warns('vif-script', `${name} has a script of its host, which stays behind`, null));
+      concerns.push(warns('vif-script', `${name} has a script of its host, which the destination has to allow`, null));
     if (vif.backend !== null)
       concerns.push(warns('vif-driver-domain', `${name} is served by another domain of its host`, null));
     return concerns;

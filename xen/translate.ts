@@ -6,6 +6,25 @@ import type { XlConfig, XlDisk, XlValue, XlVif } from './xl-config/types.ts';
 import { configKeys, configString, configValue, removeConfig, setConfig } from './xl-config/values.ts';
 import { configVifs, setConfigVifs } from './xl-config/vif.ts';
 
+/**
+ * The files of dom0 that a configuration needs, disks aside, each with what names it: a host where one is missing would fail
+ * to start the VM. Programs found on a path of their own (`pygrub`) are not among them.
+ */
+export function dom0Files(config: XlConfig): { what: string; path: string }[] {
+  const files: { what: string; path: string }[] = [];
+  const add = (what: string, value: XlValue | null): void => {
+    if (Array.isArray(value)) for (const item of value) add(what, item);
+    else if (value?.startsWith('/') === true) files.push({ what, path: value });
+  };
+  for (const key of configKeys(config)) {
+    const value = configValue(config, key) ?? '';
+    if (dom0Settings(key, value) !== null) add(key, value);
+  }
+  for (const disk of configDisks(config)) if (disk.cdrom) add(`cdrom ${disk.vdev}`, disk.target);
+  for (const [index, vif] of configVifs(config).entries()) add(`the script of vif ${String(index)}`, vif.script);
+  return files;
+}
+
 /** The destination's own maps and policy: what it puts in place of the names that another host used. */
 export interface TranslateOptions {
   /** Where each disk landed. */
@@ -118,6 +137,9 @@ function vifs(state: Translated, options: TranslateOptions): void {
     );
 }
 
+/** What xl runs for a vif that names no script: naming it says nothing. */
+const defaultVifScripts = new Set(['vif-bridge', '/etc/xen/scripts/vif-bridge']);
+
 const portableVif = new Set(['rate', 'mtu', 'devid', 'trusted', 'untrusted']);
 
 function oneVif(state: Translated, vif: XlVif, index: number, options: TranslateOptions): XlVif {
@@ -126,7 +148,8 @@ function oneVif(state: Translated, vif: XlVif, index: number, options: Translate
   const mapped = mapBridge(vif.bridge, options.bridges);
   const bridge = mapped ?? options.defaultBridge;
   if (bridge === null) {
-    state.concerns.push(refusal('bridge-unmapped', `${name} is on a bridge that this host does not map`));
+    const text = `${name} is on a bridge that this host does not map`;
+    state.concerns.push(refusal('bridge-unmapped', text, 'map it in the file of the destination ([xen.bridges])'));
   } else if (bridge !== vif.bridge) {
     change(`bridge ${vif.bridge ?? '(default)'} → ${bridge}`);
   }
@@ -136,13 +159,22 @@ function oneVif(state: Translated, vif: XlVif, index: number, options: Translate
       name: 'bridge-defaulted',
       severity: 'warns',
       text,
-      remedy: 'map the bridge in the file of this host',
+      remedy: 'map the bridge in the file of the destination ([xen.bridges])',
     });
   }
   const mac = vif.mac ?? macFor(options.uuid, index);
   if (vif.mac === null) change(`mac was random, pinned to ${mac}`);
   const keepsScript = vif.script !== null && options.allow?.vifScripts?.includes(vif.script) === true;
-  if (vif.script !== null && !keepsScript) change('script dropped');
+  if (vif.script !== null && !keepsScript) {
+    if (defaultVifScripts.has(vif.script)) {
+      change('script dropped: it is the default one');
+    } else {
+      const text = `${name} has a script that this host does not allow`;
+      state.concerns.push(
+        refusal('vif-script', text, 'allow it in the file of the destination ([xen.allow] vif_scripts)'),
+      );
+    }
+  }
   if (vif.backend !== null) change('backend dropped');
   for (const other of vif.others.filter((one) => !portableVif.has(keyOf(one)))) change(`${keyOf(other)} dropped`);
   const others = vif.others.filter((one) => portableVif.has(keyOf(one)));
@@ -174,7 +206,10 @@ function dom0Setting(state: Translated, key: string, { paths = {}, allow = {} }:
   }
   drop(state, key);
   if (setting.without !== 'refused') return;
-  const remedy = key === 'bootloader' ? 'allow it in the file of this host' : 'map it in the file of this host';
+  const remedy =
+    key === 'bootloader'
+      ? 'allow it in the file of the destination ([xen.allow] bootloaders)'
+      : 'map it in the file of the destination ([xen.paths])';
   state.concerns.push(
     refusal(`unmapped-${key.replaceAll('_', '-')}`, `${key} names ${setting.what} that this host does not map`, remedy),
   );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { translateConfig } from '../../xen/translate.ts';
+import { dom0Files, translateConfig } from '../../xen/translate.ts';
 import type { TranslateOptions, Translated } from '../../xen/translate.ts';
 import { configDisks } from '../../xen/xl-config/disk.ts';
 import { parseXlConfig } from '../../xen/xl-config/parse.ts';
@@ -26,7 +26,7 @@ function names({ concerns }: Translated): string[] {
 describe('translateConfig', () => {
   test('puts disks, bridges, uuid and macs in place and reports each', () => {
     const done = translate(
-      'name="web-1"\nmemory=64\nodd_key="kept"\ndisk=["format=raw,vdev=xvda,discard,backendtype=phy,active-disk=/x,target=/dev/vg0/web"]\nvif=["bridge=xenbr0,rate=1Mb/s","mac=00:16:3e:00:00:21,script=/etc/xen/scripts/evil,gatewaydev=eth9"]',
+      'name="web-1"\nmemory=64\nodd_key="kept"\ndisk=["format=raw,vdev=xvda,discard,backendtype=phy,active-disk=/x,target=/dev/vg0/web"]\nvif=["bridge=xenbr0,rate=1Mb/s","mac=00:16:3e:00:00:21,script=vif-bridge,gatewaydev=eth9"]',
     );
     expect(configDisks(done.config)).toEqual([
       expect.objectContaining({
@@ -47,7 +47,7 @@ describe('translateConfig', () => {
       'vif 0: bridge xenbr0 → br-dmz',
       `vif 0: mac was random, pinned to ${first?.mac ?? ''}`,
       'vif 1: bridge (default) → br-lan',
-      'vif 1: script dropped',
+      'vif 1: script dropped: it is the default one',
       'vif 1: gatewaydev dropped',
     ]);
     expect(done.concerns).toEqual([]);
@@ -80,6 +80,27 @@ describe('translateConfig', () => {
     // A name that every object has is not in a map.
     expect(names(translate('kernel="constructor"\ndisk=["/a,,xvda"]', { paths: {} }))).toEqual([
       'refuses unmapped-kernel',
+    ]);
+  });
+
+  test('takes the script of a vif only when this host allows it', () => {
+    const text = 'vif=["script=/etc/xen/scripts/evil,bridge=xenbr0"]\ndisk=["/a,,xvda"]';
+    const refused = translate(text);
+    expect(names(refused)).toEqual(['refuses vif-script']);
+    expect(configVifs(refused.config)[0]?.script).toBeNull();
+    const allowed = translate(text, { allow: { vifScripts: ['/etc/xen/scripts/evil'] } });
+    expect(names(allowed)).toEqual([]);
+    expect(configVifs(allowed.config)[0]?.script).toBe('/etc/xen/scripts/evil');
+  });
+
+  test('names the files of dom0 that are needed', () => {
+    const text =
+      'kernel="/boot/a"\nramdisk="/boot/b"\nfirmware="uefi"\nbootloader="pygrub"\ndisk=["/a,,xvda","/iso,,hdc,cdrom"]\nvif=["script=/etc/s"]';
+    expect(dom0Files(parseXlConfig(text))).toEqual([
+      { what: 'kernel', path: '/boot/a' },
+      { what: 'ramdisk', path: '/boot/b' },
+      { what: 'cdrom hdc', path: '/iso' },
+      { what: 'the script of vif 0', path: '/etc/s' },
     ]);
   });
 

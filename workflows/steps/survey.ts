@@ -37,7 +37,7 @@ export async function survey(task: Task, input: MigrationInput): Promise<Outcome
       from,
       'surveyLink',
       { summary: `measure the line ${from} → ${to}`, attempts },
-      { destination: destination.host },
+      { vmUuid, destination: destination.host },
     );
     const bytes = source.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
     const disks = `${String(source.disks.length)} disk${source.disks.length === 1 ? '' : 's'}`;

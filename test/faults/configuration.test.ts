@@ -1,0 +1,84 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
+import type { HostFile } from '../../domain/host-file.ts';
+import { makeWorld, migrate, xl } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld();
+}, 120_000);
+afterAll(async () => {
+  await world.close();
+}, 60_000);
+
+/** Starts the destination's worker anew with other maps and another policy. */
+async function destinationWith(xen: Partial<HostFile['xen']>): Promise<void> {
+  const { filePath } = world.frankfurt.host;
+  const file = parseHostFile(await readFile(filePath, 'utf8'), 'host.toml');
+  await world.killWorker(world.frankfurt);
+  await writeFile(filePath, printHostFile({ ...file, xen: { ...file.xen, ...xen } }));
+  await world.startWorker(world.frankfurt);
+}
+
+/** The domain's number: a VM that was stopped and brought back would have another. */
+async function domid(vm: string): Promise<string> {
+  return (await xl(world.london, 'domid', vm)).stdout;
+}
+
+/** The plan and the move both refuse with the line, and the VM runs on as the domain that it was. */
+async function refusedAlike(vm: string, name: string, line: string): Promise<void> {
+  const before = await domid(vm);
+  expect(before).toMatch(/^\d+$/);
+  const plan = await world.sealift.plan({ vm, from: 'lon-1', to: 'fra-1' });
+  const refusals = plan.concerns.filter(({ severity }) => severity === 'refuses');
+  expect(refusals).toEqual([expect.objectContaining({ name, text: line })]);
+  const move = await migrate(world, { vm });
+  await expect(move.result()).rejects.toMatchObject({
+    type: 'preflight-refused',
+    message: expect.stringContaining(line),
+    hint: expect.stringContaining('nothing was stopped or copied'),
+  });
+  expect(await domid(vm)).toBe(before);
+}
+
+describe('a configuration that the destination would not run is refused before the VM is stopped', () => {
+  test('a bridge that is not in its map, until it is', async () => {
+    await world.makeVm('bridged');
+    await destinationWith({ default_bridge: undefined });
+    await refusedAlike('bridged', 'bridge-unmapped', 'vif 0 is on a bridge that this host does not map');
+    await destinationWith({ bridges: { xenbr0: 'br-dmz' } });
+    const plan = await world.sealift.plan({ vm: 'bridged', from: 'lon-1', to: 'fra-1' });
+    expect(plan.concerns).toContainEqual(
+      expect.objectContaining({ name: 'config-change', severity: 'note', text: 'vif 0: bridge xenbr0 → br-dmz' }),
+    );
+    const receipt = await (await migrate(world, { vm: 'bridged' })).result();
+    expect(receipt.body.changes).toContain('vif 0: bridge xenbr0 → br-dmz');
+  }, 180_000);
+
+  test('a kernel that it does not map, or maps to a file that is not there', async () => {
+    const kernel = join(world.folder, 'vmlinuz-there');
+    await world.makeVm('kernelled', { extraConfig: `type = "pvh"\nkernel = "/boot/vmlinuz-here"` });
+    await refusedAlike('kernelled', 'unmapped-kernel', 'kernel names a file that this host does not map');
+    await destinationWith({ paths: { '/boot/vmlinuz-here': kernel } });
+    await refusedAlike('kernelled', 'dom0-file-missing', 'kernel leads to a file that is not on fra-1');
+    await writeFile(kernel, '');
+    await (await migrate(world, { vm: 'kernelled' })).result();
+    expect((await xl(world.frankfurt, 'domid', 'kernelled')).exitCode).toBe(0);
+  }, 180_000);
+
+  test('a vif with a script of the source, and a bootloader, unless the destination allows them', async () => {
+    const script = '/etc/xen/scripts/vif-here';
+    await world.makeVm('scripted', {
+      extraConfig: `vif = [ "mac=00:16:3e:00:00:77,bridge=xenbr0,script=${script}" ]`,
+    });
+    await refusedAlike('scripted', 'vif-script', 'vif 0 has a script that this host does not allow');
+    await world.makeVm('booted', { extraConfig: 'type = "pv"\nbootloader = "pygrub"' });
+    await refusedAlike('booted', 'unmapped-bootloader', 'bootloader names a program that this host does not map');
+    await destinationWith({ allow: { bootloaders: ['pygrub'], vif_scripts: [] } });
+    await (await migrate(world, { vm: 'booted' })).result();
+    expect((await xl(world.frankfurt, 'domid', 'booted')).exitCode).toBe(0);
+  }, 180_000);
+});
