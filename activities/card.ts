@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { protocolVersion } from '../domain/statement.ts';
+import { protocolVersion } from '../domain/protocol.ts';
 import type { HostCard } from '../domain/survey.ts';
 import { poolSpace } from '../storage/pool.ts';
 import type { Host } from './host.ts';

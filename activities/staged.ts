@@ -1,5 +1,5 @@
 import { SealiftError } from '../domain/error.ts';
-import { chunkBytes, chunkLength } from '../domain/manifest.ts';
+import { chunkBytes, chunkLength } from '../domain/chunks.ts';
 import type { TransferProgress } from '../domain/progress.ts';
 import type { RunKey, Signed } from '../domain/statement.ts';
 import type { HostCard } from '../domain/survey.ts';

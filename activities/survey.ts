@@ -1,7 +1,7 @@
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import type { Method } from '../domain/names.ts';
+import { protocolVersion } from '../domain/protocol.ts';
 import type { QuestionContent } from '../domain/question.ts';
-import { protocolVersion } from '../domain/statement.ts';
 import type { Concern, DestinationSurvey, HostCard, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
 import { fenceKind } from '../deed/fence.ts';
 import { poolSpace, unwrittenBytes } from '../storage/pool.ts';

@@ -1,5 +1,5 @@
 import { SealiftError } from '../domain/error.ts';
-import { chunkBytes } from '../domain/manifest.ts';
+import { chunkBytes } from '../domain/chunks.ts';
 import { readContainer } from '../seal/container.ts';
 import type { Container, ContainerChunk } from '../seal/container.ts';
 import { alignedBuffer } from '../storage/aligned.ts';

@@ -1,5 +1,5 @@
 import { SealiftError } from '../domain/error.ts';
-import { protocolVersion } from '../domain/statement.ts';
+import { protocolVersion } from '../domain/protocol.ts';
 import type { Deed, Signed } from '../domain/statement.ts';
 import { findStatement, isKept, keepStatement } from './book.ts';
 import { findOfMigration, guard, recordOf, refused, refuseOtherHolder, runOfToken } from './desk.ts';

@@ -1,4 +1,4 @@
-import { protocolVersion } from '../domain/statement.ts';
+import { protocolVersion } from '../domain/protocol.ts';
 import type { RunKey, Session, Signed } from '../domain/statement.ts';
 import { findStatement, kept } from './book.ts';
 import { guard, openRunOf } from './desk.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { SealiftError } from '../domain/error.ts';
 import type { Method } from '../domain/names.ts';
-import { protocolVersion } from '../domain/statement.ts';
+import { protocolVersion } from '../domain/protocol.ts';
 import type { Deed, Offer, Signed } from '../domain/statement.ts';
 import { findStatement, keepStatement, kept } from './book.ts';
 import { findOfMigration, guard, openRunOf, refuseClosed, refused, runInProgress } from './desk.ts';

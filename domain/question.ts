@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { identity, recipient, vdev, vmName, vmUuid } from './names.ts';
-import { protocolVersion } from './statement.ts';
+import { protocolVersion } from './protocol.ts';
 import { concern } from './survey.ts';
 
 /*

@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { digest, identity, lineage, method, migrationId, recipient, token, vmName, vmUuid } from './names.ts';
-
-/** Version of the statements' form, of the wire and of the container; hosts one apart refuse in the preflight. */
-export const protocolVersion = 1;
+import { protocolVersion } from './protocol.ts';
 
 const common = { v: z.literal(protocolVersion), lineage, from: identity, to: identity, token };
 

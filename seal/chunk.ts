@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, hash } from 'node:crypto';
 import { types } from 'node:util';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { SealiftError } from '../domain/error.ts';
-import { chunkBytes } from '../domain/manifest.ts';
+import { chunkBytes } from '../domain/chunks.ts';
 import { boundBytes, checkHeader, encodeBound, tagBytes, zeroFlag, zstdFlag } from './header.ts';
 import type { ChunkHeader } from './header.ts';
 import { diskKey } from './session.ts';

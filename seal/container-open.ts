@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { chunkBytes } from '../domain/manifest.ts';
+import { chunkBytes } from '../domain/chunks.ts';
 import { chunkDigest, chunkKeys, headerBytes, openChunk, zeroDigest, zeroFlag } from './chunk.ts';
 import type { ChunkKeys } from './chunk.ts';
 import { badContainer } from './container-format.ts';

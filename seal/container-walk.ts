@@ -1,11 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
-import { chunkCount } from '../domain/manifest.ts';
+import { chunkCount } from '../domain/chunks.ts';
 import { checkPlace, decodeHeader, headerBytes, manifestDisk } from './chunk.ts';
 import type { ChunkHeader } from './chunk.ts';
 import { readUpTo } from './container-file.ts';
 import { badContainer, decodeHeadText, endBytes, headPrefixBytes, headTextBytes, isEnd } from './container-format.ts';
 import type { ContainerHead } from './container-format.ts';
-import { maximumManifestBytes } from './manifest.ts';
+import { maximumManifestBytes } from './sizes.ts';
 
 /** One read covers the headers of 85 zero chunks in a row, and wastes little before a body. */
 const windowBytes = 4096;

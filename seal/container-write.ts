@@ -1,4 +1,4 @@
-import { chunkBytes, chunkCount, chunkLength } from '../domain/manifest.ts';
+import { chunkBytes, chunkCount, chunkLength } from '../domain/chunks.ts';
 import type { DiskShape, Manifest } from '../domain/manifest.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { Session, Signed } from '../domain/statement.ts';

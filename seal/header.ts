@@ -1,5 +1,5 @@
 import { SealiftError } from '../domain/error.ts';
-import { chunkBytes, chunkCount, chunkLength } from '../domain/manifest.ts';
+import { chunkBytes, chunkCount, chunkLength } from '../domain/chunks.ts';
 
 /** Format constants, frozen: a change needs another magic. */
 export const headerBytes = 48;

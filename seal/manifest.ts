@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import { SealiftError } from '../domain/error.ts';
-import { chunkBytes, chunkCount, manifest as manifestSchema } from '../domain/manifest.ts';
+import { chunkBytes, chunkCount } from '../domain/chunks.ts';
+import { manifest as manifestSchema } from '../domain/manifest.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import { canonicalBytes, parseCanonical } from './canonical.ts';
 import { decodeHeader, encodeHeader, headerBytes, manifestDisk, openChunk, sealChunk } from './chunk.ts';
 import { manifestKey } from './session.ts';
 import type { SessionKeys } from './session.ts';
+import { maximumManifestBytes } from './sizes.ts';
 
 const digestBytes = 32;
 const lengthBytes = 4;
 /** 16 MiB of text bounds what is parsed; a configuration has a few kilobytes. */
 const maximumTextBytes = 16 * 1024 * 1024;
-/** 128 MiB hold the digests of 16 TiB of disks. */
-export const maximumManifestBytes = 128 * 1024 * 1024;
 
 /** A manifest with the chunk digests that its `disks[].digest` stand for, 32 bytes a chunk in order, a buffer per disk. */
 export interface WholeManifest {

@@ -1,6 +1,9 @@
 import { SealiftError } from '../domain/error.ts';
-import { chunkBytes, chunkCount } from '../domain/manifest.ts';
+import { chunkBytes, chunkCount } from '../domain/chunks.ts';
 import { headerBytes } from './header.ts';
+
+/** The most bytes of a manifest: 128 MiB hold the digests of 16 TiB of disks. */
+export const maximumManifestBytes = 128 * 1024 * 1024;
 
 const recordBytes = headerBytes + chunkBytes;
 

@@ -1,7 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
-import { chunkBytes, chunkCount, chunkLength } from '../domain/manifest.ts';
+import { chunkBytes, chunkCount, chunkLength } from '../domain/chunks.ts';
 import type { Database, TableSet } from './database.ts';
 
 /** One row a chunk: some 50 bytes for 4 MiB of disk. */

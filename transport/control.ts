@@ -1,7 +1,5 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
-import { vdev } from '../domain/names.ts';
 
 /** Specification constants of the sealed frames beside the chunks. Their head has the length of a chunk record's. */
 const controlHeadBytes = 48;
@@ -97,26 +95,18 @@ export function controlBodyBytes(head: Buffer): number {
   return bodyBytes;
 }
 
-const planBody = z.strictObject({
+/** What a sender says first on every connection; `decodePlan` in plan.ts reads it. */
+export interface Plan {
   /** The disks as the sender has them; they must be the run's. */
-  disks: z.array(z.strictObject({ vdev, sizeBytes: z.int().min(1) })).min(1),
+  disks: { vdev: string; sizeBytes: number }[];
   /** Whether the landing shall say what it holds. */
-  held: z.boolean(),
+  held: boolean;
   /** How often the landing shall give a sign of life. */
-  beatMs: z.int().min(20).max(60_000),
-});
-export type Plan = z.infer<typeof planBody>;
+  beatMs: number;
+}
 
 export function encodePlan(plan: Plan): Buffer {
   return Buffer.from(JSON.stringify(plan));
-}
-
-export function decodePlan(payload: Buffer): Plan {
-  try {
-    return planBody.parse(JSON.parse(payload.toString('utf8')));
-  } catch {
-    throw bad('a plan that does not parse');
-  }
 }
 
 export interface Place {

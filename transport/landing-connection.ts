@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { SealiftError } from '../domain/error.ts';
-import { chunkBytes } from '../domain/manifest.ts';
+import { chunkBytes } from '../domain/chunks.ts';
 import { checkPlace, decodeHeader, headerBytes } from '../seal/chunk.ts';
 import type { ChunkHeader } from '../seal/chunk.ts';
 import { streamKeys } from '../seal/session.ts';
@@ -95,6 +95,15 @@ export class LandingConnection {
     if (this.#ended) return;
     this.#socket.write(frame);
     this.#wantOpening();
+  }
+
+  /** Its plan fits and it knows what is held: it may send. */
+  planned(beatMs: number): void {
+    if (this.#ended) return;
+    this.send(control.controlKind.planned);
+    this.#beats = setInterval(() => {
+      this.#beat();
+    }, beatMs);
   }
 
   /** Tells the sender why, and ends the connection. */
@@ -212,32 +221,14 @@ export class LandingConnection {
     const { plan, manifest, beat } = control.controlKind;
     if (this.proved !== (kind !== plan)) throw new SealiftError('bad-frame', 'a plan comes first, and once');
     if (kind === plan) {
-      this.#plan(control.decodePlan(payload));
+      this.proved = true;
+      this.#host.tell({ kind: 'plan', connection: this.id, payload });
     } else if (kind === manifest) {
       const bytes = this.#manifest.add(control.decodeManifestPart(payload));
       if (bytes !== null) this.#host.tell({ kind: 'manifest', connection: this.id, bytes });
     } else if (kind !== beat) {
       throw new SealiftError('bad-frame', `a sender sent a frame of kind ${String(kind)}`);
     }
-  }
-
-  #plan(plan: control.Plan): void {
-    this.proved = true;
-    const disks = this.#session().grant.disks;
-    const fits =
-      plan.disks.length === disks.length &&
-      plan.disks.every((disk, at) => disk.vdev === disks[at]?.vdev && disk.sizeBytes === disks[at].sizeBytes);
-    if (!fits) {
-      this.refuse({
-        type: 'manifest-mismatch',
-        message: "the sender's disks are not those that the run was opened for",
-      });
-      return;
-    }
-    this.#host.tell({ kind: 'plan', connection: this.id, held: plan.held });
-    this.#beats = setInterval(() => {
-      this.#beat();
-    }, plan.beatMs);
   }
 
   #beat(): void {

@@ -1,4 +1,4 @@
-import { chunkBytes, chunkLength } from '../domain/manifest.ts';
+import { chunkBytes, chunkLength } from '../domain/chunks.ts';
 import type { ChunkHeader, ChunkKeys } from '../seal/chunk.ts';
 import { openDisk } from '../storage/disk.ts';
 import type { Disk } from '../storage/disk.ts';

@@ -37,7 +37,7 @@ export type ToLandingThread =
   /** The answer to what was asked on a connection that belongs to no run, as a whole frame. */
   | { kind: 'answered'; connection: string; frame: Uint8Array }
   | { kind: 'held'; connection: string; held: HeldPlace[] }
-  | { kind: 'planned'; connection: string }
+  | { kind: 'planned'; connection: string; beatMs: number }
   | { kind: 'acknowledged'; connection: string; places: Place[] }
   /** Ends a connection without a word: its stream has come back by another one. */
   | { kind: 'drop'; connection: string }
@@ -53,7 +53,7 @@ export type FromLandingThread =
   | { kind: 'not-listening'; code: string }
   | { kind: 'hello'; connection: string; statement: Uint8Array; stream: number }
   | { kind: 'asked'; connection: string; what: 'ask' | 'question'; body: Uint8Array }
-  | { kind: 'plan'; connection: string; held: boolean }
+  | { kind: 'plan'; connection: string; payload: Uint8Array }
   | { kind: 'written'; connection: string; run: string; disk: number; index: number; digest: Uint8Array; zero: boolean }
   | { kind: 'not-written'; run: string; error: PlainError }
   | { kind: 'manifest'; connection: string; bytes: Uint8Array }

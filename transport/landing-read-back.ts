@@ -1,5 +1,5 @@
 import { SealiftError } from '../domain/error.ts';
-import { chunkCount } from '../domain/manifest.ts';
+import { chunkCount } from '../domain/chunks.ts';
 import type { ChunkContent, Journal } from '../storage/journal.ts';
 import type { LandingThreads } from './landing-threads.ts';
 

@@ -1,4 +1,4 @@
-import { chunkBytes, chunkCount, chunkLength } from '../domain/manifest.ts';
+import { chunkBytes, chunkCount, chunkLength } from '../domain/chunks.ts';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import type { TransferProgress } from '../domain/progress.ts';
 import { decodeManifest } from '../seal/manifest.ts';
@@ -6,7 +6,7 @@ import { openDisk } from '../storage/disk.ts';
 import type { Disk } from '../storage/disk.ts';
 import type { Journal } from '../storage/journal.ts';
 import { heldPerFrame } from './control.ts';
-import type { HeldPlace, Place } from './control.ts';
+import type { HeldPlace, Place, Plan } from './control.ts';
 import type { LandingPlace, LandingRun } from './landing.ts';
 import type { FromLandingThread, Grant, ThreadDisk } from './landing-messages.ts';
 import { ReadBack } from './landing-read-back.ts';
@@ -88,9 +88,11 @@ export class RunAtLanding {
   }
 
   /** A connection has proved itself: it takes the place of its stream's last one, and is told what is held. */
-  plan(connection: string, held: boolean): void {
+  plan(connection: string, { disks, held, beatMs }: Plan): void {
     const own = this.#connections.get(connection);
     if (own === undefined) return;
+    if (!this.#has(disks))
+      throw new SealiftError('manifest-mismatch', "the sender's disks are not those that the run was opened for");
     for (const [id, other] of this.#connections) {
       if (other === own || other.stream !== own.stream || !other.proved) continue;
       this.#tools.threads.tell(id, { kind: 'drop', connection: id });
@@ -98,7 +100,7 @@ export class RunAtLanding {
     own.proved = true;
     if (held)
       for (const part of this.#held()) this.#tools.threads.tell(connection, { kind: 'held', connection, held: part });
-    this.#tools.threads.tell(connection, { kind: 'planned', connection });
+    this.#tools.threads.tell(connection, { kind: 'planned', connection, beatMs });
   }
 
   gone(connection: string): void {
@@ -114,13 +116,7 @@ export class RunAtLanding {
 
   manifest(connection: string, bytes: Buffer): void {
     const { manifest } = decodeManifest(bytes);
-    const fits =
-      manifest.disks.length === this.disks.length &&
-      manifest.disks.every(
-        ({ vdev, sizeBytes }, at) => vdev === this.disks[at]?.vdev && sizeBytes === this.disks[at].sizeBytes,
-      ) &&
-      `${manifest.lineage}/${String(manifest.token)}` === this.run;
-    if (!fits)
+    if (!this.#has(manifest.disks) || `${manifest.lineage}/${String(manifest.token)}` !== this.run)
       throw new SealiftError('manifest-mismatch', 'the manifest is not of the disks that the run was opened for');
     this.#tools.store.keepManifest(this.run, bytes);
     this.#tools.threads.tell(connection, { kind: 'stored', connection });
@@ -237,6 +233,13 @@ export class RunAtLanding {
       }
     }
     if (part.length > 0) yield part;
+  }
+
+  #has(disks: Plan['disks']): boolean {
+    return (
+      disks.length === this.disks.length &&
+      disks.every(({ vdev, sizeBytes }, at) => vdev === this.disks[at]?.vdev && sizeBytes === this.disks[at].sizeBytes)
+    );
   }
 
   #checkOpen(): void {

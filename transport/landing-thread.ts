@@ -86,7 +86,7 @@ class LandingThread implements ConnectionHost {
           );
         return;
       case 'planned':
-        this.#connections.get(message.connection)?.send(controlKind.planned);
+        this.#connections.get(message.connection)?.planned(message.beatMs);
         return;
       case 'acknowledged':
         this.#connections.get(message.connection)?.send(controlKind.acknowledged, encodePlaces(message.places));

@@ -11,6 +11,7 @@ import { RunAtLanding } from './landing-run.ts';
 import { LandingStore } from './landing-store.ts';
 import { LandingThreads } from './landing-threads.ts';
 import { encodeOpening, openingKind } from './opening.ts';
+import { decodePlan } from './plan.ts';
 import { defaultThreads, fromPlain, toPlain } from './threads.ts';
 
 export { landingTables } from './landing-store.ts';
@@ -208,7 +209,7 @@ class LandingService implements Landing {
         this.#asked(message);
         return;
       case 'plan':
-        this.#owners.get(message.connection)?.plan(message.connection, message.held);
+        this.#owners.get(message.connection)?.plan(message.connection, decodePlan(Buffer.from(message.payload)));
         return;
       case 'written':
         this.#runs.get(message.run)?.written(message);

@@ -1,5 +1,5 @@
 import { SealiftError } from '../domain/error.ts';
-import { maximumManifestBytes } from '../seal/manifest.ts';
+import { maximumManifestBytes } from '../seal/sizes.ts';
 import { encodeManifestPart, manifestPartBytes } from './control.ts';
 
 /** Puts a manifest together from frames that come in order on one connection. */

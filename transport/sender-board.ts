@@ -1,4 +1,4 @@
-import { chunkCount, chunkLength } from '../domain/manifest.ts';
+import { chunkCount, chunkLength } from '../domain/chunks.ts';
 import type { Place } from './control.ts';
 import { chunksInFlight } from './tuning.ts';
 

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SealiftError } from '../domain/error.ts';
-import { chunkBytes } from '../domain/manifest.ts';
+import { chunkBytes } from '../domain/chunks.ts';
 import { encodeHeader, headerBytes } from '../seal/chunk.ts';
 import type { ChunkKeys } from '../seal/chunk.ts';
 import { openDisk } from '../storage/disk.ts';

@@ -1,5 +1,5 @@
 import type { Method } from '../domain/names.ts';
-import { protocolVersion } from '../domain/statement.ts';
+import { protocolVersion } from '../domain/protocol.ts';
 import type { Concern, DestinationSurvey, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
 
 /** A move as it would happen: what the three surveys say, joined. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { chunkBytes } from '../../domain/manifest.ts';
+import { chunkBytes } from '../../domain/chunks.ts';
 import {
   checkPlace,
   chunkDigest,

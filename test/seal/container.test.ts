@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import fc from 'fast-check';
 import { SealiftError } from '../../domain/error.ts';
-import { chunkBytes } from '../../domain/manifest.ts';
+import { chunkBytes } from '../../domain/chunks.ts';
 import { chunkDigest, headerBytes } from '../../seal/chunk.ts';
 import { containerBytesAtMost, readContainer, writeContainer } from '../../seal/container.ts';
 import type { Container, ContainerExpectation, ContainerInput } from '../../seal/container.ts';

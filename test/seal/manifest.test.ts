@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { chunkBytes } from '../../domain/manifest.ts';
+import { chunkBytes } from '../../domain/chunks.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import { canonicalBytes } from '../../seal/canonical.ts';
 import { headerBytes, manifestDisk } from '../../seal/chunk.ts';

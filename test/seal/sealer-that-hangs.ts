@@ -1,4 +1,4 @@
-import { chunkBytes } from '../../domain/manifest.ts';
+import { chunkBytes } from '../../domain/chunks.ts';
 import { writeContainer } from '../../seal/container.ts';
 import { keysOf, manifestOf, noise, readerOf, sessionBody, shapesOf, signed } from './support.ts';
 

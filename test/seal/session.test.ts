@@ -1,15 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { newRunKey } from '../../seal/run-key.ts';
-import {
-  containerKey,
-  diskKey,
-  manifestKey,
-  newSessionKey,
-  sessionContext,
-  streamKeys,
-  unwrapSessionKey,
-  wrapSessionKey,
-} from '../../seal/session.ts';
+import { containerKey, diskKey, manifestKey, newSessionKey, sessionContext, streamKeys } from '../../seal/session.ts';
+import { unwrapSessionKey, wrapSessionKey } from '../../seal/wrap.ts';
 import { recipient } from '../../domain/names.ts';
 import { session } from '../../domain/statement.ts';
 import { keysOf, refusal, sessionBody, typeThrown } from './support.ts';

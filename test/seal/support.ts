@@ -1,7 +1,7 @@
 import { createCipheriv, createHash, hkdfSync } from 'node:crypto';
 import { SealiftError } from '../../domain/error.ts';
 import type { ErrorType } from '../../domain/error-types.ts';
-import { chunkBytes, chunkCount, chunkLength } from '../../domain/manifest.ts';
+import { chunkBytes, chunkCount, chunkLength } from '../../domain/chunks.ts';
 import type { DiskShape, Manifest } from '../../domain/manifest.ts';
 import type { Session, Signed } from '../../domain/statement.ts';
 import { sessionContext } from '../../seal/session.ts';

@@ -20,14 +20,8 @@ import {
 } from '../../seal/chunk.ts';
 import { readContainer, writeContainer } from '../../seal/container.ts';
 import { decodeManifest, encodeManifest, manifestRoot } from '../../seal/manifest.ts';
-import {
-  containerKey,
-  diskKey,
-  manifestKey,
-  sessionContext,
-  streamKeys,
-  unwrapSessionKey,
-} from '../../seal/session.ts';
+import { containerKey, diskKey, manifestKey, sessionContext, streamKeys } from '../../seal/session.ts';
+import { unwrapSessionKey } from '../../seal/wrap.ts';
 
 // The vectors hold format version 1 still: they are never made again, another format gets files of its own.
 

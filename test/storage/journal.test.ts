@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { chunkBytes } from '../../domain/manifest.ts';
+import { chunkBytes } from '../../domain/chunks.ts';
 import { openDatabase } from '../../storage/database.ts';
 import type { Database } from '../../storage/database.ts';
 import { Journal, journalTables } from '../../storage/journal.ts';

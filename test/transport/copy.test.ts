@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { chunkBytes } from '../../domain/manifest.ts';
+import { chunkBytes } from '../../domain/chunks.ts';
 import { decodeManifest, manifestRoot } from '../../seal/manifest.ts';
 import { differing, makeWorld, openLanding, openSender, placeOf, removeWorld, runOf } from './world.ts';
 import type { World } from './world.ts';

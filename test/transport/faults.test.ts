@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { chunkBytes } from '../../domain/manifest.ts';
+import { chunkBytes } from '../../domain/chunks.ts';
 import type { LandingLog } from '../../transport/landing.ts';
 import { startProxy } from './proxy.ts';
 import type { Frame, Proxy } from './proxy.ts';

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
-import { chunkBytes } from '../../domain/manifest.ts';
+import { chunkBytes } from '../../domain/chunks.ts';
 import { measureRoundTrip } from '../../transport/sender.ts';
 import {
   differing,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { chunkBytes, chunkCount, chunkLength } from '../../domain/manifest.ts';
+import { chunkBytes, chunkCount, chunkLength } from '../../domain/chunks.ts';
 
 describe('chunks of a disk', () => {
   test.each([
