@@ -5,4 +5,6 @@ export default {
   ...base,
   roots: ['<rootDir>/test/faults'],
   testPathIgnorePatterns: ['/node_modules/'],
+  // A test takes five to fifteen seconds; a machine that is busy with other things takes a multiple of that.
+  testTimeout: 240_000,
 };

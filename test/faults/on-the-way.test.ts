@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { clearFaults, rebootLabHost, setFault } from '../../infra/lab/lab-host.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
-import { makeWorld, MiB, migrate, until, untilPhase } from '../support/world.ts';
+import { impatient, makeWorld, MiB, migrate, until, untilPhase } from '../support/world.ts';
 import type { TestHost, TestVm, World } from '../support/world.ts';
 
 const slow = { limitBytesPerSecond: 3 * MiB };
@@ -9,16 +9,14 @@ const slow = { limitBytesPerSecond: 3 * MiB };
 describe('faults on the way', () => {
   let world: World;
   beforeAll(async () => {
-    world = await makeWorld({
-      settings: { limits: { moves: 4, orphan_seconds: 30, stall_seconds: 3, connect_seconds: 10 } },
-    });
-  }, 120_000);
+    world = await makeWorld({ settings: impatient });
+  });
   afterEach(() => {
     for (const { host } of world.up.hosts) clearFaults(host.lab.root);
   });
   afterAll(async () => {
     await world.close();
-  }, 60_000);
+  });
 
   const noisyVm = (name: string): Promise<TestVm> =>
     world.makeVm(name, { diskBytes: [16 * MiB, 2 * MiB], noise: true });
@@ -30,7 +28,7 @@ describe('faults on the way', () => {
     await world.restartTemporal();
     await move.result();
     await expectMoved(world, vm);
-  }, 90_000);
+  });
 
   test('the source host loses power while bytes move, and boots with its autostart', async () => {
     const vm = await noisyVm('power');
@@ -42,7 +40,7 @@ describe('faults on the way', () => {
     await world.startWorker(world.london);
     await move.result();
     await expectMoved(world, vm);
-  }, 90_000);
+  });
 
   test('an abort while bytes move starts the VM again where it was; the next move sends only what is missing', async () => {
     const vm = await noisyVm('again');
@@ -54,7 +52,7 @@ describe('faults on the way', () => {
     const receipt = await (await migrate(world, { vm: vm.name })).result();
     await expectMoved(world, vm);
     expect(receipt.body.wireBytes).toBeLessThan(12 * MiB);
-  }, 90_000);
+  });
 
   describe('a guest that does not shut down', () => {
     test('is left running by --on-stuck-guest abort', async () => {
@@ -63,14 +61,14 @@ describe('faults on the way', () => {
       const move = await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'abort' });
       await expect(move.result()).rejects.toMatchObject({ type: 'guest-stuck' });
       await expectUnmoved(world, vm);
-    }, 60_000);
+    });
 
     test('has its plug pulled by --on-stuck-guest destroy', async () => {
       const vm = await world.makeVm('stuck-destroy');
       setFault(world.london.host.lab.root, { ignoreShutdown: true, vm: vm.name });
       await (await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'destroy' })).result();
       await expectMoved(world, vm);
-    }, 60_000);
+    });
 
     test('waits for a person, who must type its name to destroy it', async () => {
       const vm = await world.makeVm('stuck-wait');
@@ -81,7 +79,7 @@ describe('faults on the way', () => {
       await move.destroy(vm.name);
       await move.result();
       await expectMoved(world, vm);
-    }, 60_000);
+    });
 
     test('that reboots instead of halting is not taken for stopped', async () => {
       const vm = await world.makeVm('reboots');
@@ -89,7 +87,7 @@ describe('faults on the way', () => {
       const move = await migrate(world, { vm: vm.name, onStuckGuest: 'abort' });
       await expect(move.result()).rejects.toMatchObject({ type: 'guest-stuck' });
       await expectUnmoved(world, vm);
-    }, 60_000);
+    });
   });
 
   test.each([
@@ -97,15 +95,11 @@ describe('faults on the way', () => {
     ['destination', 'create', 'failAfterSuccess'],
     ['destination', 'create', 'killInMiddle'],
     ['destination', 'unpause', 'failAfterSuccess'],
-  ] as const)(
-    'at the %s, xl %s: %s',
-    async (side, command, fault) => {
-      const vm = await world.makeVm(`xl-${command}-${fault}`);
-      const at: TestHost = side === 'source' ? world.london : world.frankfurt;
-      setFault(at.host.lab.root, { [fault]: command, vm: vm.name, times: 1 });
-      await (await migrate(world, { vm: vm.name })).result();
-      await expectMoved(world, vm);
-    },
-    90_000,
-  );
+  ] as const)('at the %s, xl %s: %s', async (side, command, fault) => {
+    const vm = await world.makeVm(`xl-${command}-${fault}`);
+    const at: TestHost = side === 'source' ? world.london : world.frankfurt;
+    setFault(at.host.lab.root, { [fault]: command, vm: vm.name, times: 1 });
+    await (await migrate(world, { vm: vm.name })).result();
+    await expectMoved(world, vm);
+  });
 });

@@ -9,10 +9,10 @@ import type { World } from '../support/world.ts';
 let world: World;
 beforeAll(async () => {
   world = await makeWorld();
-}, 120_000);
+});
 afterAll(async () => {
   await world.close();
-}, 60_000);
+});
 
 test('no key, no configuration and no content of a VM is in history, logs or Temporal’s database (I8)', async () => {
   const inConfig = 'canary-of-the-configuration';

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { connect } from '../../client/index.ts';
 import type { MigrateRequest, MoveHandle, MoveProgress, Sealift } from '../../client/index.ts';
 import type { Phase } from '../../domain/progress.ts';
+import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
 import type { HostFile } from '../../domain/host-file.ts';
+import { startChild } from '../../infra/child.ts';
 import type { Child } from '../../infra/child.ts';
 import { bringUp } from '../../infra/embedded.ts';
 import type { Embedded } from '../../infra/embedded.ts';
@@ -30,6 +32,9 @@ export const quick = {
   retryInitialMs: 200,
   retryMaximumMs: 1_000,
 };
+
+/** Settings for hosts whose streams and workers come to harm. */
+export const impatient = { limits: { moves: 4, orphan_seconds: 30, stall_seconds: 3, connect_seconds: 10 } };
 
 export interface TestHost {
   host: StandInHost;
@@ -69,6 +74,9 @@ export interface World {
   killWorker(at: TestHost): Promise<void>;
   /** Starts it again. */
   startWorker(at: TestHost): Promise<void>;
+  /** Stops the control worker by SIGTERM. */
+  stopControl(): Promise<void>;
+  startControl(): Promise<void>;
   /** Kills Temporal by SIGKILL and starts it again on its database and port. */
   restartTemporal(): Promise<void>;
   close(): Promise<void>;
@@ -92,7 +100,7 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
   if (london === undefined || frankfurt === undefined) throw new Error('two hosts were asked for');
   const sealift = await connect({ address: up.server.address });
   const logFolder = join(folder, 'logs');
-  let { server } = up;
+  let { server, control } = up;
   return {
     folder,
     up,
@@ -129,6 +137,13 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
     startWorker: async (at) => {
       at.worker = await startHostWorker(at.host, { temporalAddress: up.server.address, logFolder });
     },
+    stopControl: () => control.stop(),
+    startControl: async () => {
+      control = await startChild(join(import.meta.dirname, '../../workers/control.ts'), [join(folder, 'cache')], {
+        env: { TEMPORAL_ADDRESS: up.server.address, SEALIFT_STOP_WITH_STDIN: '1' },
+        logPath: join(logFolder, 'control.log'),
+      });
+    },
     restartTemporal: async () => {
       const port = Number(server.address.split(':')[1]);
       process.kill(server.pid, 'SIGKILL');
@@ -142,6 +157,7 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
     },
     close: async () => {
       await sealift.close();
+      await control.stop();
       await up.stop();
       await server.stop();
       await observer.close();
@@ -158,6 +174,19 @@ export async function xl(
 ): Promise<{ exitCode: number | undefined; stdout: string; stderr: string }> {
   const { exitCode, stdout, stderr } = await execa('xl', args, { env: at.host.env, reject: false });
   return { exitCode, stdout, stderr };
+}
+
+/** Kills a host's worker and starts it with a changed file; returns what the file said before. */
+export async function changeHostFile(
+  world: World,
+  at: TestHost,
+  change: (file: HostFile) => HostFile,
+): Promise<HostFile> {
+  const before = parseHostFile(await readFile(at.host.filePath, 'utf8'), 'host.toml');
+  await world.killWorker(at);
+  await writeFile(at.host.filePath, printHostFile(change(before)));
+  await world.startWorker(at);
+  return before;
 }
 
 /** Starts a move with short limits. */

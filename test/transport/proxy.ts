@@ -28,7 +28,10 @@ export interface Proxy {
 }
 
 /** A TCP proxy before a landing that understands where frames begin and end, and does to them what a test wants. */
-export async function startProxy(landingPort: number): Promise<Proxy> {
+export async function startProxy(
+  landingPort: number,
+  listen: { address: string; port: number } = { address: '127.0.0.1', port: 0 },
+): Promise<Proxy> {
   const pairs = new Set<{ near: Socket; far: Socket; stalled: 'no' | 'forth' | 'both' }>();
   const server = createServer((near) => {
     const far = connect(proxy.landingPort, '127.0.0.1');
@@ -62,7 +65,7 @@ export async function startProxy(landingPort: number): Promise<Proxy> {
       });
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(listen.port, listen.address, resolve));
   const proxy: Proxy = {
     port: (server.address() as AddressInfo).port,
     landingPort,
