@@ -5,18 +5,21 @@ import { markOf } from '../deed/marks.ts';
 import { intentEnvironment } from '../deed/orphans.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
+import { diskShapeOf } from '../storage/disk.ts';
 import { joinVms } from '../xen/dom0.ts';
 import { domainGone } from '../xen/gone.ts';
 import { runName } from './authorize.ts';
 import { asideRoot, copyName } from './folders.ts';
 import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
 import { ending, inTurn } from './vm-turn.ts';
 
 /**
  * Puts the fence on the run's copy at this host, the source's or, on its way back, the destination's: storage refuses writers,
  * configuration, autostart and saved image are moved aside, and all of it is proven. Survives a reboot. Done again, it
- * proves again. Throws `disk-busy` while a domain or another process still has a disk, `fence-failed`.
+ * proves again. Throws `disk-busy` while a domain or another process still has a disk, `disk-changed` when the source's has
+ * another size than at the survey, `fence-failed`.
  */
 export async function fenceVm(host: Host, migrationId: string): Promise<void> {
   const { record, run } = host.deeds.byMigration(migrationId);
@@ -31,6 +34,7 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
       const put = await fence(places, markOf(record, 'source'), host.file.fence, { env });
       await proveFenced(places, markOf(record, 'source'), host.file.fence);
       await refuseLive(host, record);
+      if (run.role === 'source') await refuseResized(readNotes(host.deeds, migrationId));
       return put;
     });
     host.deeds.noteFenced(migrationId, changed || !intact);
@@ -43,6 +47,19 @@ export async function proveQuiet(host: Host, record: DeedRecord): Promise<void> 
     throw new SealiftError('deed-refused', `${record.vmName} is not fenced on ${host.file.name}`);
   await refuseLive(host, record);
   await proveFenced(record.places, markOf(record, 'source'), host.file.fence);
+}
+
+/** The destination has made its disks by the survey; from the fence on no size changes any more. */
+async function refuseResized({ disks }: RunNotes): Promise<void> {
+  for (const { vdev, path, sizeBytes } of disks) {
+    const found = (await diskShapeOf(path)).sizeBytes;
+    if (found === sizeBytes) continue;
+    throw new SealiftError(
+      'disk-changed',
+      `disk ${vdev} had ${String(sizeBytes)} bytes at the survey and has ${String(found)}`,
+      { hint: 'move it again' },
+    );
+  }
 }
 
 /** Whether the fence that was proven for this run still stands. */

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { clearFaults, rebootLabHost, setFault } from '../../infra/lab/lab-host.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
-import { impatient, makeWorld, MiB, migrate, until, untilPhase } from '../support/world.ts';
+import { until, untilPhase } from '../support/until.ts';
+import { impatient, makeWorld, MiB, migrate } from '../support/world.ts';
 import type { TestHost, TestVm, World } from '../support/world.ts';
 
 const slow = { limitBytesPerSecond: 3 * MiB };

@@ -5,7 +5,8 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
 import { addLabVm } from '../../infra/lab/lab-host.ts';
-import { changeHostFile, makeWorld, MiB, migrate, until, xl } from '../support/world.ts';
+import { until } from '../support/until.ts';
+import { changeHostFile, makeWorld, MiB, migrate, xl } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
 let world: World;

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { startSshd, sshdMissing } from '../support/sshd.ts';
 import type { TestSshd } from '../support/sshd.ts';
-import { makeWorld, MiB, migrate, until, untilPhase } from '../support/world.ts';
+import { until, untilPhase } from '../support/until.ts';
+import { makeWorld, MiB, migrate } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
 const withSshd = sshdMissing === null ? describe : describe.skip;

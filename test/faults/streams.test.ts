@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { chunkBytes } from '../../domain/manifest.ts';
 import { expectMoved } from '../support/expect-moved.ts';
+import { troubles, until } from '../support/until.ts';
 import { changeHostFile, impatient, makeWorld, MiB, migrate } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 import { startProxy } from '../transport/proxy.ts';
@@ -74,7 +75,6 @@ describe('a whole move over a network that does harm', () => {
   test('the landing cannot be reached for longer than the sender is patient', async () => {
     const vm = await world.makeVm('unreachable', noisy);
     const { landingPort } = proxy;
-    let refused = 0;
     atThirdChunk(() => {
       // Nobody listens on the port of the protocol `tcpmux`.
       proxy.landingPort = 1;
@@ -82,13 +82,7 @@ describe('a whole move over a network that does harm', () => {
       return [];
     });
     const move = await migrate(world, { vm: vm.name });
-    for await (const at of move.progress({ intervalMs: 50 })) {
-      const told = [at.trouble, ...at.pending.map(({ failure }) => failure)].join(' ');
-      if (!told.includes('landing')) continue;
-      refused += 1;
-      break;
-    }
-    expect(refused).toBe(1);
+    await until(move, (at) => troubles(at).includes('landing'));
     proxy.landingPort = landingPort;
     await move.result();
     await expectMoved(world, vm);

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { connect } from '../../client/index.ts';
-import type { MigrateRequest, MoveHandle, MoveProgress, Sealift } from '../../client/index.ts';
-import type { Phase } from '../../domain/progress.ts';
+import type { MigrateRequest, MoveHandle, Sealift } from '../../client/index.ts';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
 import type { HostFile } from '../../domain/host-file.ts';
 import { startChild } from '../../infra/child.ts';
@@ -63,6 +62,8 @@ export interface World {
     options?: {
       on?: TestHost;
       diskBytes?: number[];
+      /** Where the first disk is made; in the host's pool when it is left out. */
+      folder?: string;
       /** Fills the first disk with random bytes: it takes its time under a rate limit. */
       noise?: boolean;
       start?: boolean;
@@ -110,9 +111,19 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
     frankfurt,
     makeVm: async (
       name,
-      { on = london, diskBytes = [MiB, 2 * MiB], noise = false, start = true, adopt = true, extraConfig } = {},
+      {
+        on = london,
+        diskBytes = [MiB, 2 * MiB],
+        folder: place,
+        noise = false,
+        start = true,
+        adopt = true,
+        extraConfig,
+      } = {},
     ) => {
-      const diskPaths = diskBytes.map((_, index) => join(on.host.poolPath, `${name}-${String(index)}.raw`));
+      const diskPaths = diskBytes.map((_, index) =>
+        join(index === 0 ? (place ?? on.host.poolPath) : on.host.poolPath, `${name}-${String(index)}.raw`),
+      );
       const disks = diskBytes.map((sizeBytes, index) => ({
         path: diskPaths[index] ?? '',
         vdev: `xvd${String.fromCharCode(97 + index)}`,
@@ -192,20 +203,6 @@ export async function changeHostFile(
 /** Starts a move with short limits. */
 export function migrate(world: World, request: Omit<MigrateRequest, 'to'> & { to?: string }): Promise<MoveHandle> {
   return world.sealift.migrate({ to: 'fra-1', timings: quick, ...request });
-}
-
-/** Waits until a look at the move satisfies `wanted`; throws when it ends before. */
-export async function until(move: MoveHandle, wanted: (at: MoveProgress) => boolean): Promise<MoveProgress> {
-  let last: MoveProgress | undefined;
-  for await (const at of move.progress({ intervalMs: 50 })) {
-    last = at;
-    if (wanted(at)) return at;
-  }
-  throw new Error(`the move ended in phase ${String(last?.phase)}: ${JSON.stringify(last?.status.error)}`);
-}
-
-export function untilPhase(move: MoveHandle, phase: Phase): Promise<MoveProgress> {
-  return until(move, (at) => at.phase === phase);
 }
 
 /** The path of a VM's data disk at the host that landed it. */

@@ -1,0 +1,57 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { clearFaults, setFault } from '../../infra/lab/lab-host.ts';
+import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
+import { troubles, until } from '../support/until.ts';
+import { changeHostFile, makeWorld, migrate } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+
+describe('an xl that hangs is reported, and the move goes on when it does not any more', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await makeWorld();
+    for (const at of [world.london, world.frankfurt])
+      await changeHostFile(world, at, (file) => ({ ...file, xen: { ...file.xen, limit_seconds: 4 } }));
+  }, 120_000);
+  afterEach(() => {
+    for (const { host } of world.up.hosts) clearFaults(host.lab.root);
+  });
+  afterAll(async () => {
+    await world.close();
+  }, 60_000);
+
+  test('at the survey of the destination', async () => {
+    const vm = await world.makeVm('survey');
+    setFault(world.frankfurt.host.lab.root, { hang: 'list' });
+    await expect(world.sealift.plan({ vm: vm.name, from: 'lon-1', to: 'fra-1' })).rejects.toMatchObject({
+      type: 'xl-hangs',
+    });
+    const move = await migrate(world, { vm: vm.name, from: 'lon-1' });
+    await until(move, (at) => troubles(at).includes('xl list did not end'));
+    clearFaults(world.frankfurt.host.lab.root);
+    await move.result();
+    await expectMoved(world, vm);
+  });
+
+  test('at the shutdown, which an abort ends with the VM running on', async () => {
+    const vm = await world.makeVm('stop');
+    setFault(world.london.host.lab.root, { hang: 'shutdown', vm: vm.name });
+    const move = await migrate(world, { vm: vm.name });
+    await until(move, (at) => troubles(at).includes('xl shutdown did not end'));
+    expect(await move.abort()).toMatchObject({ outcome: 'aborted' });
+    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
+    await expectUnmoved(world, vm);
+    clearFaults(world.london.host.lab.root);
+    await (await migrate(world, { vm: vm.name })).result();
+    await expectMoved(world, vm);
+  });
+
+  test('at the start', async () => {
+    const vm = await world.makeVm('start');
+    setFault(world.frankfurt.host.lab.root, { hang: 'create', vm: vm.name });
+    const move = await migrate(world, { vm: vm.name });
+    await until(move, (at) => troubles(at).includes('xl create did not end'));
+    clearFaults(world.frankfurt.host.lab.root);
+    await move.result();
+    await expectMoved(world, vm);
+  });
+});

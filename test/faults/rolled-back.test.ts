@@ -1,0 +1,92 @@
+import { access, copyFile, cp, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
+import { makeLabHost } from '../../infra/lab/lab-host.ts';
+import { expectMoved } from '../support/expect-moved.ts';
+import { makeWorld, migrate, xl } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+
+describe('the records of a host that are not its newest, or not its own', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await makeWorld();
+  }, 120_000);
+  afterAll(async () => {
+    await world.close();
+  }, 60_000);
+
+  const stateOf = async (): Promise<string> =>
+    parseHostFile(await readFile(world.london.host.filePath, 'utf8'), 'host.toml').state;
+
+  test('an older database put back at the source is told by file, and else by the marks: nothing starts there', async () => {
+    const vm = await world.makeVm('rolled-back');
+    const state = await stateOf();
+    const [backup, newest] = [join(world.folder, 'backup'), join(world.folder, 'newest')];
+    // A worker that stops leaves nothing beside the database.
+    await world.london.worker.stop();
+    expect((await readdir(state)).filter((name) => name.startsWith('host.db-'))).toEqual([]);
+    await copyFile(join(state, 'host.db'), backup);
+    await world.startWorker(world.london);
+    await (await migrate(world, { vm: vm.name })).result();
+    await world.london.worker.stop();
+
+    // As a restore does that makes the file anew.
+    await rename(join(state, 'host.db'), newest);
+    await copyFile(backup, join(state, 'host.db'));
+    await expect(world.startWorker(world.london)).rejects.toThrow('[copied-host]');
+    await rename(newest, join(state, 'host.db'));
+
+    // As one does that writes into the file that is there.
+    const kept = await readFile(join(state, 'host.db'));
+    await writeFile(join(state, 'host.db'), await readFile(backup));
+    await world.startWorker(world.london);
+    const again = await migrate(world, { vm: vm.uuid, from: 'lon-1' });
+    await expect(again.result()).rejects.toMatchObject({ type: 'unknown-state' });
+    await expect(world.sealift.adopt({ vm: vm.name, host: 'lon-1', by: 'test' })).rejects.toMatchObject({
+      type: expect.stringMatching(/^(adoption-refused|unknown-state)$/),
+    });
+    expect((await xl(world.london, 'list')).stdout).not.toContain(vm.name);
+
+    await world.london.worker.stop();
+    await writeFile(join(state, 'host.db'), kept);
+    await world.startWorker(world.london);
+    await expectMoved(world, vm);
+  });
+
+  test('a state that was copied does not serve another dom0', async () => {
+    const at = join(world.folder, 'elsewhere');
+    const lab = await makeLabHost(join(at, 'dom0'));
+    const state = await stateOf();
+    await cp(state, join(at, 'state'), { recursive: true, filter: (path) => !path.endsWith('.sock') });
+    const file = parseHostFile(await readFile(world.london.host.filePath, 'utf8'), 'host.toml');
+    const path = join(at, 'host.toml');
+    const pool = join(at, 'pool');
+    await mkdir(pool);
+    const xen = { ...file.xen, etc: lab.etcFolder, save: lab.saveFolder };
+    await writeFile(
+      path,
+      printHostFile({
+        ...file,
+        state: join(at, 'state'),
+        xen,
+        landing: { address: '127.0.0.1', port: 0 },
+        pool: [{ name: 'fast', kind: 'folder', path: pool }],
+      }),
+    );
+    const { exitCode, stderr } = await execa(process.execPath, ['workers/host.ts', path], {
+      env: {
+        ...world.london.host.env,
+        ...lab.env,
+        TEMPORAL_ADDRESS: world.up.server.address,
+        SEALIFT_STOP_WITH_STDIN: '',
+      },
+      stdin: 'ignore',
+      reject: false,
+    });
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('[copied-host]') });
+    await expect(access(join(lab.etcFolder, 'sealift.owner'))).rejects.toMatchObject({ code: 'ENOENT' });
+    await rm(dirname(path), { recursive: true });
+  });
+});

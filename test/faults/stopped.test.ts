@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { expectMoved } from '../support/expect-moved.ts';
+import { until } from '../support/until.ts';
+import { impatient, makeWorld, MiB, migrate } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+
+describe('workers told to stop in the middle of a move', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await makeWorld({ settings: impatient });
+  }, 120_000);
+  afterAll(async () => {
+    await world.close();
+  }, 60_000);
+
+  test('hand over and go on when they are back: source, destination and control', async () => {
+    const vm = await world.makeVm('stopped', { diskBytes: [24 * MiB, 2 * MiB], noise: true });
+    const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: MiB });
+    let at = await until(move, ({ verifiedBytes }) => verifiedBytes > 0);
+    const goneOn = async (): Promise<void> => {
+      const before = at.verifiedBytes;
+      at = await until(move, ({ verifiedBytes }) => verifiedBytes > before);
+    };
+    for (const host of [world.london, world.frankfurt]) {
+      await host.worker.stop();
+      expect(await lastLine(`${host.host.name}.log`)).toMatchObject({ msg: 'stopped' });
+      await world.startWorker(host);
+      await goneOn();
+    }
+    await world.stopControl();
+    await world.startControl();
+    await goneOn();
+    expect(at).toMatchObject({ phase: 'move' });
+    await move.throttle(null);
+    const receipt = await move.result();
+    // Each start sends again at most what was in flight.
+    expect(receipt.body.wireBytes).toBeLessThan(2 * 26 * MiB);
+    await expectMoved(world, vm);
+  });
+
+  async function lastLine(log: string): Promise<unknown> {
+    const text = await readFile(join(world.folder, 'logs', log), 'utf8');
+    return JSON.parse(text.trimEnd().split('\n').at(-1) ?? '');
+  }
+});
