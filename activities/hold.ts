@@ -8,6 +8,11 @@ import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
 import { inTurn } from './vm-turn.ts';
 
+/** The host that a VM would go back to: does it keep its copy? Throws `revert-refused` when the hold was ended. */
+export function checkHold(host: Host, vmUuid: string): void {
+  host.deeds.checkHold(recordOf(host, vmUuid).lineage);
+}
+
 /** The holder begins to give a VM back to the host that it came from. Throws `revert-refused` when it came from elsewhere. */
 export async function beginReturn(
   host: Host,

@@ -12,7 +12,7 @@ import { edge, question, reporting } from './edge.ts';
 import { fenceVm } from './fencing.ts';
 import { listGarbage, removeGarbage } from './garbage.ts';
 import { acceptDeed, cede, makeReady } from './handover.ts';
-import { beginReturn, finishHold, giveBack, takeBack } from './hold.ts';
+import { beginReturn, checkHold, finishHold, giveBack, takeBack } from './hold.ts';
 import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
 import type { HostActivities } from './port.ts';
@@ -112,6 +112,7 @@ export function hostActivities(host: Host): HostActivities {
     abortRun: edge(z.strictObject(run), (ask) => abortRun(host, ask.migrationId)),
     closeLanding: edge(z.strictObject(run), (ask) => closeLanding(host, ask.migrationId)),
 
+    checkHold: edge(z.strictObject({ vmUuid }), (ask) => Promise.resolve(checkHold(host, ask.vmUuid))),
     beginReturn: edge(z.strictObject({ vmUuid, to: hostName }), (ask) => beginReturn(host, ask)),
     giveBack: edge(z.strictObject(run), (ask) => giveBack(host, ask.migrationId)),
     takeBack: edge(z.strictObject({ deed: signedDeed }), (ask) => Promise.resolve(takeBack(host, ask.deed))),

@@ -148,6 +148,8 @@ export interface HostActivities {
   closeLanding(ask: RunRef): Promise<void>;
 
   // The hold. `revert`: return, stop and fence at the destination, give back; take back and start at the source.
+  /** Asked of the source first: a copy that `finishHold` released cannot be gone back to. */
+  checkHold(ask: { vmUuid: string }): Promise<void>;
   beginReturn(ask: {
     vmUuid: string;
     to: string;

@@ -16,7 +16,8 @@ type Question =
   | 'findReceipts'
   | 'surveySource'
   | 'surveyDestination'
-  | 'surveyLink';
+  | 'surveyLink'
+  | 'checkHold';
 type Answer<Name extends Question> = Awaited<ReturnType<HostActivities[Name]>>;
 
 /** A question's whole time, queue included, in milliseconds: a survey reads a VM's disks' sizes, not their bytes. */

@@ -49,6 +49,7 @@ export async function plan(link: Link, request: PlanRequest): Promise<Plan> {
 /** Who holds the VM, who would get it back, and since when writes would stay behind. */
 export async function planRevert(link: Link, vm: string): Promise<RevertPlan> {
   const { holder, origin } = await holdOf(link, vm);
+  await askHost(link, origin.host, 'checkHold', { vmUuid: origin.vmUuid });
   const receipts = await askHost(link, holder.host, 'findReceipts', { vm: origin.vmUuid });
   const [newest] = receipts
     .map((one) => one.body)

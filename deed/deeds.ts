@@ -16,7 +16,7 @@ import type { FencePlaces } from './places.ts';
 import { allRecords, allRuns, findRecord, findRecordOfVm, findRun, saveRun } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
 import { mayCollect, release } from './release.ts';
-import { abortReturn, beginReturn, giveBack, takeBack } from './return.ts';
+import { abortReturn, beginReturn, checkHold, giveBack, takeBack } from './return.ts';
 import { acceptKey, nextSession, signSession } from './session.ts';
 import { abortRun, adopt, cede, noteFenced, noteRead, openRun } from './source.ts';
 import type { AdoptAsk, OpenAsk } from './source.ts';
@@ -135,6 +135,12 @@ export class Deeds {
     const aborted = this.#act((desk) => abortRun(desk, migrationId));
     if (aborted instanceof Error) throw aborted;
     return aborted;
+  }
+  /** Throws 'revert-refused' when the hold of what was ceded from here has ended. */
+  checkHold(lineage: string): void {
+    this.#act((desk) => {
+      checkHold(desk, lineage);
+    });
   }
   /** Takes the right back by the destination's deed; the run is `returned`. */
   takeBack(deed: unknown): RunOfRecord {

@@ -34,6 +34,17 @@ export function beginReturn(
   return { record: returning, run };
 }
 
+/**
+ * Whether the copy that was ceded from here is still kept for a return; asked before the holder gives anything up, since the
+ * holder does not know. Throws 'revert-refused' when the hold was ended: the copy may be gone.
+ */
+export function checkHold(desk: Desk, lineage: string): void {
+  const record = recordOf(desk, lineage);
+  if (record.state !== 'ceded') return;
+  const run = findRunOfToken(desk.sql, lineage, record.token);
+  if (run?.released !== false) throw revertRefused('the copy that it would go back to was released by finish');
+}
+
 /** The model's Abort at a destination: the return is given up. */
 export function abortReturn(desk: Desk, migrationId: string): DeedRecord {
   const { record, run } = findOfMigration(desk, migrationId);

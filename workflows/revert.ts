@@ -23,6 +23,8 @@ export async function revertVm(request: RevertRequest, state?: TaskState): Promi
   return throughPointOfNoReturn(task, {
     before: async () => {
       const { migrationId } = await step(task, 'begin', 'open', async (note) => {
+        const summary = `ask ${to} whether it keeps its copy of ${vmName}`;
+        await onHost(task, to, 'checkHold', { summary }, { vmUuid });
         const begun = await onHost(
           task,
           from,

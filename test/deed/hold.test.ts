@@ -106,8 +106,12 @@ describe('the hold', () => {
     expectRefusal(() => a.deeds.release(lineage, 'operator'), 'deed-refused', /state is holder, and 0/);
     const { migrationId } = moved(a, b);
     expectRefusal(() => a.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /finish it first/);
+    a.deeds.checkHold(lineage);
     expect(a.deeds.release(lineage, 'operator')).toMatchObject([{ migrationId, released: true }]);
     expect(a.deeds.release(lineage, 'operator')).toHaveLength(1);
+    expectRefusal(() => {
+      a.deeds.checkHold(lineage);
+    }, 'revert-refused');
     expect(a.deeds.mayCollect(migrationId, { by: 'operator' }).places).toEqual(places());
     a.deeds.mayCollect(migrationId, { by: 'operator' });
     expect(a.deeds.events(lineage).map(({ what }) => what)).toEqual(['adopt', 'finish', 'collect']);

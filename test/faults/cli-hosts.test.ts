@@ -43,7 +43,13 @@ describe('the command line asks hosts on a live server', () => {
     expect(adopted).toMatchObject({ exitCode: 0, json: [{ vmUuid: vm.uuid, token: 1, notAsked: [] }] });
     expect(await run('vm', 'inspect', 'web-1', '--json')).toMatchObject({
       exitCode: 0,
-      json: [{ vmName: 'web-1', host: 'lon-1', deed: { state: 'holder', token: 1 }, disks: [{ vdev: 'xvda' }, {}] }],
+      json: [
+        {
+          host: 'lon-1',
+          summary: { vmName: 'web-1', deed: { state: 'holder', token: 1 } },
+          disks: [{ vdev: 'xvda' }, {}],
+        },
+      ],
     });
 
     await world.killWorker(world.frankfurt);

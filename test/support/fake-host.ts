@@ -19,6 +19,7 @@ export interface FakeVm {
   lineage: string;
   deed: DeedState | null;
   token: number;
+  released: boolean;
 }
 
 interface FakeRun {
@@ -74,6 +75,7 @@ export class FakeHost {
       lineage: randomBytes(16).toString('hex'),
       deed: 'holder',
       token: 1,
+      released: false,
       ...change,
     };
     this.vms.set(vm.vmUuid, vm);
@@ -308,6 +310,10 @@ export class FakeHost {
         return { ...this.stateOf(migrationId), restarted };
       },
       closeLanding: async () => undefined,
+      checkHold: async ({ vmUuid }) => {
+        const vm = this.find(vmUuid);
+        if (vm.released) throw failure('revert-refused', `the copy of ${vm.vmName} was released`);
+      },
       beginReturn: async ({ vmUuid }) => {
         const vm = this.find(vmUuid);
         const [migrationId, run] = [...this.runs].find(([, one]) => one.vmUuid === vmUuid) ?? [randomUUID(), null];
@@ -336,7 +342,7 @@ export class FakeHost {
         return { migrationId };
       },
       finishHold: async ({ vmUuid }) => {
-        this.find(vmUuid).deed = 'none';
+        this.find(vmUuid).released = true;
         return { released: [`copy-${vmUuid.slice(0, 8)}`] };
       },
     };

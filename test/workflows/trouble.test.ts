@@ -384,8 +384,10 @@ test('finish releases the copy at the source, after which nothing can be reverte
   await (await pair.migrate()).result();
   const result = await (await temporal.sealift.finish({ vm: vmName })).result();
   expect(result).toMatchObject({ host: pair.from.name, released: [expect.stringMatching(/^copy-/)] });
-  const again = temporal.sealift.finish({ vm: vmName });
-  await expect(again).rejects.toMatchObject({ type: 'revert-refused' });
+  await expect(temporal.sealift.planRevert(vmName)).rejects.toMatchObject({ type: 'revert-refused' });
+  const revert = await temporal.sealift.revert({ vm: vmName, confirm: vmName, timings: quick });
+  await expect(revert.result()).rejects.toMatchObject({ type: 'revert-refused' });
+  expect(pair.to.calls).not.toContain('stopVm');
 });
 
 test('a defect in a host (an error of no known type) undoes the move', async () => {
