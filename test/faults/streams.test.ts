@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { chunkBytes } from '../../domain/manifest.ts';
+import { chunkBytes } from '../../domain/chunks.ts';
 import { expectMoved } from '../support/expect-moved.ts';
 import { troubles, until } from '../support/until.ts';
 import { changeHostFile, impatient, makeWorld, MiB, migrate } from '../support/world.ts';
