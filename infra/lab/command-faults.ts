@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { takeFault } from './faults.ts';
+import { writeSync } from './fs.ts';
 import type { LabPlaces } from './places.ts';
 
 const forEverMs = 2 ** 31 - 1;
@@ -19,6 +20,6 @@ export function strikeHalfWay(places: LabPlaces, command: string, vm: string | n
 /** Whether a command that has succeeded is to say that it failed. */
 export function strikeAtEnd(places: LabPlaces, command: string, vm: string | null): boolean {
   if (takeFault(places, vm, ({ failAfterSuccess }) => failAfterSuccess === command) === null) return false;
-  process.stderr.write('libxl: error: libxl_event.c: lost the connection to xenstored: Connection reset by peer\n');
+  writeSync(2, 'libxl: error: libxl_event.c: lost the connection to xenstored: Connection reset by peer\n');
   return true;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from './fs.ts';
 import { join } from 'node:path';
 import { takeFault } from './faults.ts';
 import type { GuestConfig } from './guest-config.ts';

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync } from './fs.ts';
 
 /** Dom0's processor time in seconds: a number that grows, as real dom0's does. */
 export function dom0CpuSeconds(): number {

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, readSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readSync, renameSync, writeFileSync, writeSync } from './fs.ts';
 import { flushCompileCache } from 'node:module';
 import { once } from 'node:events';
 import { connect } from 'node:net';

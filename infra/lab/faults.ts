@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from './fs.ts';
 import { errorCode } from './guest-disks.ts';
 import { labPlaces } from './places.ts';
 import type { LabPlaces } from './places.ts';

@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from './fs.ts';
 import type { GuestConfig, GuestDisk } from './guest-config.ts';
 import type { DomainRow, LivingDomain } from './state.ts';
 

@@ -1,4 +1,4 @@
-import { fstatSync, readFileSync } from 'node:fs';
+import { fstatSync, readFileSync, writeSync } from './fs.ts';
 import type { GuestConfig } from './guest-config.ts';
 import { recordRegion } from './record-format.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -77,7 +77,7 @@ export class Guest {
 
 /** One line on the guest's console. */
 export function say(line: string): void {
-  process.stdout.write(`${new Date().toISOString()} ${line}\n`);
+  writeSync(1, `${new Date().toISOString()} ${line}\n`);
 }
 
 function openRing(

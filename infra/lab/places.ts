@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync } from './fs.ts';
 import { join } from 'node:path';
 
 /** Where things lie under a stand-in host's root. */

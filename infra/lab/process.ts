@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync } from './fs.ts';
 
 /** A process by pid and start time: pids are used again, the pair is not (until a reboot of the machine). */
 export interface ProcessRef {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { fdatasyncSync, readSync, writeSync } from 'node:fs';
+import { fdatasyncSync, readSync, writeSync } from './fs.ts';
 import { decodeRecord, decodeRingHeader, encodeRecord, encodeRingHeader } from './record-format.ts';
 import { headerBlockBytes, recordBytes, recordOffset } from './record-format.ts';
 import type { RecordKind, RecordRegion } from './record-format.ts';

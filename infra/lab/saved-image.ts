@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from './fs.ts';
 import type { GuestConfig } from './guest-config.ts';
 import type { GuestMemory } from './record-writer.ts';
 

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync } from './fs.ts';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { GuestConfig } from './guest-config.ts';

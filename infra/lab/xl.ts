@@ -1,4 +1,5 @@
 import { strike, strikeAtEnd, strikeHalfWay } from './command-faults.ts';
+import { writeSync } from './fs.ts';
 import { labPlaces } from './places.ts';
 import type { LabPlaces } from './places.ts';
 import { LabState } from './state.ts';
@@ -41,7 +42,7 @@ const commands: Record<string, () => Promise<Command>> = {
 process.exitCode = await run(process.argv.slice(2));
 
 async function run(argv: string[]): Promise<number> {
-  const log = (line: string): void => void process.stderr.write(`${line}\n`);
+  const log = (line: string): void => void writeSync(2, `${line}\n`);
   while (/^-[vfNtT]+$/.test(argv[0] ?? '')) argv.shift();
   const [name = '', ...args] = argv;
   const load = commands[name];
@@ -55,7 +56,7 @@ async function run(argv: string[]): Promise<number> {
     const vm = vmOf(state, args);
     await strike(places, name, vm);
     const command = await load();
-    const out = (text: string): void => void process.stdout.write(text);
+    const out = (text: string): void => void writeSync(1, text);
     const halfWay = (): void => {
       strikeHalfWay(places, name, vm);
     };

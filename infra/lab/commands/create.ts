@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync } from '../fs.ts';
 import { configJson, printJson } from '../config-json.ts';
 import { createDomain } from '../create.ts';
 import { readGuestConfig } from '../guest-config.ts';

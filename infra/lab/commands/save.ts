@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from '../fs.ts';
 import { dirname, join } from 'node:path';
 import { parseOptions } from '../options.ts';
 import { until } from '../patience.ts';
