@@ -95,7 +95,11 @@ async function foundPlaces(host: Host, migrationId: string, record: DeedRecord):
   // Its domain was just seen to be gone: the files tell the rest.
   const vm = (await joinVms(host.dom0, [])).find((one) => one.uuid === record.vmUuid);
   return {
-    disks: readNotes(host.deeds, migrationId).disks.map(({ vdev, path }) => ({ vdev, path })),
+    disks: readNotes(host.deeds, migrationId).disks.map(({ vdev, path, loop }) => ({
+      vdev,
+      path,
+      ...(loop === undefined ? {} : { loop }),
+    })),
     configPath: vm?.configPath ?? null,
     autostartPath: vm?.autostartPath ?? null,
     savedImagePath: vm?.savedImagePath ?? null,

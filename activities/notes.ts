@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
 import { diskShape } from '../domain/manifest.ts';
 import type { Deeds } from '../deed/deeds.ts';
+import { loop } from '../storage/loop.ts';
 
 /** What a host keeps for itself of a run, beside the deed's record: paths and configuration, told to nobody. */
 const runNotes = z.strictObject({
@@ -10,7 +11,8 @@ const runNotes = z.strictObject({
   autostart: z.boolean(),
   /** The configuration's file in dom0; null when the source's domain was made from none that is known. */
   configPath: z.string().nullable(),
-  disks: z.array(diskShape.extend({ path: z.string(), fresh: z.boolean() })),
+  /** `loop`: at a source whose guest has the file by a loop device. */
+  disks: z.array(diskShape.extend({ path: z.string(), fresh: z.boolean(), loop: loop.optional() })),
   /** What a person asked of the transfer; holds for later sessions of the run too. */
   steer: z.strictObject({ paused: z.boolean(), limitBytesPerSecond: z.int().nullable() }),
   /** Source: what the last finished transfer was, and which round it was. */

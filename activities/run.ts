@@ -104,12 +104,13 @@ async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
     config,
     autostart: found.autostartPath !== null,
     configPath: found.configPath,
-    disks: disks.map(({ vdev, sizeBytes, sectorBytes, path }) => ({
+    disks: disks.map(({ vdev, sizeBytes, sectorBytes, path, loop }) => ({
       vdev,
       sizeBytes,
       sectorBytes,
       path,
       fresh: false,
+      ...(loop === undefined ? {} : { loop }),
     })),
   };
 }

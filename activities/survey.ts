@@ -44,7 +44,10 @@ export async function surveySource(
     concerns.push(refusal('saved-image', 'xendomains keeps a saved image of it, which is older than its disks'));
   for (const disk of disks) {
     if (disk.problem !== null) continue;
-    if (host.file.fence === 'immutable' && (await fenceKind(disk.path)) !== 'immutable') {
+    if (disk.loop !== undefined && host.file.fence !== 'immutable') {
+      const text = `disk ${disk.vdev}: a loop device is fenced by an immutable file only`;
+      concerns.push(refusal('fence-failed', text, `set fence = "immutable" in the file of ${host.file.name}`));
+    } else if (host.file.fence === 'immutable' && (await fenceKind(disk.path)) !== 'immutable') {
       concerns.push(refusal('fence-failed', `disk ${disk.vdev}: its file system cannot make files immutable`));
     }
   }

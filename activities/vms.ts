@@ -1,4 +1,3 @@
-import { realpath } from 'node:fs/promises';
 import type { DeedRecord } from '../deed/record.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
@@ -6,6 +5,8 @@ import { vmName, vmUuid } from '../domain/names.ts';
 import type { Concern, VmSummary } from '../domain/survey.ts';
 import { diskShapeOf } from '../storage/disk-shape.ts';
 import { probeFormat } from '../storage/format.ts';
+import { diskPlace } from '../storage/loop.ts';
+import type { Loop } from '../storage/loop.ts';
 import { readMark } from '../storage/mark.ts';
 import { findVms } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
@@ -32,7 +33,14 @@ export async function inspectVm(host: Host, vm: string): Promise<VmReport> {
   if (found === undefined) return reportOfRecord(host, vm);
   const { disks, concerns } = await examineDisks(found, all);
   const marks = await marksOf(disks.map((disk) => disk.path));
-  return { summary: await summary(host, found), disks, concerns: [...concerns, ...concernsOf(found)], marks };
+  const shown = disks.map(({ vdev, sizeBytes, sectorBytes, path, problem }) => ({
+    vdev,
+    sizeBytes,
+    sectorBytes,
+    path,
+    problem,
+  }));
+  return { summary: await summary(host, found), disks: shown, concerns: [...concerns, ...concernsOf(found)], marks };
 }
 
 /** The VM of a uuid among all of this host's. Throws `unknown-vm`. */
@@ -46,6 +54,8 @@ export async function findVm(host: Host, uuid: string): Promise<{ found: FoundVm
 /** A disk that a VM writes: read-only disks and CD-ROMs do not cross. */
 interface ExaminedDisk extends DiskShape {
   path: string;
+  /** The loop device by which the guest has the file `path`. */
+  loop?: Loop | undefined;
   problem: string | null;
 }
 
@@ -64,8 +74,9 @@ export async function examineDisks(
     let shape = { sizeBytes: 1, sectorBytes: 512 };
     let problem: string | null = null;
     let path = disk.target;
+    let loop: Loop | undefined;
     try {
-      path = await realpath(disk.target);
+      ({ path, loop } = await diskPlace(disk.target));
       shape = await diskShapeOf(path);
       const is = await probeFormat(path);
       if (disk.format !== 'raw') refuse('disk-format', `its format is ${disk.format}, only raw can be moved`);
@@ -74,9 +85,10 @@ export async function examineDisks(
         concerns.push(note('odd-size', `disk ${disk.vdev} is not a whole number of sectors`));
     } catch (error) {
       problem = error instanceof Error ? error.message : 'cannot be read';
-      const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-      const type = error instanceof SealiftError ? error.type : missing ? 'disk-missing' : 'disk-unreadable';
-      refuse(type, missing ? 'it is not there' : 'it cannot be opened or measured');
+      const type = error instanceof SealiftError ? error.type : 'disk-unreadable';
+      const missing = type === 'disk-missing';
+      const text = missing ? 'it is not there' : 'it cannot be opened or measured';
+      refuse(type, type === 'fence-failed' ? problem : text);
     }
     if (disk.access === 'w!') refuse('disk-shared', 'it is writable by others as well (w!)');
     if (disk.access === 'r') refuse('disk-shared', 'it is read-only, perhaps shared with other VMs');
@@ -84,7 +96,7 @@ export async function examineDisks(
       refuse('disk-format', 'it is served by a script or a driver domain');
     const user = others.get(path);
     if (user !== undefined) refuse('disk-shared', `VM ${user} uses it too`);
-    disks.push({ vdev: disk.vdev, ...shape, path, problem });
+    disks.push({ vdev: disk.vdev, ...shape, path, loop, problem });
   }
   if (disks.length === 0) concerns.push(refusal('disk-missing', `VM ${vm.name} has no disk to move`));
   return { disks, concerns };
@@ -195,7 +207,8 @@ async function pathsOfOthers(vm: FoundVm, all: FoundVm[]): Promise<Map<string, s
     if (other.name === vm.name && other.uuid === vm.uuid) continue;
     for (const { target } of other.disks) {
       if (target === null) continue;
-      users.set(await realpath(target).catch(() => target), other.name);
+      const place = await diskPlace(target).catch(() => ({ path: target }));
+      users.set(place.path, other.name);
     }
   }
   return users;

@@ -1,6 +1,8 @@
 import { SealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
 import { holdersOf } from '../storage/holders.ts';
+import { attachLoop, detachLoop, hasFile } from '../storage/loop.ts';
+import type { Loop } from '../storage/loop.ts';
 import { readMark, removeMark, writeMark } from '../storage/mark.ts';
 import type { Mark } from '../storage/mark.ts';
 import { dropOriginals, keepOriginals, moveAside, moveBack, readOriginals, startersOf } from './aside.ts';
@@ -20,8 +22,8 @@ export interface FenceOptions {
 }
 
 /**
- * Keeps anything on this host from starting the VM or writing its disks, through reboots: originals noted, each disk marked and
- * locked, then configuration, saved image and autostart moved aside. Each step is durable before the next begins; cut short
+ * Keeps anything on this host from starting the VM or writing its disks, through reboots: originals noted, each disk taken from its
+ * loop device, marked and locked, then configuration, saved image and autostart moved aside. Each step is durable before the next begins; cut short
  * anywhere, the next call goes on. Returns whether something was not fenced before.
  *
  * The record must allow it first (`Deeds.mayFence`), and the domain must be gone. Throws 'disk-busy' when somebody holds a disk
@@ -33,15 +35,21 @@ export async function fence(
   kind: FenceKind,
   { onStep = nothing, env = {} }: FenceOptions = {},
 ): Promise<{ changed: boolean }> {
-  for (const { path } of places.disks) {
+  for (const { path, loop } of places.disks) {
     await refuseStrange(path);
     // Linux from 5.x on fails a guest's writes to a file made immutable under it: look before
-    await refuseHeld(path);
+    if (loop === undefined || !(await hasFile(loop.device, path))) await refuseHeld(path);
+    else await refuseHeldByLoop(path, loop);
   }
   await keepOriginals(places, mark.lineage);
   onStep('originals noted');
   let changed = false;
-  for (const { vdev, path } of places.disks) {
+  for (const { vdev, path, loop } of places.disks) {
+    if (loop !== undefined) {
+      if (await detachLoop(loop.device, path, env)) changed = true;
+      await refuseHeld(path);
+      onStep(`${vdev} detached`);
+    }
     await writeMark(path, mark);
     onStep(`${vdev} marked`);
     if (await lock(path, kind, env)) changed = true;
@@ -55,7 +63,7 @@ export async function fence(
 }
 
 /**
- * Takes a fence off in the opposite order of trust: disks unlocked, configuration and saved image put back, autostart last,
+ * Takes a fence off in the opposite order of trust: disks unlocked and given to their loop devices, configuration and saved image put back, autostart last,
  * then the marks, then the notes. Repeatable like `fence`. The record must allow it first (`Deeds.mayUnfence`).
  *
  * `mark` is the record's present one. Throws 'unknown-state' when a disk carries another VM's mark or a later one, or when a
@@ -72,12 +80,16 @@ export async function unfence(
     marked.set(path, await hasOwnMark(path, mark));
   }
   const originals = await readOriginals(places.asideFolder, mark.lineage);
-  for (const { vdev, path } of places.disks) {
+  for (const { vdev, path, loop } of places.disks) {
     const mode = originals?.disks.find((disk) => disk.path === path)?.mode;
     if (mode !== undefined) await unlock(path, mode, env);
     // a mark without a note is a landing's disk that was marked at its making and never locked, or nearly
     else if (marked.get(path) === true) await unlock(path, ((await statOf(path)).mode & 0o7777) | 0o200, env);
     onStep(`${vdev} unlocked`);
+    if (loop !== undefined) {
+      await attachLoop(loop, path, env);
+      onStep(`${vdev} attached`);
+    }
   }
   for (const { path, aside } of startersOf(places)) {
     await moveBack(path, aside);
@@ -126,6 +138,17 @@ async function refuseHeld(path: string): Promise<void> {
   const [holder] = await holdersOf(path);
   if (holder === undefined) return;
   throw new SealiftError('disk-busy', `${path} is held open by ${holder.command} (pid ${String(holder.pid)})`);
+}
+
+/** The same for a file below a loop device, which itself is going to be detached. */
+async function refuseHeldByLoop(path: string, { device }: Loop): Promise<void> {
+  const below = (await holdersOf(path)).filter(({ pid, command }) => pid !== 0 || `/dev/${command}` !== device);
+  const [holder] = [...below, ...(await holdersOf(device))];
+  if (holder === undefined) return;
+  throw new SealiftError(
+    'disk-busy',
+    `${path}, by ${device}, is held open by ${holder.command} (pid ${String(holder.pid)})`,
+  );
 }
 
 async function hasOwnMark(path: string, mark: Mark): Promise<boolean> {

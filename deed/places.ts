@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import { vdev } from '../domain/names.ts';
+import { loop } from '../storage/loop.ts';
 
 const path = z.string().startsWith('/').max(4096);
 
 /** Where a VM's copy lies on its host, as it was found before the first fence: all that fence and unfence touch. */
 export const fencePlaces = z.strictObject({
-  /** Regular files by their real paths: a symbolic link is refused by the fence. */
-  disks: z.array(z.strictObject({ vdev, path })),
+  /**
+   * Regular files by their real paths: a symbolic link is refused by the fence. `loop` is the loop device by which the guest has
+   * the file; it is detached while the fence is on.
+   */
+  disks: z.array(z.strictObject({ vdev, path, loop: loop.optional() })),
   configPath: path.nullable(),
   /** What makes the host start the VM at boot: the link or file in Xen's `auto` folder. */
   autostartPath: path.nullable(),

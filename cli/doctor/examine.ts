@@ -108,7 +108,7 @@ async function loop(path: string): Promise<Finding> {
     has: free !== null,
     needed: false,
     found: free === null ? why : `${free} is free`,
-    cost: 'tests on block devices are skipped',
+    cost: 'VMs on loop devices cannot be moved from here, and tests of them are skipped',
   };
 }
 
