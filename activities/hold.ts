@@ -1,6 +1,6 @@
 import { SealiftError } from '../domain/error.ts';
-import type { Deed, Signed } from '../domain/statement.ts';
-import type { DeedRecord } from '../deed/record.ts';
+import type { Deed, Settled, Signed } from '../domain/statement.ts';
+import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import { domainsOf } from '../xen/gone.ts';
 import { proveQuiet } from './fencing.ts';
 import { peerIdentity } from './host.ts';
@@ -44,10 +44,23 @@ export function takeBack(host: Host, deed: Signed<Deed>): { migrationId: string 
   return { migrationId: host.deeds.takeBack(deed).run.migrationId };
 }
 
+/** The holder says that the VM stays. Copies which this host itself ceded before the VM came back to it become garbage. */
+export function settleHold(
+  host: Host,
+  ask: { vmUuid: string; to: string },
+): { settled: Signed<Settled>; released: string[] } {
+  const { lineage } = recordOf(host, ask.vmUuid);
+  const { settled, released } = host.deeds.settle(lineage, peerIdentity(host.file, ask.to), host.file.name);
+  return { settled, released: toCollect(released) };
+}
+
 /** Ends the hold: the fenced copies that were ceded from here become garbage, which only `removeGarbage` removes. */
-export function finishHold(host: Host, vmUuid: string): { released: string[] } {
-  const released = host.deeds.release(recordOf(host, vmUuid).lineage, host.file.name);
-  return { released: released.filter((run) => !run.collected).map((run) => run.migrationId) };
+export function finishHold(host: Host, settled: Signed<Settled>): { released: string[] } {
+  return { released: toCollect(host.deeds.release(settled, host.file.name)) };
+}
+
+function toCollect(runs: DeedRun[]): string[] {
+  return runs.filter(({ collected }) => !collected).map(({ migrationId }) => migrationId);
 }
 
 function recordOf(host: Host, vmUuid: string): DeedRecord {

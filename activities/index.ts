@@ -4,7 +4,7 @@ import { diskShape } from '../domain/manifest.ts';
 import { probeSpec } from '../domain/migration.ts';
 import { hostName, method, migrationId, poolName, vmName, vmUuid } from '../domain/names.ts';
 import { receipt } from '../domain/receipt.ts';
-import { signedDeed, signedOffer, signedReady, signedRunKey } from '../domain/statement.ts';
+import { signedDeed, signedOffer, signedReady, signedRunKey, signedSettled } from '../domain/statement.ts';
 import { destinationSurvey, hostCard as hostCardShape, sourceSurvey } from '../domain/survey.ts';
 import { adoptVm } from './adopt.ts';
 import { hostCard } from './card.ts';
@@ -12,7 +12,7 @@ import { edge, question, reporting } from './edge.ts';
 import { fenceVm } from './fencing.ts';
 import { listGarbage, removeGarbage } from './garbage.ts';
 import { acceptDeed, cede, makeReady } from './handover.ts';
-import { beginReturn, checkHold, finishHold, giveBack, takeBack } from './hold.ts';
+import { beginReturn, checkHold, finishHold, giveBack, settleHold, takeBack } from './hold.ts';
 import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
 import type { HostActivities } from './port.ts';
@@ -116,6 +116,9 @@ export function hostActivities(host: Host): HostActivities {
     beginReturn: edge(z.strictObject({ vmUuid, to: hostName }), (ask) => beginReturn(host, ask)),
     giveBack: edge(z.strictObject(run), (ask) => giveBack(host, ask.migrationId)),
     takeBack: edge(z.strictObject({ deed: signedDeed }), (ask) => Promise.resolve(takeBack(host, ask.deed))),
-    finishHold: edge(z.strictObject({ vmUuid }), (ask) => Promise.resolve(finishHold(host, ask.vmUuid))),
+    settleHold: edge(z.strictObject({ vmUuid, to: hostName }), (ask) => Promise.resolve(settleHold(host, ask))),
+    finishHold: edge(z.strictObject({ settled: signedSettled }), (ask) =>
+      Promise.resolve(finishHold(host, ask.settled)),
+    ),
   };
 }

@@ -2,7 +2,7 @@ import type { MigrationInput, ProbeSpec } from '../domain/migration.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { Method } from '../domain/names.ts';
 import type { Receipt, ReceiptBody } from '../domain/receipt.ts';
-import type { Deed, Offer, Ready, RunKey, Signed } from '../domain/statement.ts';
+import type { Deed, Offer, Ready, RunKey, Settled, Signed } from '../domain/statement.ts';
 import type {
   Concern,
   DeedState,
@@ -156,6 +156,8 @@ export interface HostActivities {
   }): Promise<RunRef & { ranSince: string | null; wasRunning: boolean; from: string }>;
   giveBack(ask: RunRef): Promise<{ deed: Signed<Deed> }>;
   takeBack(ask: { deed: Signed<Deed> }): Promise<RunRef>;
-  /** Source: ends the hold; its fenced copy becomes garbage that `removeGarbage` may remove. */
-  finishHold(ask: { vmUuid: string }): Promise<{ released: string[] }>;
+  /** Holder: gives up its return to the host `to`; `released` are its own older copies, now garbage. */
+  settleHold(ask: { vmUuid: string; to: string }): Promise<{ settled: Signed<Settled>; released: string[] }>;
+  /** Source: ends the hold by the holder's word; its fenced copy becomes garbage that `removeGarbage` may remove. */
+  finishHold(ask: { settled: Signed<Settled> }): Promise<{ released: string[] }>;
 }

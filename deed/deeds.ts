@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Deed, Offer, Ready, RunKey, Session, Signed } from '../domain/statement.ts';
+import type { Deed, Offer, Ready, RunKey, Session, Settled, Signed } from '../domain/statement.ts';
 import type { Database } from '../storage/database.ts';
 import { keptStatements } from './book.ts';
 import type { KeptStatement } from './book.ts';
@@ -15,7 +15,7 @@ import type { DeedEvent } from './log.ts';
 import type { FencePlaces } from './places.ts';
 import { allRecords, allRuns, findRecord, findRecordOfVm, findRun, saveRun } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
-import { mayCollect, release } from './release.ts';
+import { mayCollect, release, settle } from './release.ts';
 import { abortReturn, beginReturn, checkHold, giveBack, takeBack } from './return.ts';
 import { acceptKey, nextSession, signSession } from './session.ts';
 import { abortRun, adopt, cede, noteFenced, noteRead, openRun } from './source.ts';
@@ -146,9 +146,9 @@ export class Deeds {
   takeBack(deed: unknown): RunOfRecord {
     return this.#act((desk) => takeBack(desk, deed));
   }
-  /** `finish`: ends the hold of what was ceded from here; returns the runs whose copies are free for collection. */
-  release(lineage: string, by: string): DeedRun[] {
-    return this.#act((desk) => release(desk, lineage, by));
+  /** `finish` at the host that ceded, by the holder's word; returns the runs whose copies are free for collection. */
+  release(settled: unknown, by: string): DeedRun[] {
+    return this.#act((desk) => release(desk, settled, by));
   }
 
   // Destination.
@@ -186,6 +186,11 @@ export class Deeds {
   /** Gives the right back. The caller has proven fence and quiet right before. */
   giveBack(migrationId: string): Signed<Deed> {
     return this.#act((desk) => giveBack(desk, migrationId));
+  }
+
+  /** `finish` at the holder: what came from `to` never goes back there. Also frees the older copies that this host itself ceded. */
+  settle(lineage: string, to: string, by: string): { settled: Signed<Settled>; released: DeedRun[] } {
+    return this.#act((desk) => settle(desk, lineage, to, by));
   }
 
   // Commands outside of the database: each intent is recorded before its command is launched, and ended when the command has ended.

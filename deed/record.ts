@@ -60,7 +60,11 @@ export const deedRun = z.strictObject({
 export type DeedRun = z.infer<typeof deedRun>;
 
 /** The record of a VM that this host has never had anything to do with. */
-export function blankRecord({ lineage, vmUuid, vmName }: Pick<DeedRecord, 'lineage' | 'vmUuid' | 'vmName'>): DeedRecord {
+export function blankRecord({
+  lineage,
+  vmUuid,
+  vmName,
+}: Pick<DeedRecord, 'lineage' | 'vmUuid' | 'vmName'>): DeedRecord {
   return {
     lineage,
     vmUuid,

@@ -1,17 +1,64 @@
-import { findOfMigration, recordOf, refused } from './desk.ts';
+import { protocolVersion } from '../domain/protocol.ts';
+import type { Settled, Signed } from '../domain/statement.ts';
+import { findStatement, kept, keepStatement } from './book.ts';
+import { findOfMigration, guard, recordOf, refused, runOfToken } from './desk.ts';
 import type { Desk } from './desk.ts';
 import { logEvent } from './log.ts';
-import { allRuns, saveRecord, saveRun } from './record.ts';
+import { allRuns, isReturning, saveRecord, saveRun } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
+import { checkStatement, claimOf, signStatement } from './statement.ts';
 
-/** Ends the hold: what was ceded from here is marked free for collection. The record does not change: the right is elsewhere. */
-export function release(desk: Desk, lineage: string, by: string): DeedRun[] {
+/**
+ * The model's Settle: the holder gives up its return to `to` for good, and says so. Without this word the source could free its
+ * copy while a give-back is on its way to it, and then neither host would have to keep one.
+ */
+export function settle(
+  desk: Desk,
+  lineage: string,
+  to: string,
+  by: string,
+): { settled: Signed<Settled>; released: DeedRun[] } {
   const record = recordOf(desk, lineage);
-  const ceded = allRuns(desk.sql, lineage).filter(({ role, state }) => role === 'source' && state === 'ceded');
-  // a holder may release too: the VM came back by a newer run, to other disks than those that were ceded
-  if (ceded.length === 0 || (record.state !== 'ceded' && record.state !== 'holder')) {
-    throw refused('finish', `state is ${record.state}, and ${String(ceded.length)} of its runs are ceded`);
+  const run = allRuns(desk.sql, lineage)
+    .filter(({ role, peer, state }) => role === 'destination' && peer === to && state === 'accepted')
+    .sort((a, b) => b.token - a.token)[0];
+  if (run === undefined) throw refused('finish', `nothing that came from ${to} was accepted here`);
+  const { token } = run;
+  const released = releaseUntil(desk, lineage, token, by);
+  const from = desk.identity.name;
+  const said = findStatement(desk.sql, { kind: 'settled', lineage, token, from });
+  if (said !== null) return { settled: said, released };
+  // a run that was opened since, in either direction, has ended the way back already
+  if (record.token === token) {
+    if (isReturning(record)) throw refused('finish', `token ${String(token)} is on its way back`);
+    saveRecord(desk.sql, { ...record, peer: null });
   }
+  const body = { v: protocolVersion, lineage, from, to, token, kind: 'settled' } as const;
+  return { settled: kept(desk.sql, signStatement(desk.identity, body)), released };
+}
+
+/** The model's Release: what was ceded from here until the settled token is free for collection. The record does not change. */
+export function release(desk: Desk, settled: unknown, by: string): DeedRun[] {
+  const { lineage, token } = claimOf('settled', settled);
+  const run = runOfToken(desk, lineage, token);
+  guard('finish', 'role', run.role, 'source');
+  const checked = checkStatement(settled, {
+    kind: 'settled',
+    from: run.peer,
+    to: desk.identity.name,
+    lineage,
+    token,
+  });
+  guard('finish', 'run', run.state, 'ceded');
+  keepStatement(desk.sql, checked);
+  return releaseUntil(desk, lineage, token, by);
+}
+
+/** Frees the copies that were ceded from here by this token or an older one: the VM has gone on since, on other disks. */
+function releaseUntil(desk: Desk, lineage: string, token: number, by: string): DeedRun[] {
+  const ceded = allRuns(desk.sql, lineage).filter(
+    (run) => run.role === 'source' && run.state === 'ceded' && run.token <= token,
+  );
   for (const run of ceded.filter(({ released }) => !released)) {
     saveRun(desk.sql, { ...run, released: true });
     logEvent(desk.sql, { who: by, what: 'finish', lineage, detail: `migration ${run.migrationId}` });

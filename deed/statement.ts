@@ -6,6 +6,7 @@ import {
   signedReady,
   signedRunKey,
   signedSession,
+  signedSettled,
   statementBody,
 } from '../domain/statement.ts';
 import type { Signed, StatementBody, StatementKind } from '../domain/statement.ts';
@@ -25,7 +26,14 @@ export interface Expected<Kind extends StatementKind> {
   token?: number | undefined;
 }
 
-const schemas = { offer: signedOffer, key: signedRunKey, session: signedSession, ready: signedReady, deed: signedDeed };
+const schemas = {
+  offer: signedOffer,
+  key: signedRunKey,
+  session: signedSession,
+  ready: signedReady,
+  deed: signedDeed,
+  settled: signedSettled,
+};
 
 /** Signs `body` as `identity`. Throws 'bad-statement' when the body does not fit its schema or is another host's to sign. */
 export function signStatement<Body extends StatementBody>(identity: Identity, body: Body): Signed<Body> {

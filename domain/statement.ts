@@ -23,7 +23,10 @@ export const ready = z.strictObject({ ...common, kind: z.literal('ready'), root:
 /** "It is yours to run, no longer mine": ceded by the source with the root, or given back by the destination without. */
 export const deed = z.strictObject({ ...common, kind: z.literal('deed'), root: digest.nullable() });
 
-export const statementBody = z.discriminatedUnion('kind', [offer, runKey, session, ready, deed]);
+/** Destination to source, after the accept: "it stays; what you ceded by this token never comes back to you from here." */
+export const settled = z.strictObject({ ...common, kind: z.literal('settled') });
+
+export const statementBody = z.discriminatedUnion('kind', [offer, runKey, session, ready, deed, settled]);
 export type StatementBody = z.infer<typeof statementBody>;
 export type StatementKind = StatementBody['kind'];
 
@@ -38,9 +41,11 @@ export const signedRunKey = z.strictObject({ body: runKey, signature });
 export const signedSession = z.strictObject({ body: session, signature });
 export const signedReady = z.strictObject({ body: ready, signature });
 export const signedDeed = z.strictObject({ body: deed, signature });
+export const signedSettled = z.strictObject({ body: settled, signature });
 
 export type Offer = z.infer<typeof offer>;
 export type RunKey = z.infer<typeof runKey>;
 export type Session = z.infer<typeof session>;
 export type Ready = z.infer<typeof ready>;
 export type Deed = z.infer<typeof deed>;
+export type Settled = z.infer<typeof settled>;

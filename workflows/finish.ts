@@ -7,7 +7,10 @@ import { onHost } from './on-host.ts';
 import type { TaskState } from './state.ts';
 import { createTask, enter, leave } from './task.ts';
 
-/** Ends a VM's hold: the fenced copy at its old host may be removed from now on. One step, so nothing to compensate. */
+/**
+ * Ends a VM's hold: the holder says that it stays, and by that word the fenced copy at its old host may be removed. Neither
+ * step is ever undone: a finish that stopped between them goes on when it is asked for again.
+ */
 export async function finishHold(request: FinishRequest, state?: TaskState): Promise<FinishResult> {
   const input = parseInput(finishInput, request);
   const { vmName, vmUuid, host, holder, migrationId, timings } = input;
@@ -16,12 +19,14 @@ export async function finishHold(request: FinishRequest, state?: TaskState): Pro
   answerStatus(task);
   try {
     enter(task, 'open');
+    const stays = { summary: `settle ${vmName} on ${holder}` };
+    const { settled, released: older } = await onHost(task, holder, 'settleHold', stays, { vmUuid, to: host });
     const summary = `release the copy of ${vmName} on ${host}`;
-    const { released } = await onHost(task, host, 'finishHold', { summary }, { vmUuid });
-    leave(task, `${String(released.length)} to be collected`);
+    const { released } = await onHost(task, host, 'finishHold', { summary }, { settled });
+    leave(task, `${String(released.length + older.length)} to be collected`);
     enter(task, 'done');
     await condition(allHandlersFinished);
-    return { vmUuid, vmName, host, released };
+    return { vmUuid, vmName, host, released: [...released, ...older] };
   } catch (error) {
     if (error instanceof ContinueAsNew || !(error instanceof TemporalFailure)) throw error;
     const trouble = troubleOf(error, { vmName, host });

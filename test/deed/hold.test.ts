@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { checkMarks, markOf } from '../../deed/marks.ts';
 import { deedRecord } from '../../deed/record.ts';
+import { signStatement } from '../../deed/statement.ts';
 import {
   adopted,
   expectRefusal,
@@ -103,12 +104,15 @@ describe('intents', () => {
 
 describe('the hold', () => {
   test('ends once, logged, and only for what was ceded', () => {
-    expectRefusal(() => a.deeds.release(lineage, 'operator'), 'deed-refused', /state is holder, and 0/);
+    expectRefusal(() => a.deeds.settle(lineage, b.identity.name, 'operator'), 'deed-refused', /nothing that came/);
     const { migrationId } = moved(a, b);
     expectRefusal(() => a.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /finish it first/);
     a.deeds.checkHold(lineage);
-    expect(a.deeds.release(lineage, 'operator')).toMatchObject([{ migrationId, released: true }]);
-    expect(a.deeds.release(lineage, 'operator')).toHaveLength(1);
+    const { settled } = b.deeds.settle(lineage, a.identity.name, 'operator');
+    expect(b.deeds.settle(lineage, a.identity.name, 'operator').settled).toEqual(settled);
+    expect(a.deeds.release(settled, 'operator')).toMatchObject([{ migrationId, released: true }]);
+    expect(a.deeds.release(settled, 'operator')).toHaveLength(1);
+    expectRefusal(() => b.deeds.beginReturn(lineage, a.identity.name), 'revert-refused', /came from nowhere/);
     expectRefusal(() => {
       a.deeds.checkHold(lineage);
     }, 'revert-refused');
@@ -118,14 +122,34 @@ describe('the hold', () => {
     expectRefusal(() => b.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /run is accepted/);
   });
 
-  test('a copy that was taken back is the VM’s own again, released or not', () => {
+  test('ends only by the word of the holder, which excludes a return', () => {
     const { migrationId } = moved(a, b);
-    a.deeds.release(lineage, 'operator');
     b.deeds.beginReturn(lineage, a.identity.name);
+    expectRefusal(() => b.deeds.settle(lineage, a.identity.name, 'operator'), 'deed-refused', /on its way back/);
     fences(b, migrationId);
     a.deeds.takeBack(b.deeds.giveBack(migrationId));
+    expectRefusal(() => b.deeds.settle(lineage, a.identity.name, 'operator'), 'deed-refused', /nothing that came/);
     expectRefusal(() => a.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /run is returned/);
     expect(b.deeds.mayCollect(migrationId, { by: 'operator' }).collected).toBe(true);
+  });
+
+  test('ends by the word for this very token, signed by the host it was ceded to', () => {
+    moved(a, b);
+    const { settled } = b.deeds.settle(lineage, a.identity.name, 'operator');
+    const forged = {
+      ...settled,
+      signature: signStatement(a.identity, { ...settled.body, from: a.identity.name }).signature,
+    };
+    expectRefusal(() => a.deeds.release(forged, 'operator'), 'bad-statement', /signature/);
+    const older = signStatement(b.identity, { ...settled.body, token: 1 });
+    expectRefusal(() => a.deeds.release(older, 'operator'), 'unknown-run');
+  });
+
+  test('of what a holder itself ceded before the VM came back ends with it', () => {
+    const { migrationId } = moved(a, b);
+    moved(b, a);
+    const { released } = a.deeds.settle(lineage, b.identity.name, 'operator');
+    expect(released).toMatchObject([{ migrationId, released: true }]);
   });
 
   test('a closed landing that had signed READY is kept until somebody vouches for the source', () => {

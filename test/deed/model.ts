@@ -28,12 +28,20 @@ export interface Model {
   offers: Said[];
   ready: Said[];
   deeds: Said[];
+  settled: Said[];
+  /** Runs accepted at `from`, that came from `to`. */
+  accepted: Said[];
+  /** Runs ceded by `from` whose copies may be removed, and those that were. */
+  released: Said[];
+  collected: Said[];
 }
 
 /** `said` is the index of the offer, READY or deed that is shown. */
 export type Action =
   | { kind: 'write' | 'die' | 'start' | 'unfence' | 'unfenceDone' | 'beginReturn'; h: number }
   | { kind: 'open'; h: number; to: number; supersede: boolean }
+  | { kind: 'settle'; h: number; to: number }
+  | { kind: 'release' | 'collect'; h: number; said: number }
   | { kind: 'copy'; h: number; value: number }
   | {
       kind: 'receive' | 'fence' | 'read' | 'abort' | 'ready' | 'giveBack' | 'accept' | 'takeBack' | 'reopen';
@@ -51,6 +59,10 @@ export function newModel(hosts: number): Model {
     offers: [],
     ready: [],
     deeds: [],
+    settled: [],
+    accepted: [],
+    released: [],
+    collected: [],
   };
 }
 
@@ -62,6 +74,7 @@ export function everything(model: Model): Action[] {
       all.push({ kind, h });
     for (const to of model.hosts.keys()) {
       all.push({ kind: 'open', h, to, supersede: true }, { kind: 'open', h, to, supersede: false });
+      if (to !== h) all.push({ kind: 'settle', h, to });
     }
     for (let value = 0; value <= 3; value += 1) all.push({ kind: 'copy', h, value });
     for (const offer of model.offers.keys()) {
@@ -70,7 +83,10 @@ export function everything(model: Model): Action[] {
       }
       for (const said of model.ready.keys()) all.push({ kind: 'cede', h, said, offer });
     }
-    for (const said of model.deeds.keys()) all.push({ kind: 'accept', h, said }, { kind: 'takeBack', h, said });
+    for (const said of model.deeds.keys()) {
+      all.push({ kind: 'accept', h, said }, { kind: 'takeBack', h, said }, { kind: 'collect', h, said });
+    }
+    for (const said of model.settled.keys()) all.push({ kind: 'release', h, said });
   }
   return all;
 }
@@ -160,6 +176,18 @@ export function enabled(model: Model, action: Action): boolean {
       const { from, to, token } = at(model.deeds, action.said);
       return to === action.h && host.state === 'ceded' && host.peer === from && token === host.token + 1;
     }
+    case 'settle': {
+      const run = acceptedFrom(model, action);
+      return run !== undefined && !has(model.settled, run) && !(returning && run.token === host.token);
+    }
+    case 'release': {
+      const { to, from, token } = at(model.settled, action.said);
+      return to === action.h && !has(model.released, { from: to, to: from, token });
+    }
+    case 'collect': {
+      const ceded = at(model.deeds, action.said);
+      return ceded.from === action.h && has(model.released, ceded) && !has(model.collected, ceded);
+    }
   }
 }
 
@@ -215,18 +243,36 @@ export function apply(model: Model, action: Action): void {
       Object.assign(host, { state: 'ceded', run: 0, seen: null, noted: 0, peer: from });
       return;
     }
-    case 'accept':
+    case 'accept': {
+      const { from, token } = at(model.deeds, action.said);
       host.state = 'holder';
+      model.accepted.push({ from: h, to: from, token, disk: 0 });
       return;
+    }
     case 'beginReturn':
       Object.assign(host, { run: host.token + 1, seen: null, noted: 0 });
       return;
     case 'giveBack':
       model.deeds.push({ from: h, to: host.peer ?? h, token: host.token + 1, disk: 0 });
+      model.accepted = model.accepted.filter(({ from, token }) => from !== h || token !== host.token);
       Object.assign(host, { token: host.token + 1, state: 'none', run: 0, seen: null, noted: 0 });
       return;
     case 'takeBack':
       Object.assign(host, { token: host.token + 1, state: 'holder', peer: null });
+      return;
+    case 'settle': {
+      const run = acceptedFrom(model, action);
+      if (run === undefined) return;
+      model.settled.push(run);
+      release(model, h, run.token);
+      if (host.token === run.token) host.peer = null;
+      return;
+    }
+    case 'release':
+      release(model, h, at(model.settled, action.said).token);
+      return;
+    case 'collect':
+      model.collected.push(at(model.deeds, action.said));
       return;
   }
 }
@@ -245,6 +291,10 @@ export function broken(model: Model): string[] {
     return host.state === 'holder' && host.token === token && host.disk < disk;
   };
   if (deeds.some(lost)) names.push('NothingLost');
+  const goneFor = ({ from, to, token }: Said): boolean =>
+    has(model.collected, { from: to, to: from, token: token - 1 });
+  const back = everything(model).filter((action) => action.kind === 'takeBack' && enabled(model, action));
+  if (back.some((action) => action.kind === 'takeBack' && goneFor(at(deeds, action.said)))) names.push('CopyKept');
   const ways = ['accept', 'takeBack', 'beginReturn', 'giveBack'];
   const canGoOn =
     hosts.some(({ state }) => state === 'holder') ||
@@ -253,6 +303,26 @@ export function broken(model: Model): string[] {
     hosts.some((host) => host.run === host.token + 1);
   if (!canGoOn) names.push('NeverStranded');
   return names;
+}
+
+/** The newest run that `h` accepted from `to` and has not given back. */
+function acceptedFrom({ accepted }: Model, { h, to }: { h: number; to: number }): Said | undefined {
+  return accepted.filter((run) => run.from === h && run.to === to).sort((a, b) => b.token - a.token)[0];
+}
+
+/** Frees what `h` ceded by `until` or an older token, and was not given back. */
+function release(model: Model, h: number, until: number): void {
+  const { deeds, released } = model;
+  for (const deed of deeds) {
+    const isBack = deed.disk === 0 && has(model.offers, { from: deed.to, to: h, token: deed.token - 1 });
+    const cameBack =
+      at(model.hosts, h).token > deed.token && has(deeds, { from: deed.to, to: h, token: deed.token + 1 });
+    if (deed.from === h && deed.token <= until && !isBack && !cameBack && !has(released, deed)) released.push(deed);
+  }
+}
+
+function has(list: Said[], { from, to, token }: Pick<Said, 'from' | 'to' | 'token'>): boolean {
+  return list.some((one) => one.from === from && one.to === to && one.token === token);
 }
 
 function at<T>(items: readonly T[], index: number): T {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isSealiftError } from '../../domain/error.ts';
-import type { Deed, Offer, Ready, Signed } from '../../domain/statement.ts';
+import type { Deed, Offer, Ready, Settled, Signed } from '../../domain/statement.ts';
 import { apply, broken, enabled, everything, newModel } from './model.ts';
 import type { Action, Model } from './model.ts';
 import { makeHost, places, recipient, removeHosts, reopened } from './support.ts';
@@ -28,6 +28,7 @@ class Vm {
   readonly offers: Signed<Offer>[] = [];
   readonly ready: Signed<Ready>[] = [];
   readonly deeds: Signed<Deed>[] = [];
+  readonly settled: Signed<Settled>[] = [];
 
   constructor(count: number) {
     this.model = newModel(count);
@@ -109,6 +110,21 @@ class Vm {
       case 'takeBack':
         deeds.takeBack(this.deeds[action.said]);
         return;
+      case 'settle': {
+        const { settled } = deeds.settle(this.lineage, host(action.to).identity.name, 'test');
+        this.keep(this.settled, settled, may);
+        return;
+      }
+      case 'release':
+        deeds.release(this.settled[action.said], 'test');
+        return;
+      case 'collect': {
+        const ceded = this.deeds[action.said];
+        const run = deeds.runs(this.lineage).find((one) => one.role === 'source' && one.token === ceded?.body.token);
+        if (run === undefined) throw new Unproven();
+        deeds.mayCollect(run.migrationId, { by: 'test' });
+        return;
+      }
     }
   }
 
@@ -200,7 +216,17 @@ test(`real databases do what the model does, in any order, with any statement ev
   );
   // the runs went to the end of the protocol, or this test shows little
   expect([...reached]).toEqual(
-    expect.arrayContaining(['abort', 'cede', 'accept', 'beginReturn', 'giveBack', 'takeBack']),
+    expect.arrayContaining([
+      'abort',
+      'cede',
+      'accept',
+      'beginReturn',
+      'giveBack',
+      'takeBack',
+      'settle',
+      'release',
+      'collect',
+    ]),
   );
 });
 
@@ -223,11 +249,11 @@ function leadsOn({ hosts: states }: Model, action: Action): boolean {
   if (action.kind === 'fence') return state.noted !== state.run;
   if (action.kind === 'read') return state.seen === null;
   if (action.kind === 'open') return state.run === 0 && !state.running;
-  return !['write', 'start', 'abort', 'unfence'].includes(action.kind);
+  return !['write', 'start', 'abort', 'unfence', 'settle'].includes(action.kind);
 }
 
 /** Whether the host is the one that the statement is for: such an action is refused by its guards only. */
-function isAddressed({ offers, ready, deeds }: Model, action: Action): boolean {
+function isAddressed({ offers, ready, deeds, settled }: Model, action: Action): boolean {
   switch (action.kind) {
     case 'unfence':
     case 'beginReturn':
@@ -237,6 +263,12 @@ function isAddressed({ offers, ready, deeds }: Model, action: Action): boolean {
     case 'accept':
     case 'takeBack':
       return deeds[action.said]?.to === action.h;
+    case 'settle':
+      return true;
+    case 'release':
+      return settled[action.said]?.to === action.h;
+    case 'collect':
+      return deeds[action.said]?.from === action.h;
     case 'cede':
       return ready[action.said]?.to === action.h && offers[action.offer]?.token === ready[action.said]?.token;
     case 'fence':

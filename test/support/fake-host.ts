@@ -333,19 +333,29 @@ export class FakeHost {
         return { deed: signed({ ...ends(this), kind: 'deed', lineage: vm.lineage, token: run.token, root: null }) };
       },
       takeBack: async ({ deed }) => {
-        const vm = [...this.vms.values()].find((one) => one.lineage === deed.body.lineage);
-        const [migrationId, run] = [...this.runs].find(([, one]) => one.vmUuid === vm?.vmUuid) ?? [];
-        if (vm === undefined || run === undefined || migrationId === undefined)
-          throw failure('unknown-vm', 'no such VM');
+        const vm = this.ofLineage(deed.body.lineage);
+        const [migrationId, run] = [...this.runs].find(([, one]) => one.vmUuid === vm.vmUuid) ?? [];
+        if (run === undefined || migrationId === undefined) throw failure('unknown-run', 'no such run');
         Object.assign(run, { run: 'returned', token: deed.body.token });
         Object.assign(vm, { deed: 'holder', token: deed.body.token });
         return { migrationId };
       },
-      finishHold: async ({ vmUuid }) => {
-        this.find(vmUuid).released = true;
-        return { released: [`copy-${vmUuid.slice(0, 8)}`] };
+      settleHold: async ({ vmUuid }) => {
+        const { lineage, token } = this.find(vmUuid);
+        return { settled: signed({ ...ends(this), kind: 'settled', lineage, token }), released: [] };
+      },
+      finishHold: async ({ settled }) => {
+        const vm = this.ofLineage(settled.body.lineage);
+        vm.released = true;
+        return { released: [`copy-${vm.vmUuid.slice(0, 8)}`] };
       },
     };
+  }
+
+  private ofLineage(lineage: string): FakeVm {
+    const found = [...this.vms.values()].find((one) => one.lineage === lineage);
+    if (found === undefined) throw failure('unknown-vm', `${this.name} has no VM of lineage ${lineage}`);
+    return found;
   }
 
   private find(vm: string): FakeVm {
