@@ -92,8 +92,12 @@ async function refuseLive(host: Host, record: DeedRecord): Promise<void> {
 
 async function foundPlaces(host: Host, migrationId: string, record: DeedRecord): Promise<FencePlaces> {
   if (record.places !== null) return record.places;
-  // Its domain was just seen to be gone: the files tell the rest.
-  const vm = (await joinVms(host.dom0, [])).find((one) => one.uuid === record.vmUuid);
+  // Its domain was just seen to be gone: the files tell the rest. One that names no uuid had it from its domain.
+  const { configPath } = readNotes(host.deeds, migrationId);
+  const all = await joinVms(host.dom0, []);
+  const vm =
+    all.find((one) => one.uuid === record.vmUuid) ??
+    all.find((one) => one.uuid === null && one.configPath !== null && one.configPath === configPath);
   return {
     disks: readNotes(host.deeds, migrationId).disks.map(({ vdev, path, loop }) => ({
       vdev,

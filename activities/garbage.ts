@@ -1,76 +1,98 @@
 import { rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { unlock } from '../deed/locks.ts';
-import type { DeedRun } from '../deed/record.ts';
-import { SealiftError } from '../domain/error.ts';
+import type { DeedRecord, DeedRun } from '../deed/record.ts';
+import { SealiftError, isSealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
-import { markPath } from '../storage/mark.ts';
+import { holdersOf } from '../storage/holders.ts';
+import { markPath, readMark } from '../storage/mark.ts';
 import { removeLandingRun } from '../transport/landing-store.ts';
 import { runName } from './authorize.ts';
 import { containerPaths } from './container-files.ts';
+import { peerName } from './host.ts';
 import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
 import type { GarbageItem } from './port.ts';
+import { closeLanding } from './run.ts';
 
-/** What may be removed: released copies, landings that came to nothing, containers that have done their work. */
+/**
+ * What may be removed: released copies, what was given back, landings that came to nothing, containers that have done their
+ * work. An item with a `source` may be removed only when that host has given the run up: it is to be asked first.
+ */
 export async function listGarbage(host: Host): Promise<GarbageItem[]> {
   const items: GarbageItem[] = [];
   for (const run of host.deeds.runs()) {
-    const vmName = host.deeds.byLineage(run.lineage)?.vmName ?? run.lineage;
-    const disks = run.collected ? [] : pathsOf(host, run);
-    const kind = run.role === 'source' ? 'released-copy' : 'abandoned-landing';
-    if (disks.length > 0 && isGarbage(run)) {
-      items.push({ id: run.migrationId, kind, vmName, bytes: await bytesOf(disks), note: noteOf(run) });
+    const record = host.deeds.byLineage(run.lineage);
+    const vmName = record?.vmName ?? run.lineage;
+    const kind = kindOf(run);
+    const disks = kind === null ? [] : await ownDisks(host, run);
+    const source = record !== null && isAwaited(record, run) ? (peerName(host.file, run.peer) ?? run.peer) : null;
+    if (kind !== null && disks.length > 0) {
+      items.push({ id: run.migrationId, kind, vmName, bytes: await bytesOf(disks), note: noteOf(run), source });
     }
-    const containers = run.state === 'open' ? [] : containerPaths(host, run);
-    const bytes = await bytesOf(containers);
-    if (bytes > 0)
-      items.push({
-        id: `${run.migrationId}/container`,
-        kind: 'container',
-        vmName,
-        bytes,
-        note: `its run is ${run.state}`,
-      });
+    const bytes = run.state === 'open' ? 0 : await bytesOf(containerPaths(host, run));
+    if (bytes > 0) {
+      const id = `${run.migrationId}/container`;
+      items.push({ id, kind: 'container', vmName, bytes, note: `its run is ${run.state}`, source: null });
+    }
   }
   return items;
 }
 
-/** Removes what is named, each item logged before it goes. Throws `deed-refused` for a copy that may still be needed. */
+/**
+ * Removes what is named, each item logged before it goes; `givenUp` are those whose source was asked and has given the run up. An
+ * item that may still be needed, that somebody has open, or whose disk is not the run's any more, is refused by itself. Throws `bad-usage`,
+ * with nothing removed, for an id that is not listed.
+ */
 export async function removeGarbage(
   host: Host,
-  ask: { ids: string[]; by: string },
-): Promise<{ removed: GarbageItem[] }> {
+  ask: { ids: string[]; givenUp: string[]; by: string },
+): Promise<{ removed: GarbageItem[]; refused: { id: string; why: string }[] }> {
   const all = await listGarbage(host);
-  const removed: GarbageItem[] = [];
-  for (const id of ask.ids) {
+  const chosen = ask.ids.map((id) => {
     const item = all.find((one) => one.id === id);
     if (item === undefined) throw new SealiftError('bad-usage', `${host.file.name} has no garbage named ${id}`);
-    const [migrationId = id] = id.split('/');
-    const { run } = host.deeds.byMigration(migrationId);
-    if (item.kind === 'container') {
-      host.deeds.log({
-        who: ask.by,
-        what: 'collect',
-        lineage: run.lineage,
-        detail: `container of migration ${migrationId}`,
-      });
-      for (const path of containerPaths(host, run)) await rm(path, { force: true });
-    } else {
-      host.deeds.mayCollect(migrationId, { by: ask.by });
-      await removeCopy(host, run);
+    return item;
+  });
+  const removed: GarbageItem[] = [];
+  const refused: { id: string; why: string }[] = [];
+  for (const item of chosen) {
+    try {
+      await removeItem(host, item, ask);
+      removed.push(item);
+    } catch (error) {
+      if (!isSealiftError(error)) throw error;
+      refused.push({ id: item.id, why: `${error.message}  [${error.type}]` });
     }
-    removed.push(item);
   }
-  return { removed };
+  return { removed, refused };
+}
+
+async function removeItem(host: Host, item: GarbageItem, ask: { givenUp: string[]; by: string }): Promise<void> {
+  const [migrationId = item.id] = item.id.split('/');
+  const { run } = host.deeds.byMigration(migrationId);
+  if (item.kind === 'container') {
+    const detail = `container of migration ${migrationId}`;
+    host.deeds.log({ who: ask.by, what: 'collect', lineage: run.lineage, detail });
+    for (const path of containerPaths(host, run)) await rm(path, { force: true });
+    return;
+  }
+  const evenReady = ask.givenUp.includes(item.id);
+  if (evenReady) await closeLanding(host, migrationId);
+  for (const path of await ownDisks(host, run)) await refuseHeld(path);
+  host.deeds.mayCollect(migrationId, { by: ask.by, evenReady });
+  await removeCopy(host, run);
+}
+
+async function refuseHeld(path: string): Promise<void> {
+  const [holder] = await holdersOf(path);
+  if (holder !== undefined) throw new SealiftError('disk-busy', `${holder.command} has it open`);
 }
 
 async function removeCopy(host: Host, run: DeedRun): Promise<void> {
-  for (const path of pathsOf(host, run)) {
-    if (await isThere(path)) {
-      await unlock(path, 0o600, {});
-      await unlink(path);
-    }
+  for (const path of await ownDisks(host, run)) {
+    await unlock(path, 0o600, {});
+    await unlink(path);
     await rm(markPath(path), { force: true });
     // Only folders of our own making are empty then.
     if (run.role === 'destination') await rmdir(dirname(path)).catch(() => undefined);
@@ -84,22 +106,38 @@ async function removeCopy(host: Host, run: DeedRun): Promise<void> {
   }
 }
 
-function isGarbage(run: DeedRun): boolean {
-  if (run.role === 'source') return run.state === 'ceded' && run.released;
-  return run.state === 'aborted' || run.state === 'returned';
+function kindOf(run: DeedRun): GarbageItem['kind'] | null {
+  if (run.role === 'source') return run.state === 'ceded' && run.released ? 'released-copy' : null;
+  if (run.state === 'returned') return 'returned-copy';
+  return run.state === 'accepted' ? null : 'abandoned-landing';
+}
+
+/** Whether the run's source may still send to it, or has ceded upon its READY. */
+function isAwaited(record: DeedRecord, run: DeedRun): boolean {
+  if (run.role === 'source' || run.state === 'returned') return false;
+  return run.state === 'open' || (record.token === run.token && record.madeToken === run.token);
 }
 
 function noteOf(run: DeedRun): string {
-  if (run.role === 'source') return `ceded with token ${String(run.token)}, its hold has ended`;
-  return run.state === 'returned'
-    ? 'what the VM wrote here before it was reverted'
-    : `landing of token ${String(run.token)}, given up`;
+  const token = `token ${String(run.token)}`;
+  if (run.role === 'source') return `ceded with ${token}, its hold has ended`;
+  if (run.state === 'returned') return 'what the VM wrote here before it was reverted';
+  return run.state === 'open' ? `landing of ${token}, which its source gave up` : `landing of ${token}, given up`;
 }
 
-/** A ceded copy's disks are its fence's; a landing's are in its notes, until a later run takes them over. */
-function pathsOf(host: Host, run: DeedRun): string[] {
-  if (run.role === 'source') return run.places?.disks.map((disk) => disk.path) ?? [];
-  return findNotes(host.deeds, run.migrationId)?.disks.map((disk) => disk.path) ?? [];
+/**
+ * The disks of a run that are still there and still its own, by the mark beside each: somebody may have put another file there.
+ * A ceded copy's are its fence's; a landing's are in its notes, until a later run takes them over.
+ */
+async function ownDisks(host: Host, run: DeedRun): Promise<string[]> {
+  const all = run.role === 'source' ? run.places?.disks : findNotes(host.deeds, run.migrationId)?.disks;
+  const own: string[] = [];
+  for (const { path } of all ?? []) {
+    const mark = (await isThere(path)) ? await readMark(path).catch(() => null) : null;
+    // A copy that was given back carries the token by which it went.
+    if (mark?.lineage === run.lineage && mark.token <= run.token + 1) own.push(path);
+  }
+  return own;
 }
 
 async function bytesOf(paths: string[]): Promise<number> {

@@ -1,6 +1,7 @@
 import { SealiftError } from '../domain/error.ts';
 import type { Deed, Settled, Signed } from '../domain/statement.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
+import { isThere } from '../storage/durable-file.ts';
 import { domainsOf } from '../xen/gone.ts';
 import { proveQuiet } from './fencing.ts';
 import { peerIdentity } from './host.ts';
@@ -8,18 +9,29 @@ import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
 import { inTurn } from './vm-turn.ts';
 
-/** The host that a VM would go back to: does it keep its copy? Throws `revert-refused` when the hold was ended. */
-export function checkHold(host: Host, vmUuid: string): void {
-  host.deeds.checkHold(recordOf(host, vmUuid).lineage);
+/**
+ * The host that a VM would go back to: does it keep its copy? Gives the deed by which it went. Throws `revert-refused` when the
+ * hold was ended or a disk is not there.
+ */
+export async function checkHold(host: Host, vmUuid: string): Promise<{ deed: Signed<Deed> }> {
+  const { run, deed } = host.deeds.heldRun(recordOf(host, vmUuid).lineage);
+  for (const { vdev, path } of run.places?.disks ?? []) {
+    if (await isThere(path)) continue;
+    throw new SealiftError(
+      'revert-refused',
+      `the VM cannot go back: disk ${vdev} is not on ${host.file.name} any more`,
+    );
+  }
+  return { deed };
 }
 
 /** The holder begins to give a VM back to the host that it came from. Throws `revert-refused` when it came from elsewhere. */
 export async function beginReturn(
   host: Host,
-  ask: { vmUuid: string; to: string },
+  ask: { vmUuid: string; to: string; deed: Signed<Deed> },
 ): Promise<{ migrationId: string; ranSince: string | null; wasRunning: boolean; from: string }> {
   const record = recordOf(host, ask.vmUuid);
-  const { run } = host.deeds.beginReturn(record.lineage, peerIdentity(host.file, ask.to));
+  const { run } = host.deeds.beginReturn(record.lineage, peerIdentity(host.file, ask.to), ask.deed);
   const running = (await domainsOf(host.toolstack, { uuid: ask.vmUuid })).length > 0;
   return {
     migrationId: run.migrationId,

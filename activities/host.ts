@@ -97,6 +97,11 @@ export function peerIdentity(file: HostFile, name: string): string {
   return peer.identity;
 }
 
+/** The name under which a peer of that identity is trusted; null when none is. */
+export function peerName(file: HostFile, identity: string): string | null {
+  return file.peer.find((one) => one.identity === identity)?.name ?? null;
+}
+
 async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');

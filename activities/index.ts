@@ -42,7 +42,9 @@ export function hostActivities(host: Host): HostActivities {
     inspectVm: edge(z.strictObject({ vm }), (ask) => inspectVm(host, ask.vm)),
     adoptVm: edge(z.strictObject({ vm, by: who, elsewhere: z.array(hostName) }), (ask) => adoptVm(host, ask)),
     listGarbage: question(() => listGarbage(host)),
-    removeGarbage: edge(z.strictObject({ ids: z.array(z.string()), by: who }), (ask) => removeGarbage(host, ask)),
+    removeGarbage: edge(z.strictObject({ ids: z.array(z.string()), givenUp: z.array(z.string()), by: who }), (ask) =>
+      removeGarbage(host, ask),
+    ),
     findReceipts: edge(z.strictObject({ vm: vm.optional(), migrationId: migrationId.optional() }), (ask) =>
       Promise.resolve(receiptsOf(host.state.database, ask)),
     ),
@@ -112,8 +114,8 @@ export function hostActivities(host: Host): HostActivities {
     abortRun: edge(z.strictObject(run), (ask) => abortRun(host, ask.migrationId)),
     closeLanding: edge(z.strictObject(run), (ask) => closeLanding(host, ask.migrationId)),
 
-    checkHold: edge(z.strictObject({ vmUuid }), (ask) => Promise.resolve(checkHold(host, ask.vmUuid))),
-    beginReturn: edge(z.strictObject({ vmUuid, to: hostName }), (ask) => beginReturn(host, ask)),
+    checkHold: edge(z.strictObject({ vmUuid }), (ask) => checkHold(host, ask.vmUuid)),
+    beginReturn: edge(z.strictObject({ vmUuid, to: hostName, deed: signedDeed }), (ask) => beginReturn(host, ask)),
     giveBack: edge(z.strictObject(run), (ask) => giveBack(host, ask.migrationId)),
     takeBack: edge(z.strictObject({ deed: signedDeed }), (ask) => Promise.resolve(takeBack(host, ask.deed))),
     settleHold: edge(z.strictObject({ vmUuid, to: hostName }), (ask) => Promise.resolve(settleHold(host, ask))),

@@ -46,10 +46,12 @@ export interface TransferSummary {
 
 export interface GarbageItem {
   id: string;
-  kind: 'released-copy' | 'abandoned-landing' | 'container';
+  kind: 'released-copy' | 'returned-copy' | 'abandoned-landing' | 'container';
   vmName: string;
   bytes: number;
   note: string;
+  /** The host that has to say first that it gave the run up, by name (by identity when it is no peer any more); null when nobody needs to be asked. */
+  source: string | null;
 }
 
 /**
@@ -69,7 +71,12 @@ export interface HostActivities {
     elsewhere: string[];
   }): Promise<{ vmUuid: string; lineage: string; token: number }>;
   listGarbage(): Promise<GarbageItem[]>;
-  removeGarbage(ask: { ids: string[]; by: string }): Promise<{ removed: GarbageItem[] }>;
+  /** `givenUp`: items whose `source` was asked. */
+  removeGarbage(ask: {
+    ids: string[];
+    givenUp: string[];
+    by: string;
+  }): Promise<{ removed: GarbageItem[]; refused: { id: string; why: string }[] }>;
   findReceipts(ask: { vm?: string; migrationId?: string }): Promise<Receipt[]>;
   runState(ask: RunRef): Promise<RunState>;
 
@@ -149,10 +156,11 @@ export interface HostActivities {
 
   // The hold. `revert`: return, stop and fence at the destination, give back; take back and start at the source.
   /** Asked of the source first: a copy that `finishHold` released cannot be gone back to. */
-  checkHold(ask: { vmUuid: string }): Promise<void>;
+  checkHold(ask: { vmUuid: string }): Promise<{ deed: Signed<Deed> }>;
   beginReturn(ask: {
     vmUuid: string;
     to: string;
+    deed: Signed<Deed>;
   }): Promise<RunRef & { ranSince: string | null; wasRunning: boolean; from: string }>;
   giveBack(ask: RunRef): Promise<{ deed: Signed<Deed> }>;
   takeBack(ask: { deed: Signed<Deed> }): Promise<RunRef>;

@@ -17,7 +17,8 @@ type Question =
   | 'surveySource'
   | 'surveyDestination'
   | 'surveyLink'
-  | 'checkHold';
+  | 'checkHold'
+  | 'runState';
 type Answer<Name extends Question> = Awaited<ReturnType<HostActivities[Name]>>;
 
 /** A question's whole time, queue included, in milliseconds: a survey reads a VM's disks' sizes, not their bytes. */

@@ -23,6 +23,7 @@ export type {
 } from './types.ts';
 export type { AbortAnswer, FinishResult, RevertResult } from '../workflows/contract.ts';
 export type { Plan } from '../workflows/plan.ts';
+export type { GarbageRemoval } from './types.ts';
 export type { GarbageItem, VmReport } from '../activities/port.ts';
 export type { MigrationStatus } from '../domain/migration.ts';
 export type { Phase, TransferProgress } from '../domain/progress.ts';

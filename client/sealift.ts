@@ -1,5 +1,6 @@
 import type { Receipt } from '../domain/receipt.ts';
 import { askAll, askHost } from './ask-host.ts';
+import { listGarbage, removeGarbage } from './garbage.ts';
 import { findMove } from './handle.ts';
 import { hostNames, listHosts } from './hosts.ts';
 import type { Link } from './link.ts';
@@ -25,8 +26,8 @@ export function createSealift(link: Link): Sealift {
     vms: (host) => listVms(link, host),
     inspect: ({ vm, host }) => inspectVm(link, vm, host),
     adopt: (request) => adoptVm(link, request),
-    garbage: (host) => askHost(link, host, 'listGarbage'),
-    removeGarbage: async ({ host, ids, by }) => (await askHost(link, host, 'removeGarbage', { ids, by })).removed,
+    garbage: (host) => listGarbage(link, host),
+    removeGarbage: (request) => removeGarbage(link, request),
     receipts: (filter) => findReceipts(link, filter),
     schedules: createSchedules(link),
     close: () => link.client.connection.close(),

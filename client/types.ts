@@ -178,6 +178,11 @@ export interface Schedules {
   delete(id: string): Promise<void>;
 }
 
+export interface GarbageRemoval {
+  removed: GarbageItem[];
+  refused: { id: string; why: string }[];
+}
+
 /** The typed client. All methods throw SealiftError only; see docs/errors.md. */
 export interface Sealift {
   readonly address: string;
@@ -206,8 +211,10 @@ export interface Sealift {
   vms(host?: string): Promise<VmList>;
   inspect(request: { vm: string; host?: string }): Promise<VmReport & { host: string }>;
   adopt(request: { vm: string; host: string; by: string }): Promise<AdoptResult>;
+  /** Released and returned copies, landings that came to nothing, old containers. */
   garbage(host: string): Promise<GarbageItem[]>;
-  removeGarbage(request: { host: string; ids: string[]; by: string }): Promise<GarbageItem[]>;
+  /** Removes them for good; what may still be needed, or is open, is refused by itself. */
+  removeGarbage(request: { host: string; ids: string[]; by: string }): Promise<GarbageRemoval>;
   /** From the hosts' own databases, beyond Temporal's retention; the same receipt of both hosts is given once. */
   receipts(filter?: { vm?: string; migrationId?: string; host?: string }): Promise<Receipt[]>;
   readonly schedules: Schedules;

@@ -39,7 +39,14 @@ export async function holderOf(link: Link, vm: string): Promise<VmOnHost> {
     });
   }
   const silent = away.length > 0 ? `, and ${away.join(', ')} cannot be asked` : '';
-  throw new SealiftError('unknown-vm', `no host holds a VM ${vm}${silent}`);
+  const onItsWay = named.find((one) => one.deed?.state === 'receiving');
+  throw new SealiftError(
+    'unknown-vm',
+    `no host holds a VM ${vm}${silent}`,
+    onItsWay === undefined
+      ? {}
+      : { hint: `a move of it to ${onItsWay.host} was not ended: sealift revert ${vm} brings it back if it was ceded` },
+  );
 }
 
 /** Draws a VM's deed on the host where it runs, after asking all other hosts whether they have it. */

@@ -16,7 +16,7 @@ import type { FencePlaces } from './places.ts';
 import { allRecords, allRuns, findRecord, findRecordOfVm, findRun, saveRun } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
 import { mayCollect, release, settle } from './release.ts';
-import { abortReturn, beginReturn, checkHold, giveBack, takeBack } from './return.ts';
+import { abortReturn, beginReturn, giveBack, heldRun, takeBack } from './return.ts';
 import { acceptKey, nextSession, signSession } from './session.ts';
 import { abortRun, adopt, cede, noteFenced, noteRead, openRun } from './source.ts';
 import type { AdoptAsk, OpenAsk } from './source.ts';
@@ -136,11 +136,9 @@ export class Deeds {
     if (aborted instanceof Error) throw aborted;
     return aborted;
   }
-  /** Throws 'revert-refused' when the hold of what was ceded from here has ended. */
-  checkHold(lineage: string): void {
-    this.#act((desk) => {
-      checkHold(desk, lineage);
-    });
+  /** What was ceded from here and is kept for a return, with the deed. Throws 'revert-refused' when there is none, or its hold has ended. */
+  heldRun(lineage: string): { run: DeedRun; deed: Signed<Deed> } {
+    return this.#act((desk) => heldRun(desk, lineage));
   }
   /** Takes the right back by the destination's deed; the run is `returned`. */
   takeBack(deed: unknown): RunOfRecord {

@@ -35,14 +35,15 @@ export function beginReturn(
 }
 
 /**
- * Whether the copy that was ceded from here is still kept for a return; asked before the holder gives anything up, since the
- * holder does not know. Throws 'revert-refused' when the hold was ended: the copy may be gone.
+ * The run that was ceded from here and may come back, with its deed: a holder-to-be that never got it needs it for a return.
+ * Throws 'revert-refused' when nothing is ceded, or the hold was ended: the copy may be gone.
  */
-export function checkHold(desk: Desk, lineage: string): void {
+export function heldRun(desk: Desk, lineage: string): { run: DeedRun; deed: Signed<Deed> } {
   const record = recordOf(desk, lineage);
-  if (record.state !== 'ceded') return;
-  const run = findRunOfToken(desk.sql, lineage, record.token);
-  if (run?.released !== false) throw revertRefused('the copy that it would go back to was released by finish');
+  if (record.state !== 'ceded') throw revertRefused(`the record of the host that it would go to says ${record.state}`);
+  const run = runOfToken(desk, lineage, record.token);
+  if (run.released) throw revertRefused('the copy that it would go back to was released by finish');
+  return { run, deed: ownDeed(desk, lineage, record.token) };
 }
 
 /** The model's Abort at a destination: the return is given up. */

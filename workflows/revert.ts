@@ -24,13 +24,13 @@ export async function revertVm(request: RevertRequest, state?: TaskState): Promi
     before: async () => {
       const { migrationId } = await step(task, 'begin', 'open', async (note) => {
         const summary = `ask ${to} whether it keeps its copy of ${vmName}`;
-        await onHost(task, to, 'checkHold', { summary }, { vmUuid });
+        const { deed } = await onHost(task, to, 'checkHold', { summary }, { vmUuid });
         const begun = await onHost(
           task,
           from,
           'beginReturn',
           { summary: `begin the return of ${vmName} on ${from}` },
-          { vmUuid, to },
+          { vmUuid, to, deed },
         );
         note(begun.ranSince === null ? 'it never ran there' : `writes since ${begun.ranSince} stay behind`);
         return { migrationId: begun.migrationId, ranSince: begun.ranSince, wasRunning: begun.wasRunning };

@@ -5,6 +5,7 @@ import { SealiftError } from '../../domain/error.ts';
 import { hostName } from '../../domain/names.ts';
 import { agree } from '../ask.ts';
 import type { Cli } from '../cli.ts';
+import { exitCodes } from '../exit-codes.ts';
 import { formatBytes, formatTable } from '../format.ts';
 import { plural } from '../live/words.ts';
 import { parseOptions } from '../parse.ts';
@@ -83,10 +84,14 @@ async function removeAll(cli: Cli, sealift: Sealift, chosen: Found[], yes: boole
     if (!(await agree(cli, `remove ${plural(chosen.length, 'thing')}, ${formatBytes(bytes)}, for ever?`, yes))) return;
   }
   const removed: Found[] = [];
+  const refused: { host: string; id: string; why: string }[] = [];
   for (const host of new Set(chosen.map((one) => one.host))) {
     const ids = chosen.filter((one) => one.host === host).map((one) => one.id);
     const gone = await sealift.removeGarbage({ host, ids, by: cli.user });
-    removed.push(...gone.map((item) => ({ host, ...item })));
+    removed.push(...gone.removed.map((item) => ({ host, ...item })));
+    refused.push(...gone.refused.map((item) => ({ host, ...item })));
   }
-  cli.answer({ removed }, [`removed ${plural(removed.length, 'thing')}`]);
+  const kept = refused.map((one) => `kept on ${one.host}: ${one.id}: ${one.why}`);
+  cli.answer({ removed, refused }, [`removed ${plural(removed.length, 'thing')}`, ...kept]);
+  if (refused.length > 0) cli.exitCode = exitCodes.failed;
 }

@@ -70,7 +70,14 @@ describe('sealift revert', () => {
 });
 
 describe('sealift gc', () => {
-  const item: GarbageItem = { id: 'a1', kind: 'released-copy', vmName: 'web-1', bytes: 1024, note: 'finished' };
+  const item: GarbageItem = {
+    id: 'a1',
+    kind: 'released-copy',
+    vmName: 'web-1',
+    bytes: 1024,
+    note: 'finished',
+    source: null,
+  };
   const host = { name: 'lon-1', card: null, away: false, registeredAt: null };
   function client() {
     const removed: string[] = [];
@@ -79,7 +86,7 @@ describe('sealift gc', () => {
       garbage: () => Promise.resolve([item]),
       removeGarbage: ({ ids }) => {
         removed.push(...ids);
-        return Promise.resolve([item]);
+        return Promise.resolve({ removed: [item], refused: [] });
       },
     };
     return { sealift, removed };

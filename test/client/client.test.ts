@@ -146,7 +146,7 @@ describe('asking hosts', () => {
     const { to } = await temporal.pair();
     expect(await temporal.sealift.garbage(to.name)).toMatchObject([{ id: 'g1' }]);
     const removed = await temporal.sealift.removeGarbage({ host: to.name, ids: ['g1'], by: 'ops' });
-    expect(removed).toMatchObject([{ id: 'g1', note: 'removed' }]);
+    expect(removed).toMatchObject({ removed: [{ id: 'g1', note: 'removed' }], refused: [] });
   });
 
   test('receipts of both hosts are given once; a handle is found by name', async () => {

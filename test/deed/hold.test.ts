@@ -107,15 +107,13 @@ describe('the hold', () => {
     expectRefusal(() => a.deeds.settle(lineage, b.identity.name, 'operator'), 'deed-refused', /nothing that came/);
     const { migrationId } = moved(a, b);
     expectRefusal(() => a.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /finish it first/);
-    a.deeds.checkHold(lineage);
+    expect(a.deeds.heldRun(lineage)).toMatchObject({ run: { migrationId }, deed: { body: { token: 2 } } });
     const { settled } = b.deeds.settle(lineage, a.identity.name, 'operator');
     expect(b.deeds.settle(lineage, a.identity.name, 'operator').settled).toEqual(settled);
     expect(a.deeds.release(settled, 'operator')).toMatchObject([{ migrationId, released: true }]);
     expect(a.deeds.release(settled, 'operator')).toHaveLength(1);
     expectRefusal(() => b.deeds.beginReturn(lineage, a.identity.name), 'revert-refused', /came from nowhere/);
-    expectRefusal(() => {
-      a.deeds.checkHold(lineage);
-    }, 'revert-refused');
+    expectRefusal(() => a.deeds.heldRun(lineage), 'revert-refused', /released by finish/);
     expect(a.deeds.mayCollect(migrationId, { by: 'operator' }).places).toEqual(places());
     a.deeds.mayCollect(migrationId, { by: 'operator' });
     expect(a.deeds.events(lineage).map(({ what }) => what)).toEqual(['adopt', 'finish', 'collect']);

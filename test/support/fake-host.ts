@@ -163,9 +163,19 @@ export class FakeHost {
         found.deed = 'holder';
         return { vmUuid: found.vmUuid, lineage: found.lineage, token: found.token };
       },
-      listGarbage: async () => [{ id: 'g1', kind: 'released-copy', vmName: 'web-1', bytes: 1, note: 'released' }],
+      listGarbage: async () => [
+        { id: 'g1', kind: 'released-copy', vmName: 'web-1', bytes: 1, note: 'released', source: null },
+      ],
       removeGarbage: async ({ ids }) => ({
-        removed: ids.map((id) => ({ id, kind: 'released-copy' as const, vmName: 'web-1', bytes: 1, note: 'removed' })),
+        removed: ids.map((id) => ({
+          id,
+          kind: 'released-copy' as const,
+          vmName: 'web-1',
+          bytes: 1,
+          note: 'removed',
+          source: null,
+        })),
+        refused: [],
       }),
       findReceipts: async ({ vm, migrationId }) =>
         this.receipts.filter(
@@ -313,6 +323,8 @@ export class FakeHost {
       checkHold: async ({ vmUuid }) => {
         const vm = this.find(vmUuid);
         if (vm.released) throw failure('revert-refused', `the copy of ${vm.vmName} was released`);
+        const { lineage, token } = vm;
+        return { deed: signed({ ...ends(this), kind: 'deed', lineage, token, root: null }) };
       },
       beginReturn: async ({ vmUuid }) => {
         const vm = this.find(vmUuid);
