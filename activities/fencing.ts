@@ -32,8 +32,7 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
     const { changed } = await ending(host, intent.id, async () => {
       const env = intentEnvironment(intent);
       const put = await fence(places, markOf(record, 'source'), host.file.fence, { env });
-      await proveFenced(places, markOf(record, 'source'), host.file.fence);
-      await refuseLive(host, record);
+      await Promise.all([proveFenced(places, markOf(record, 'source'), host.file.fence), refuseLive(host, record)]);
       if (run.role === 'source') await refuseResized(readNotes(host.deeds, migrationId));
       return put;
     });
@@ -45,8 +44,7 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
 export async function proveQuiet(host: Host, record: DeedRecord): Promise<void> {
   if (record.places === null)
     throw new SealiftError('deed-refused', `${record.vmName} is not fenced on ${host.file.name}`);
-  await refuseLive(host, record);
-  await proveFenced(record.places, markOf(record, 'source'), host.file.fence);
+  await Promise.all([refuseLive(host, record), proveFenced(record.places, markOf(record, 'source'), host.file.fence)]);
 }
 
 /** The destination has made its disks by the survey; from the fence on no size changes any more. */

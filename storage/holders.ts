@@ -27,14 +27,15 @@ export async function holdersOf(path: string): Promise<Holder[]> {
 }
 
 async function processHolders(disk: BigIntStats): Promise<Holder[]> {
-  const found: Holder[] = [];
-  for (const pid of await list('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
-    if ((await holdsOpen(pid, disk)) || (await maps(pid, disk))) {
-      found.push({ pid: Number(pid), command: await commandOf(pid) });
-    }
-  }
-  return found;
+  const pids = (await list('/proc')).filter((entry) => /^\d+$/.test(entry));
+  const found = await Promise.all(
+    pids.map(async (pid) =>
+      (await holdsOpen(pid, disk)) || (await maps(pid, disk))
+        ? { pid: Number(pid), command: await commandOf(pid) }
+        : null,
+    ),
+  );
+  return found.filter((holder) => holder !== null);
 }
 
 async function holdsOpen(pid: string, disk: BigIntStats): Promise<boolean> {

@@ -4,7 +4,7 @@ import type { ErrorType } from '../../domain/error-types.ts';
 import type { MigrationInput } from '../../domain/migration.ts';
 import type { Concern } from '../../domain/survey.ts';
 import { refusal, troubleOf } from '../failures.ts';
-import { onHost } from '../on-host.ts';
+import { ifReachable, onHost } from '../on-host.ts';
 import { joinPlan } from '../plan.ts';
 import type { Plan } from '../plan.ts';
 import type { Outcomes } from '../state.ts';
@@ -14,31 +14,31 @@ import type { Task } from '../task.ts';
 /** Tries of a question that fails: nothing has changed yet, so a person who waits hears of it soon. */
 const attempts = 4;
 
-/** Asks both hosts, and the source for the line between them. */
+/**
+ * Asks both hosts, and the source for the line between them. What can be asked before its turn is: an answer that does not come
+ * is asked for again when everything else is known, and waited for then.
+ */
 export async function survey(task: Task, input: MigrationInput): Promise<Outcomes['survey']> {
   return step(task, 'survey', 'survey', async (note) => {
     const { vmName, vmUuid, from, to, method, pool } = input;
-    const source = await onHost(
-      task,
-      from,
-      'surveySource',
-      { summary: `survey ${vmName} on ${from}`, attempts },
-      { vmUuid, to, method },
-    );
-    const destination = await onHost(
-      task,
-      to,
-      'surveyDestination',
-      { summary: `survey ${to} for ${vmName}`, attempts },
-      { source, method, pool },
-    );
-    const link = await onHost(
-      task,
-      from,
-      'surveyLink',
-      { summary: `measure the line ${from} → ${to}`, attempts },
-      { vmUuid, destination: destination.host },
-    );
+    const [source, card] = await Promise.all([
+      onHost(task, from, 'surveySource', { summary: `survey ${vmName} on ${from}`, attempts }, { vmUuid, to, method }),
+      ifReachable(task, to, 'hostCard', { summary: `ask ${to} where it takes bytes`, attempts: 1 }),
+    ]);
+    const line = { summary: `measure the line ${from} → ${to}`, attempts };
+    const [destination, early] = await Promise.all([
+      onHost(
+        task,
+        to,
+        'surveyDestination',
+        { summary: `survey ${to} for ${vmName}`, attempts },
+        { source, method, pool },
+      ),
+      card === null
+        ? null
+        : ifReachable(task, from, 'surveyLink', { ...line, attempts: 1 }, { vmUuid, destination: card }),
+    ]);
+    const link = early ?? (await onHost(task, from, 'surveyLink', line, { vmUuid, destination: destination.host }));
     const bytes = source.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
     const disks = `${String(source.disks.length)} disk${source.disks.length === 1 ? '' : 's'}`;
     note(`${disks}, ${String(Math.ceil(bytes / 2 ** 20))} MiB, round trip ${link.rttMs.toFixed(1)} ms`);
