@@ -326,8 +326,8 @@ describe('the same migration again', () => {
   test('whose run is closed is refused', async () => {
     const pair = await temporal.pair();
     pair.from.rule('openRun', async (_ask, real) => {
-      const opened = (await real()) as { state: object };
-      return { ...opened, state: { ...opened.state, run: 'aborted' } };
+      const opened = (await real()) as object;
+      return { ...opened, run: 'aborted' };
     });
     await expect((await pair.migrate()).result()).rejects.toMatchObject({ type: 'run-closed' });
   });
