@@ -54,7 +54,7 @@ export function hostActivities(host: Host): HostActivities {
     surveyDestination: edge(z.strictObject({ source: sourceSurvey, method, pool: poolName.optional() }), (ask) =>
       surveyDestination(host, ask),
     ),
-    surveyLink: edge(z.strictObject({ vmUuid, destination: hostCardShape }), (ask) => surveyLink(host, ask)),
+    surveyLink: edge(z.strictObject({ vmUuid, method, destination: hostCardShape }), (ask) => surveyLink(host, ask)),
 
     openRun: edge(
       z.strictObject({
@@ -84,9 +84,8 @@ export function hostActivities(host: Host): HostActivities {
       (ask) => sendDisks(host, ask),
     ),
     sealContainer: reporting(z.strictObject({ ...run, key: signedRunKey }), (ask) => sealContainer(host, ask)),
-    sendContainer: reporting(
-      z.strictObject({ ...run, destination: hostCardShape, limitBytesPerSecond: limit.optional() }),
-      (ask) => sendContainer(host, ask),
+    sendContainer: reporting(z.strictObject({ ...run, limitBytesPerSecond: limit.optional() }), (ask) =>
+      sendContainer(host, ask),
     ),
     openContainer: reporting(z.strictObject(run), (ask) => openContainer(host, ask.migrationId, signal())),
     steerTransfer: edge(

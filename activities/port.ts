@@ -88,7 +88,7 @@ export interface HostActivities {
     pool?: string | undefined;
   }): Promise<DestinationSurvey>;
   /** The round trip, and what the destination says to the VM's configuration, which it is shown past Temporal. */
-  surveyLink(ask: { vmUuid: string; destination: HostCard }): Promise<LinkSurvey>;
+  surveyLink(ask: { vmUuid: string; method: Method; destination: HostCard }): Promise<LinkSurvey>;
 
   // The run. The source's side of opening, and the destination's side of receiving.
   openRun(ask: {
@@ -129,10 +129,8 @@ export interface HostActivities {
   ): Promise<TransferSummary>;
   /** `staged` only: encrypts all disks into one container file on the source. */
   sealContainer(ask: RunRef & { key: Signed<RunKey> }): Promise<{ containerBytes: number }>;
-  /** `staged` only: carries the container by SFTP to the destination. */
-  sendContainer(
-    ask: RunRef & { destination: HostCard; limitBytesPerSecond?: number | undefined },
-  ): Promise<TransferSummary>;
+  /** `staged` only: carries the container by SFTP to the server that the source's own file names for the destination. */
+  sendContainer(ask: RunRef & { limitBytesPerSecond?: number | undefined }): Promise<TransferSummary>;
   /** `staged` only: verifies and decrypts the whole container onto the landing's disks. */
   openContainer(ask: RunRef): Promise<TransferSummary>;
   /** Pauses, resumes or throttles the run's transfer job while it runs; remembered for later sessions of the run. */

@@ -1,8 +1,8 @@
 import { SealiftError } from '../domain/error.ts';
 import { chunkBytes, chunkLength } from '../domain/chunks.ts';
+import type { ContainerServer } from '../domain/host-file.ts';
 import type { TransferProgress } from '../domain/progress.ts';
 import type { RunKey, Signed } from '../domain/statement.ts';
-import type { HostCard } from '../domain/survey.ts';
 import { writeContainer } from '../seal/container.ts';
 import { alignedBuffer } from '../storage/aligned.ts';
 import { openDisk } from '../storage/disk.ts';
@@ -40,10 +40,13 @@ export async function sealContainer(
   );
 }
 
-/** Source, `staged`: carries the container by SFTP; goes on from the last synced offset. */
+/**
+ * Source, `staged`: carries the container by SFTP, to the server that this host's own file names for the peer of the run; goes on
+ * from the last synced offset. Throws `bad-config` when the file names none.
+ */
 export async function sendContainer(
   host: Host,
-  ask: { migrationId: string; destination: HostCard; limitBytesPerSecond?: number | undefined },
+  ask: { migrationId: string; limitBytesPerSecond?: number | undefined },
 ): Promise<TransferSummary> {
   const done = alreadySent(host, ask.migrationId, 0);
   if (done !== null) return done;
@@ -95,16 +98,12 @@ async function startSealing(host: Host, migrationId: string, key: RunKey): Promi
   return asTransfer(meter, done, stopping);
 }
 
-function startCarrying(
-  host: Host,
-  ask: { migrationId: string; destination: HostCard; limitBytesPerSecond?: number | undefined },
-): Transfer {
+function startCarrying(host: Host, ask: { migrationId: string; limitBytesPerSecond?: number | undefined }): Transfer {
   const notes = readNotes(host.deeds, ask.migrationId);
   const { container } = notes;
-  const { staging, name } = ask.destination;
+  const server = pinnedServer(host, ask.migrationId);
   if (container?.bytes == null)
     throw new SealiftError('unknown-state', `no container of migration ${ask.migrationId} is here`);
-  if (staging === null) throw new SealiftError('bad-config', `${name} has no [staging] in its file`);
   const { bytes } = container;
   const plainBytes = notes.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
   const stopping = new AbortController();
@@ -112,14 +111,14 @@ function startCarrying(
   meter.limit = lowest(notes.steer.limitBytesPerSecond ?? ask.limitBytesPerSecond, hostLimit(host));
   const done = sendFile({
     ssh: {
-      address: staging.address,
-      port: staging.port,
-      user: staging.user,
-      hostKey: staging.hostKey,
+      address: server.address,
+      port: server.port,
+      user: server.user,
+      hostKey: server.host_key,
       privateKeyPath: ssh(host).private_key,
     },
     from: sealedPath(host, ask.migrationId),
-    to: `${staging.folder}/${containerName(ask.migrationId)}`,
+    to: `${server.folder}/${containerName(ask.migrationId)}`,
     syncedBytes: container.syncedBytes,
     onSynced: (syncedBytes) => {
       updateNotes(host.deeds, ask.migrationId, { container: { ...container, syncedBytes } });
@@ -134,6 +133,14 @@ function startCarrying(
     return { summary };
   });
   return asTransfer(meter, done, stopping);
+}
+
+/** By the identity that the run was offered to: no name and no address that came through Temporal takes part. */
+function pinnedServer(host: Host, migrationId: string): ContainerServer {
+  const { run } = host.deeds.byMigration(migrationId);
+  const peer = host.file.peer.find((one) => one.identity === run.peer);
+  if (peer?.ssh !== undefined) return peer.ssh;
+  throw new SealiftError('bad-config', `${host.file.name} has no ssh of ${peer?.name ?? run.peer} in its file`);
 }
 
 function asTransfer(meter: ProgressMeter, done: Transfer['done'], stopping: AbortController): Transfer {

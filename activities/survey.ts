@@ -108,19 +108,45 @@ export async function surveyDestination(
  * Measures the round trip to the destination's landing, and asks it past Temporal what it has against the VM's configuration.
  * A landing that does not answer is a concern, not an error.
  */
-export async function surveyLink(host: Host, ask: { vmUuid: string; destination: HostCard }): Promise<LinkSurvey> {
+export async function surveyLink(
+  host: Host,
+  ask: { vmUuid: string; method: Method; destination: HostCard },
+): Promise<LinkSurvey> {
   const { landing, name } = ask.destination;
   const peer = host.file.peer.find((one) => one.name === name);
   const content = peer === undefined ? null : await questionOf(host, ask.vmUuid);
+  const server = ask.method === 'staged' ? serverConcerns(host, ask.destination) : [];
   try {
     const rttMs = await measureRoundTrip(landing);
-    if (peer === undefined || content === null) return { rttMs, concerns: [] };
+    if (peer === undefined || content === null) return { rttMs, concerns: server };
     const { changes, concerns } = await askDestination(host, { landing, identity: peer.identity }, content);
-    return { rttMs, concerns: [...concerns, ...changes.map((line) => note('config-change', line))] };
+    return { rttMs, concerns: [...server, ...concerns, ...changes.map((line) => note('config-change', line))] };
   } catch (error) {
     if (!isSealiftError(error)) throw error;
-    return { rttMs: 0, concerns: [refusal(error.type, error.message, error.hint ?? null)] };
+    return { rttMs: 0, concerns: [...server, refusal(error.type, error.message, error.hint ?? null)] };
   }
+}
+
+/**
+ * `staged`: what the destination says of its SSH server is no reason to send anything there; but where it says something else than
+ * is pinned here, the container would not be found. Addresses may differ: one host may reach it by another way than others do.
+ */
+function serverConcerns(host: Host, { name, staging }: HostCard): Concern[] {
+  const { name: here, peer } = host.file;
+  const pinned = peer.find((one) => one.name === name)?.ssh;
+  if (pinned === undefined) {
+    const remedy = `on ${name}: sealift host show; on ${here}: the sealift host trust that it prints, with --ssh`;
+    return [refusal('staged-unready', `${here} has no ssh of ${name} in its file`, remedy)];
+  }
+  if (staging === null) return [];
+  const others = [
+    ...(staging.user === pinned.user ? [] : ['user']),
+    ...(staging.folder === pinned.folder ? [] : ['folder']),
+    ...(staging.hostKey === pinned.host_key ? [] : ['host key']),
+  ];
+  if (others.length === 0) return [];
+  const text = `${name} takes containers with another ${others.join(' and ')} than ${here} has pinned for it`;
+  return [refusal('staged-unready', text, `compare [staging] on ${name} with [peer.ssh] on ${here}`)];
 }
 
 /** What a trusted destination is shown of the VM; null where the survey of the source refuses the move anyway. */

@@ -41,7 +41,7 @@ export async function plan(link: Link, request: PlanRequest): Promise<Plan> {
   const source = await askHost(link, found.host, 'surveySource', { vmUuid: found.vmUuid, to, method });
   const [there, line] = await Promise.all([
     askHost(link, to, 'surveyDestination', { source, method, ...(pool === undefined ? {} : { pool }) }),
-    askHost(link, found.host, 'surveyLink', { vmUuid: found.vmUuid, destination }),
+    askHost(link, found.host, 'surveyLink', { vmUuid: found.vmUuid, method, destination }),
   ]);
   return joinPlan(method, source, there, line);
 }

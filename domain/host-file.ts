@@ -11,6 +11,17 @@ const address = z
   .max(255)
   .regex(/^[^-\s][^\s]*$/, 'not an address');
 
+/** An SSH server that takes containers for `staged`, and the folder that it takes them in. */
+export const containerServer = z.strictObject({
+  folder,
+  address,
+  port,
+  user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, 'not a user name'),
+  /** The server's public host key as in known_hosts: `ssh-ed25519 AAAA…`. */
+  host_key: z.string().regex(/^ssh-[a-z0-9-]+ [A-Za-z0-9+/=]+$/, 'not a public key'),
+});
+export type ContainerServer = z.infer<typeof containerServer>;
+
 /** A host's file, `host.toml`: who the host is, where its Xen and its disks are, and whom it trusts. Paths are absolute. */
 export const hostFile = z.strictObject({
   name: hostName,
@@ -66,21 +77,13 @@ export const hostFile = z.strictObject({
     })
     .prefault({}),
   /** `staged` at its destination: the folder containers arrive in, and the SSH server in front of it. */
-  staging: z
-    .strictObject({
-      folder,
-      address,
-      port,
-      user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, 'not a user name'),
-      /** The server's public host key as in known_hosts: `ssh-ed25519 AAAA…`. */
-      host_key: z.string().regex(/^ssh-[a-z0-9-]+ [A-Za-z0-9+/=]+$/, 'not a public key'),
-    })
-    .optional(),
+  staging: containerServer.optional(),
   /** `staged` at its source: the folder containers are made in, and the private key it logs in with. */
   ssh: z.strictObject({ folder, private_key: folder }).optional(),
   /** Commands that a migration may ask for by name to probe a started VM; `{vm}` stands for its name. */
   probe: z.record(z.string(), z.array(z.string()).min(1)).default({}),
-  peer: z.array(z.strictObject({ name: hostName, identity })).default([]),
+  /** Whom the host trusts; `ssh` is where containers for a peer go, pinned here: nobody else is asked. */
+  peer: z.array(z.strictObject({ name: hostName, identity, ssh: containerServer.optional() })).default([]),
 });
 export type HostFile = z.infer<typeof hostFile>;
 

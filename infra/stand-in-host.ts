@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { fenceKind } from '../deed/fence.ts';
 import { createIdentity, loadIdentity } from '../deed/identity.ts';
 import { parseHostFile, printHostFile } from '../domain/host-file.ts';
-import type { HostFile } from '../domain/host-file.ts';
+import type { ContainerServer, HostFile } from '../domain/host-file.ts';
 import { startChild } from './child.ts';
 import { anyPort, freePortOr } from './free-port.ts';
 import type { Child } from './child.ts';
@@ -28,6 +28,8 @@ export interface StandInPlan {
   /** Changes to the host's file. */
   settings?: Partial<HostFile>;
   observer?: string;
+  /** The SSH server that it pins for its peers. */
+  peerSsh?: ContainerServer;
 }
 
 /** Makes the folder of a stand-in host, or takes up the one that is there: dom0, pool, identity. */
@@ -69,7 +71,13 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
     pool: [{ name: 'fast', kind: 'folder', path: host.poolPath }],
     limits: { moves: 4, orphan_seconds: 300, stall_seconds: 20, connect_seconds: 60 },
     probe: {},
-    peer: peers.filter((peer) => peer.name !== host.name).map(({ name, identity }) => ({ name, identity })),
+    peer: peers
+      .filter((peer) => peer.name !== host.name)
+      .map(({ name, identity }) => ({
+        name,
+        identity,
+        ...(plan.peerSsh === undefined ? {} : { ssh: plan.peerSsh }),
+      })),
     ...plan.settings,
   };
   await writeFile(host.filePath, printHostFile(file), { mode: 0o600 });

@@ -10,6 +10,7 @@ import { hostName, poolName, siteName } from '../../domain/names.ts';
 import type { Cli } from '../cli.ts';
 import { defaultHostFile } from '../host-file.ts';
 import { endpoint, parseOptions } from '../parse.ts';
+import { addSshOptions, serverOf, sshArguments, sshOptions } from '../ssh-options.ts';
 import { examples } from './examples.ts';
 
 const defaultState = '/var/lib/sealift';
@@ -32,10 +33,11 @@ const options = z.object({
     .default(defaultState),
   file: z.string().default(defaultHostFile),
   fence: z.enum(['immutable', 'permissions']).default('immutable'),
+  ...sshOptions,
 });
 
 export function addHostInit(host: Command, cli: Cli): void {
-  host
+  const command = host
     .command('init')
     .description('make this machine a host: draw its identity and write its file')
     .requiredOption('--name <name>', "the host's name")
@@ -47,19 +49,21 @@ export function addHostInit(host: Command, cli: Cli): void {
     .option(
       '--fence <kind>',
       'immutable (chattr +i), or permissions where domains do not run as root (default: immutable)',
-    )
+    );
+  addSshOptions(command, 'this host')
     .addHelpText(
       'after',
       examples('sealift host init --name lon-1 --site london --landing 203.0.113.7:7410 --pool fast=/srv/sealift/fast'),
     )
     .action(async (raw: unknown) => {
-      const { file, ...settings } = parseOptions(options, raw);
-      const made = await makeHost(file, settings);
+      const { file, ssh, sshFolder, sshHostKey, ...settings } = parseOptions(options, raw);
+      const staging = serverOf({ ssh, sshFolder, sshHostKey });
+      const made = await makeHost(file, { ...settings, ...(staging === undefined ? {} : { staging }) });
       cli.answer({ ...made, file }, [
         `${made.name} is made: ${file}`,
         `  identity   ${made.identity}`,
         '',
-        `on each other host: sealift host trust ${made.name} ${made.identity}`,
+        `on each other host: sealift host trust ${made.name} ${made.identity}${staging === undefined ? '' : ` ${sshArguments(staging)}`}`,
         'here, for each of them: sealift host trust NAME IDENTITY',
       ]);
     });
@@ -68,7 +72,7 @@ export function addHostInit(host: Command, cli: Cli): void {
 /** Writes the file first, which refuses to overwrite one, so that a second `init` never draws an identity for nothing. */
 async function makeHost(
   path: string,
-  settings: Pick<HostFile, 'name' | 'site' | 'landing' | 'pool' | 'state' | 'fence'>,
+  settings: Pick<HostFile, 'name' | 'site' | 'landing' | 'pool' | 'state' | 'fence' | 'staging'>,
 ): Promise<{ name: string; identity: string }> {
   const text = printHostFile(settings as HostFile);
   const { name, state } = parseHostFile(text, path);

@@ -10,6 +10,7 @@ import type { Cli } from '../cli.ts';
 import { formatBytes } from '../format.ts';
 import { defaultHostFile, readHostFile } from '../host-file.ts';
 import { parseOptions } from '../parse.ts';
+import { sshArguments } from '../ssh-options.ts';
 import { examples } from './examples.ts';
 
 const options = z.object({ file: z.string().default(defaultHostFile) });
@@ -31,21 +32,24 @@ export function addHostShow(host: Command, cli: Cli): void {
 async function showLocal(cli: Cli, path: string): Promise<void> {
   const file = parseHostFile(await readHostFile(path), path);
   const identity = (await loadIdentity(file.state)).name;
-  const { name, site, landing, pool, peer } = file;
-  cli.answer({ name, site, identity, landing, pools: pool, peers: peer }, [
+  const { name, site, landing, pool, peer, staging } = file;
+  cli.answer({ name, site, identity, landing, pools: pool, peers: peer, staging: staging ?? null }, [
     `${name} (${site})`,
     `  identity   ${identity}`,
     `  landing    ${landing.address}:${landing.port}`,
     `  pools      ${pool.map((one) => `${one.name} ${one.path}`).join(', ')}`,
     ...peerLines(peer),
     '',
-    `on the other host: sealift host trust ${name} ${identity}`,
+    `on the other host: sealift host trust ${name} ${identity}${staging === undefined ? '' : ` ${sshArguments(staging)}`}`,
   ]);
 }
 
 function peerLines(peers: HostFile['peer']): string[] {
   if (peers.length === 0) return ['  trusts     nobody yet: sealift host trust NAME IDENTITY'];
-  return peers.map((one, index) => `  ${(index === 0 ? 'trusts' : '').padEnd(10)} ${one.name} ${one.identity}`);
+  return peers.map(
+    (one, index) =>
+      `  ${(index === 0 ? 'trusts' : '').padEnd(10)} ${one.name} ${one.identity}${one.ssh === undefined ? '' : ', containers by SSH'}`,
+  );
 }
 
 async function showRemote(cli: Cli, name: string): Promise<void> {

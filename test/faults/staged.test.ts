@@ -2,11 +2,13 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
+import type { ContainerServer } from '../../domain/host-file.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { startSshd, sshdMissing } from '../support/sshd.ts';
 import type { TestSshd } from '../support/sshd.ts';
 import { until, untilPhase } from '../support/until.ts';
-import { makeWorld, MiB, migrate } from '../support/world.ts';
+import { makeWorld, MiB, migrate, xl } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
 const withSshd = sshdMissing === null ? describe : describe.skip;
@@ -36,6 +38,38 @@ withSshd(`a staged move${sshdMissing === null ? '' : ` (skipped: ${sshdMissing})
     await sshd.stop();
     await rm(folder, { recursive: true, force: true });
   });
+
+  test('goes nowhere but to the server that the source has pinned', async () => {
+    await world.makeVm('staged-0');
+    const plan = async (): Promise<string[]> =>
+      (await world.sealift.plan({ vm: 'staged-0', from: 'lon-1', to: 'fra-1', method: 'staged' })).concerns
+        .filter(({ severity }) => severity === 'refuses')
+        .map(({ name, text }) => `${name}: ${text}`);
+    expect(await plan()).toEqual([]);
+    const { filePath } = world.london.host;
+    const file = parseHostFile(await readFile(filePath, 'utf8'), 'host.toml');
+    const pinning = async (ssh: ContainerServer | undefined): Promise<void> => {
+      await world.killWorker(world.london);
+      const peer = file.peer.map(({ name, identity }) => ({ name, identity, ...(ssh === undefined ? {} : { ssh }) }));
+      await writeFile(filePath, printHostFile({ ...file, peer }));
+      await world.startWorker(world.london);
+    };
+    await pinning(undefined);
+    expect(await plan()).toEqual(['staged-unready: lon-1 has no ssh of fra-1 in its file']);
+    const { address, port, user } = sshd;
+    // As the destination's card looks when Temporal lies about it.
+    await pinning({ address, port, user, folder: join(folder, 'elsewhere'), host_key: 'ssh-ed25519 AAAA' });
+    const line = 'fra-1 takes containers with another folder and host key than lon-1 has pinned for it';
+    expect(await plan()).toEqual([`staged-unready: ${line}`]);
+    const move = await migrate(world, { vm: 'staged-0', method: 'staged' });
+    await expect(move.result()).rejects.toMatchObject({
+      type: 'preflight-refused',
+      message: expect.stringContaining(line),
+    });
+    expect((await xl(world.london, 'domid', 'staged-0')).exitCode).toBe(0);
+    await pinning(file.peer[0]?.ssh);
+    expect(await plan()).toEqual([]);
+  }, 120_000);
 
   test('seals, copies, opens and starts; its files become garbage that goes only on request', async () => {
     const vm = await world.makeVm('staged-1', { diskBytes: [9 * MiB + 512, 8 * MiB], noise: true });

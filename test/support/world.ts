@@ -88,7 +88,12 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
   // Fetched once for all worlds, not once for each.
   process.env.SEALIFT_TEMPORAL_CLI ??= (await findServerBinary(testCache)).path;
   const observer = await startObserver(join(folder, 'observer.sock'));
-  const plan = { observer: observer.path, ...(options.settings === undefined ? {} : { settings: options.settings }) };
+  const { settings } = options;
+  const plan = {
+    observer: observer.path,
+    ...(settings === undefined ? {} : { settings }),
+    ...(settings?.staging === undefined ? {} : { peerSsh: settings.staging }),
+  };
   const up = await bringUp({
     folder,
     hosts: [

@@ -100,13 +100,13 @@ async function sendSealed(task: Task, input: MigrationInput): Promise<void> {
 
 async function sendStaged(task: Task, input: MigrationInput): Promise<void> {
   const { vmName, from, to, migrationId } = input;
-  const { key, destination } = ends(task);
+  const { key } = ends(task);
   await step(task, 'sealed', 'move', () =>
     onHost(task, from, 'sealContainer', { summary: `seal ${vmName} into a file on ${from}` }, { migrationId, key }),
   );
   await step(task, 'sent', 'move', async () => {
     const summary = `copy the file of ${vmName} from ${from} to ${to}`;
-    const ask = { migrationId, destination, limitBytesPerSecond: limit(task, input) };
+    const ask = { migrationId, limitBytesPerSecond: limit(task, input) };
     const sent = await onHost(task, from, 'sendContainer', { summary }, ask);
     count(task, sent.wireBytes, sent.retries);
     return sent;

@@ -36,9 +36,10 @@ export async function survey(task: Task, input: MigrationInput): Promise<Outcome
       ),
       card === null
         ? null
-        : ifReachable(task, from, 'surveyLink', { ...line, attempts: 1 }, { vmUuid, destination: card }),
+        : ifReachable(task, from, 'surveyLink', { ...line, attempts: 1 }, { vmUuid, method, destination: card }),
     ]);
-    const link = early ?? (await onHost(task, from, 'surveyLink', line, { vmUuid, destination: destination.host }));
+    const link =
+      early ?? (await onHost(task, from, 'surveyLink', line, { vmUuid, method, destination: destination.host }));
     const bytes = source.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
     const disks = `${String(source.disks.length)} disk${source.disks.length === 1 ? '' : 's'}`;
     note(`${disks}, ${String(Math.ceil(bytes / 2 ** 20))} MiB, round trip ${link.rttMs.toFixed(1)} ms`);
