@@ -8,11 +8,9 @@ import type { DestinationSurvey } from '../domain/survey.ts';
 import { newRunKey } from '../seal/run-key.ts';
 import { writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
-import type { FoundVm } from '../xen/dom0.ts';
 import { domainsOf } from '../xen/gone.ts';
-import { pinConfig } from '../xen/pin.ts';
-import { writeXlConfig } from '../xen/xl-config/write.ts';
 import { dropRunSecret, runName } from './authorize.ts';
+import { crossingConfig } from './crossing-config.ts';
 import { runKeyFolder } from './folders.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
@@ -113,14 +111,6 @@ async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
       ...(loop === undefined ? {} : { loop }),
     })),
   };
-}
-
-/** The text of a VM's configuration as it crosses: with what the file leaves to chance pinned. Throws `config-syntax`. */
-export function crossingConfig(host: Host, found: FoundVm, vmUuid: string): string {
-  if (found.config === null) {
-    throw new SealiftError('config-syntax', `${found.name} has no readable configuration on ${host.file.name}`);
-  }
-  return writeXlConfig(pinConfig(found.config, vmUuid, found.running).config);
 }
 
 /** The key that this host signed for the run already. */

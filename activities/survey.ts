@@ -11,10 +11,10 @@ import { runningConcerns } from '../xen/concerns.ts';
 import { joinVms } from '../xen/dom0.ts';
 import type { Domain } from '../xen/toolstack.ts';
 import { hostCard } from './card.ts';
+import { crossingConfig } from './crossing-config.ts';
 import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
 import { askDestination } from './question.ts';
-import { crossingConfig } from './run.ts';
 import { concernsOf, examineDisks, findVm, note, refusal } from './vms.ts';
 
 /** Looks at the VM where it is: nothing is changed. Throws `unknown-vm`. */
