@@ -1,15 +1,26 @@
-// What the workers hold at most (VmHWM of /proc/PID/status) while they move one disk, each size on processes of its own.
-//   node bench/memory.ts [--gib 1,64]
+// What the workers hold at most (VmHWM of /proc/PID/status) while they move one disk, each disk on processes of its own.
+//   node bench/memory.ts [--gib 1,64] [--data-gib 1] [--dist]
+// `--gib` disks are holes, the `--data-gib` one is random bytes. `--dist` measures the package (`npm run build` first) in
+// place of the sources: without type stripping each thread is smaller.
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { onStand } from './stand.ts';
 
-const { values } = parseArgs({ options: { gib: { type: 'string', default: '1,64' } } });
+const { values } = parseArgs({
+  options: {
+    gib: { type: 'string', default: '1,64' },
+    'data-gib': { type: 'string', default: '1' },
+    dist: { type: 'boolean', default: false },
+  },
+});
 
-for (const gib of values.gib.split(',').map(Number)) {
-  await onStand(async ({ up, move }) => {
+for (const gib of sizes(values.gib)) await measure(gib, 'holes');
+for (const gib of sizes(values['data-gib'])) await measure(gib, 'random');
+
+async function measure(gib: number, content: 'holes' | 'random'): Promise<void> {
+  const work = async ({ up, move }: Parameters<Parameters<typeof onStand>[0]>[0]): Promise<void> => {
     const idle = await Promise.all(up.hosts.map(({ worker }) => peakMib(worker.pid)));
-    const { ms } = await move('big', gib * 1024 ** 3);
+    const { ms } = await move('big', gib * 1024 ** 3, content);
     const [source, destination] = await Promise.all(up.hosts.map(({ worker }) => peakMib(worker.pid)));
     const figures = [
       `idle ${idle.map((mib) => mib.toFixed(0)).join(' / ')}`,
@@ -18,9 +29,14 @@ for (const gib of values.gib.split(',').map(Number)) {
       `control ${(await peakMib(up.control.pid)).toFixed(0)}`,
     ];
     process.stdout.write(
-      `${String(gib)} GiB of holes: ${figures.join(', ')} MiB; moved in ${(ms / 1000).toFixed(1)} s\n`,
+      `${String(gib)} GiB, ${content}: ${figures.join(', ')} MiB; moved in ${(ms / 1000).toFixed(1)} s\n`,
     );
-  });
+  };
+  await onStand(work, { fromDist: values.dist });
+}
+
+function sizes(list: string): number[] {
+  return list.split(',').filter(Boolean).map(Number);
 }
 
 async function peakMib(pid: number): Promise<number> {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { z } from 'zod';
+import { fillRandom } from './image.ts';
 
 const modes = ['sealed', 'plain'] as const;
 type Mode = (typeof modes)[number];
@@ -36,7 +37,7 @@ const sizeBytes = Number(values.mib) * 1024 * 1024;
 const folder = await mkdtemp(join(values.folder, 'sealift-bench-'));
 try {
   const source = join(folder, 'source');
-  await fillRandom(source);
+  await fillRandom(source, sizeBytes);
   const results: Result[] = [];
   // One round to warm up, which does not count.
   for (let repeat = 0; repeat <= Number(values.repeats); repeat += 1) {
@@ -78,13 +79,6 @@ async function measure(mode: Mode, source: string, name: string): Promise<Result
 function side(order: Record<string, unknown>) {
   const program = new URL('./pipeline-side.ts', import.meta.url).pathname;
   return execa(process.execPath, [program, JSON.stringify(order)], { stdin: 'pipe', stderr: 'inherit' });
-}
-
-async function fillRandom(path: string): Promise<void> {
-  const file = await open(path, 'w');
-  for (let at = 0; at < sizeBytes; at += 1024 * 1024) await file.write(randomBytes(1024 * 1024));
-  await file.sync();
-  await file.close();
 }
 
 function print(results: readonly Result[]): void {

@@ -8,24 +8,32 @@ import type { Receipt } from '../domain/receipt.ts';
 import { bringUp } from '../infra/embedded.ts';
 import type { Embedded } from '../infra/embedded.ts';
 import { addLabVm } from '../infra/lab/lab-host.ts';
+import { fillRandom } from './image.ts';
 
 export interface Stand {
   up: Embedded;
-  /** Makes a VM with one disk of that size, all holes, starts and adopts it, moves it to the other host and waits for its end. */
-  move: (name: string, diskBytes: number) => Promise<{ ms: number; receipt: Receipt }>;
+  /** Makes a VM with one disk of that size, starts and adopts it, moves it to the other host and waits for its end. */
+  move: (name: string, diskBytes: number, content?: 'holes' | 'random') => Promise<{ ms: number; receipt: Receipt }>;
 }
 
-/** Runs `work` on a whole Sealift in a temporary folder, which is removed afterwards. */
-export async function onStand<Result>(work: (stand: Stand) => Promise<Result>): Promise<Result> {
+/**
+ * Runs `work` on a whole Sealift in a temporary folder, which is removed afterwards. `fromDist` starts the workers of the
+ * package as it is built in dist/, not of the sources.
+ */
+export async function onStand<Result>(
+  work: (stand: Stand) => Promise<Result>,
+  { fromDist = false }: { fromDist?: boolean } = {},
+): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), 'sealift-bench-'));
   const hosts = [
     { name: 'lon-1', site: 'london' },
     { name: 'fra-1', site: 'frankfurt' },
   ];
-  const up = await bringUp({ folder, hosts, headless: true });
+  const program = fromDist ? ((await import(distEmbedded)) as { bringUp: typeof bringUp }) : { bringUp };
+  const up = await program.bringUp({ folder, hosts, headless: true });
   const sealift = await connect({ address: up.server.address });
   try {
-    return await work({ up, move: (name, diskBytes) => moveOne(up, sealift, name, diskBytes) });
+    return await work({ up, move: (...what) => moveOne(up, sealift, ...what) });
   } finally {
     await sealift.close();
     await up.stop();
@@ -34,10 +42,19 @@ export async function onStand<Result>(work: (stand: Stand) => Promise<Result>): 
   }
 }
 
-async function moveOne(up: Embedded, sealift: Sealift, name: string, diskBytes: number): ReturnType<Stand['move']> {
+const distEmbedded = new URL('../dist/infra/embedded.js', import.meta.url).href;
+
+async function moveOne(
+  up: Embedded,
+  sealift: Sealift,
+  name: string,
+  diskBytes: number,
+  content: 'holes' | 'random' = 'holes',
+): ReturnType<Stand['move']> {
   const london = up.hosts[0]?.host;
   if (london === undefined) throw new Error('no host');
   const disks = [{ path: join(london.poolPath, `${name}.raw`), vdev: 'xvda', sizeBytes: diskBytes }];
+  if (content === 'random') await fillRandom(disks[0]?.path ?? '', diskBytes);
   const { configPath } = await addLabVm(london.lab, { name, memoryMib: 32, disks });
   await execa('xl', ['create', configPath], { env: london.env });
   await sealift.adopt({ vm: name, host: london.name, by: 'bench' });

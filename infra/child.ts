@@ -24,10 +24,10 @@ export interface Child {
 export async function startChild(
   script: string,
   args: string[],
-  options: { env: Record<string, string>; logPath: string; readyLimitMs?: number },
+  options: { env: Record<string, string>; logPath: string; readyLimitMs?: number; nodeFlags?: readonly string[] },
 ): Promise<Child> {
   const log = openSync(options.logPath, 'a', 0o600);
-  const child = spawn(process.execPath, [script, ...args], {
+  const child = spawn(process.execPath, [...(options.nodeFlags ?? []), script, ...args], {
     env: { ...process.env, ...options.env },
     stdio: ['pipe', 'pipe', log],
   });

@@ -5,6 +5,7 @@ import { fenceKind } from '../deed/fence.ts';
 import { createIdentity, loadIdentity } from '../deed/identity.ts';
 import { parseHostFile, printHostFile } from '../domain/host-file.ts';
 import type { ContainerServer, HostFile } from '../domain/host-file.ts';
+import { hostProcess } from '../workers/host-process.ts';
 import { startChild } from './child.ts';
 import { anyPort, freePortOr } from './free-port.ts';
 import type { Child } from './child.ts';
@@ -116,7 +117,8 @@ export async function startHostWorker(
   options: { temporalAddress: string; logFolder: string; env?: Record<string, string> },
 ): Promise<Child> {
   return startChild(join(import.meta.dirname, `../workers/host${ending}`), [host.filePath], {
-    env: { ...host.env, TEMPORAL_ADDRESS: options.temporalAddress, ...options.env },
+    nodeFlags: hostProcess.flags,
+    env: { ...hostProcess.env, ...host.env, TEMPORAL_ADDRESS: options.temporalAddress, ...options.env },
     logPath: join(options.logFolder, `${host.name}.log`),
   });
 }

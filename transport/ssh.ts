@@ -1,6 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import ssh2 from 'ssh2';
 import type { Client, SFTPWrapper, ServerHostKeyAlgorithm } from 'ssh2';
 import { SealiftError } from '../domain/error.ts';
 
@@ -31,6 +30,8 @@ export async function openSftp(
   const privateKey = await readFile(server.privateKeyPath).catch((error: unknown) => {
     throw failed(where, "the private key's file cannot be read", error);
   });
+  // Only the method `staged` needs it: a host worker that never does one keeps 6 MiB.
+  const { default: ssh2 } = await import('ssh2');
   const client = new ssh2.Client();
   let isOther = false;
   const { promise, resolve, reject } = Promise.withResolvers<SFTPWrapper>();
