@@ -6,14 +6,14 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { isSealiftError } from '../../domain/error.ts';
 import { sendFile } from '../../transport/sftp.ts';
 import type { SendFileOptions } from '../../transport/sftp.ts';
-import { sshdMissing, startSshd } from '../support/sshd.ts';
-import type { TestSshd } from '../support/sshd.ts';
+import { sshdMissing, startSshd } from '../../infra/lab/sshd.ts';
+import type { LabSshd } from '../../infra/lab/sshd.ts';
 
 const MiB = 1024 * 1024;
 const withSshd = sshdMissing === null ? describe : describe.skip;
 
 withSshd(`a file by SFTP${sshdMissing === null ? '' : ` (skipped: ${sshdMissing})`}`, () => {
-  let sshd: TestSshd;
+  let sshd: LabSshd;
   let folder: string;
   let from: string;
   let content: Buffer;

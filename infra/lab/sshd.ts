@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, connect } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { anyPort } from '../free-port.ts';
 
 const program = '/usr/sbin/sshd';
 
-/** Why tests with a real SSH server cannot run here; null when they can. */
+/** Why what needs a real SSH server cannot run here; null when it can. */
 export const sshdMissing = existsSync(program) ? null : 'no /usr/sbin/sshd (package openssh-server)';
 
-export interface TestSshd {
+export interface LabSshd {
   address: string;
   port: number;
   user: string;
@@ -19,6 +19,8 @@ export interface TestSshd {
   hostKey: string;
   privateKeyPath: string;
   folder: string;
+  /** The server's process; its children hold the sessions. */
+  pid(): number;
   /** Kills the server and every session of it, as a power cut would. */
   kill(): Promise<void>;
   /** Starts it again on the same port and with the same keys. */
@@ -26,19 +28,19 @@ export interface TestSshd {
   stop(): Promise<void>;
 }
 
-/** A real OpenSSH server on a port of its own, with its own keys and configuration, for the user who runs the tests. */
-export async function startSshd(): Promise<TestSshd> {
+/** A real OpenSSH server on a port of its own, with its own keys and configuration, for the user who runs this process. */
+export async function startSshd(): Promise<LabSshd> {
   const folder = await mkdtemp(join(tmpdir(), 'sealift-sshd-'));
   await chmod(folder, 0o700);
   const hostKeyPath = join(folder, 'host_key');
   const privateKeyPath = join(folder, 'client_key');
   for (const path of [hostKeyPath, privateKeyPath]) {
-    await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', path]);
+    await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'lab', '-f', path]);
   }
   const keys = join(folder, 'authorized_keys');
   await copyFile(`${privateKeyPath}.pub`, keys);
   await chmod(keys, 0o600);
-  const port = await freePort();
+  const port = await anyPort();
   const config = join(folder, 'sshd_config');
   await writeFile(
     config,
@@ -81,6 +83,7 @@ export async function startSshd(): Promise<TestSshd> {
     hostKey,
     privateKeyPath,
     folder,
+    pid: () => server.pid ?? 0,
     kill,
     start: async () => {
       server = launch(config);
@@ -108,14 +111,6 @@ async function tree(pid: number): Promise<number[]> {
   return [pid, ...below.flat()];
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function answering(port: number): Promise<void> {
   for (let tries = 0; tries < 500; tries += 1) {
     const answered = await new Promise<boolean>((resolve) => {
@@ -130,5 +125,5 @@ async function answering(port: number): Promise<void> {
     if (answered) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error('the test SSH server does not answer');
+  throw new Error('the SSH server does not answer');
 }
