@@ -9,8 +9,8 @@ import { sshdMissing, startSshd } from '../infra/lab/sshd.ts';
 export interface Peer {
   name: string;
   /** Copies `source` to `destination`, a file of holes of the same size; the content is on the disk when it returns. */
-  copy(source: string, destination: string): Promise<Copied>;
-  stop(): Promise<void>;
+  copy: (source: string, destination: string) => Promise<Copied>;
+  stop: () => Promise<void>;
 }
 
 export interface Copied {

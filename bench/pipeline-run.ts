@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { execa } from 'execa';
 import { z } from 'zod';
+import { hostProcess } from '../workers/host-process.ts';
 
 const usage = z.object({ ms: z.number(), cpuMs: z.number(), peakBytes: z.number() });
 type Usage = z.infer<typeof usage>;
@@ -25,5 +26,7 @@ export async function runPipeline(
 
 function side(order: Record<string, unknown>) {
   const program = new URL('./pipeline-side.ts', import.meta.url).pathname;
-  return execa(process.execPath, [program, JSON.stringify(order)], { stdin: 'pipe', stderr: 'inherit' });
+  // As a host worker is started.
+  const { flags, env } = hostProcess;
+  return execa(process.execPath, [...flags, program, JSON.stringify(order)], { stdin: 'pipe', stderr: 'inherit', env });
 }

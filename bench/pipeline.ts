@@ -25,7 +25,7 @@ type Column = keyof Result;
 
 interface Contender {
   name: string;
-  run(source: string, landed: string): Promise<Result>;
+  run: (source: string, landed: string) => Promise<Result>;
 }
 
 const { values } = parseArgs({

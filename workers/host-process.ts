@@ -3,6 +3,6 @@
  * short-lived objects pile up, and glibc gives each thread a heap of its own. `infra/systemd/sealift-host.service` has the same.
  */
 export const hostProcess = {
-  flags: ['--max-semi-space-size=2', '--optimize-for-size'],
+  flags: ['--max-semi-space-size=2'],
   env: { MALLOC_ARENA_MAX: '2' },
 } as const;
