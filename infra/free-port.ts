@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /** `wanted` when it is free on the loopback address, and so is the port `beside` above it; else any such port. */
@@ -7,19 +8,18 @@ export async function freePortOr(wanted: number, beside = 0): Promise<number> {
   }
 }
 
-/** Any free port of the loopback address. */
-export function anyPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        resolve(typeof address === 'object' && address !== null ? address.port : 0);
-      });
-    });
-  });
+/**
+ * Any free port of the loopback address, from below those that the kernel gives to outgoing connections: one of these could
+ * be taken again before a program that is about to start listens on it.
+ */
+export async function anyPort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(lowestPort, 32_768);
+    if (await isFree(port)) return port;
+  }
 }
+
+const lowestPort = 16_384;
 
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {

@@ -143,7 +143,8 @@ class LandingThread implements ConnectionHost {
 
   async #leave({ request, run, below, closeDisks }: ToLandingThread & { kind: 'leave' }): Promise<void> {
     const stale = { type: 'stale-session', message: 'a newer session of the run has taken over' } as const;
-    const closed = { type: 'run-closed', message: 'the landing takes no more chunks of the run' } as const;
+    // Passing: who comes back is told whether the run is closed, or the host was only restarted.
+    const closed = { type: 'landing-away', message: 'the landing ended the connections of the run' } as const;
     for (const connection of this.#connections.values()) {
       const grant = connection.session?.grant;
       if (grant?.run === run && grant.number < below) connection.refuse(closeDisks ? closed : stale);

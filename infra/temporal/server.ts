@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { execa } from 'execa';
 import { SealiftError } from '../../domain/error.ts';
+import { anyPort } from '../free-port.ts';
 import { searchKeys } from '../../workflows/search-attributes.ts';
 import { missingSearchAttributes, typeName } from '../../workers/search-attributes.ts';
 
@@ -48,9 +49,9 @@ export async function startServer(options: ServerOptions): Promise<TemporalServe
   const pidFile = join(folder, 'temporal.pid');
   const logFile = join(folder, 'temporal.log');
   await endOrphan(pidFile, database);
-  const port = options.port ?? (await freePort());
+  const port = options.port ?? (await anyPort());
   await refuseTaken(port);
-  const uiPort = options.uiPort ?? (options.port === undefined ? await freePort() : port + 1000);
+  const uiPort = options.uiPort ?? (options.port === undefined ? await anyPort() : port + 1000);
   if (!headless) await refuseTaken(uiPort);
   const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--db-filename', database];
   args.push(...(headless ? ['--headless'] : ['--ui-port', String(uiPort)]), '--log-level', 'warn');
@@ -127,13 +128,6 @@ async function endOrphan(pidFile: string, database: string): Promise<void> {
     await delay(50);
   }
   await rm(pidFile, { force: true });
-}
-
-async function freePort(): Promise<number> {
-  const server = await listen(0);
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 async function refuseTaken(port: number): Promise<void> {

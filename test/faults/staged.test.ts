@@ -5,16 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
 import type { ContainerServer } from '../../domain/host-file.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
-<<<<<<< HEAD
 import { startSshd, sshdMissing } from '../../infra/lab/sshd.ts';
 import type { LabSshd } from '../../infra/lab/sshd.ts';
 import { until, untilPhase } from '../support/until.ts';
 import { makeWorld, MiB, migrate, xl } from '../support/world.ts';
-=======
-import { startSshd, sshdMissing } from '../../infra/lab/sshd.ts';
-import type { LabSshd } from '../../infra/lab/sshd.ts';
-import { makeWorld, MiB, migrate, until } from '../support/world.ts';
->>>>>>> 3b32cf6 (bench: scp, rsync and qemu-img beside the pipeline)
 import type { World } from '../support/world.ts';
 
 const withSshd = sshdMissing === null ? describe : describe.skip;
