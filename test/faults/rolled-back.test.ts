@@ -29,6 +29,8 @@ describe('the records of a host that are not its newest, or not its own', () => 
     expect((await readdir(state)).filter((name) => name.startsWith('host.db-'))).toEqual([]);
     await copyFile(join(state, 'host.db'), backup);
     await world.startWorker(world.london);
+    const config = join(world.london.host.lab.etcFolder, `${vm.name}.cfg`);
+    const text = await readFile(config);
     await (await migrate(world, { vm: vm.name })).result();
     await world.london.worker.stop();
 
@@ -42,13 +44,21 @@ describe('the records of a host that are not its newest, or not its own', () => 
     const kept = await readFile(join(state, 'host.db'));
     await writeFile(join(state, 'host.db'), await readFile(backup));
     await world.startWorker(world.london);
-    const again = await migrate(world, { vm: vm.uuid, from: 'lon-1' });
-    await expect(again.result()).rejects.toMatchObject({ type: 'unknown-state' });
+    await expect(migrate(world, { vm: vm.uuid, from: 'lon-1' }).then((move) => move.result())).rejects.toMatchObject({
+      type: 'unknown-vm',
+    });
+    // A restore of all of dom0 brings the configuration back too; the marks beside the disks are newer.
+    await writeFile(config, text);
+    await expect(migrate(world, { vm: vm.uuid, from: 'lon-1' }).then((move) => move.result())).rejects.toMatchObject({
+      type: 'unknown-state',
+    });
+    expect((await xl(world.london, 'create', config)).exitCode).not.toBe(0);
     await expect(world.sealift.adopt({ vm: vm.name, host: 'lon-1', by: 'test' })).rejects.toMatchObject({
       type: expect.stringMatching(/^(adoption-refused|unknown-state)$/),
     });
     expect((await xl(world.london, 'list')).stdout).not.toContain(vm.name);
 
+    await rm(config);
     await world.london.worker.stop();
     await writeFile(join(state, 'host.db'), kept);
     await world.startWorker(world.london);
