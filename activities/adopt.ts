@@ -1,16 +1,18 @@
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { readMark } from '../storage/mark.ts';
 import type { Host } from './host.ts';
+import type { HostActivities } from './port.ts';
 import { examineDisks, findVm } from './vms.ts';
 import { findVms } from '../xen/dom0.ts';
 
 /**
  * Draws a VM's lineage: from here on this host holds its deed. Refused ('adoption-refused') where a record, a fence's mark
- * or a saved image says otherwise, or where other hosts reported the uuid; a VM that this host holds already is given as it is.
+ * or a saved image says otherwise, where other hosts reported the uuid, or where one could not be asked and nobody named it to
+ * be passed over; a VM that this host holds already is given as it is.
  */
 export async function adoptVm(
   host: Host,
-  ask: { vm: string; by: string; elsewhere: string[] },
+  ask: Parameters<HostActivities['adoptVm']>[0],
 ): Promise<{ vmUuid: string; lineage: string; token: number }> {
   const uuid = await uuidOf(host, ask.vm);
   const known = host.deeds.byVm(uuid);
@@ -18,6 +20,13 @@ export async function adoptVm(
   if (known !== null)
     throw refused(`${host.file.name} has a record of it: ${known.state}, token ${String(known.token)}`);
   if (ask.elsewhere.length > 0) throw refused(`${ask.elsewhere.join(', ')} has a VM of the same uuid`);
+  const silent = ask.notAsked.filter((name) => !ask.withoutAsking.includes(name));
+  if (silent.length > 0) {
+    throw refused(
+      `${silent.join(', ')} cannot be asked whether it holds it`,
+      `ask again when it is back; or, sure that it holds no copy: --without-asking ${silent.join(' ')}`,
+    );
+  }
   const { found, all } = await findVm(host, uuid);
   if (found.savedImagePath !== null) throw refused('xendomains keeps a saved image of it');
   const { disks } = await examineDisks(found, all);
@@ -28,11 +37,12 @@ export async function adoptVm(
     if (mark !== null)
       throw refused(`disk ${vdev} carries a fence's mark: lineage ${mark.lineage}, token ${String(mark.token)}`);
   }
-  const record = host.deeds.adopt({ vmUuid: uuid, vmName: found.name, by: ask.by });
+  const record = host.deeds.adopt({ vmUuid: uuid, vmName: found.name, by: ask.by, withoutAsking: ask.withoutAsking });
   return { vmUuid: uuid, lineage: record.lineage, token: record.token };
 
-  function refused(why: string): SealiftError {
-    return new SealiftError('adoption-refused', `${ask.vm} is not adopted: ${why}`);
+  function refused(why: string, hint?: string): SealiftError {
+    const options = hint === undefined ? {} : { hint };
+    return new SealiftError('adoption-refused', `${ask.vm} is not adopted: ${why}`, options);
   }
 }
 

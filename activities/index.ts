@@ -25,10 +25,11 @@ import { sealContainer, sendContainer } from './staged.ts';
 import { surveyDestination, surveyLink, surveySource } from './survey.ts';
 import { sendDisks, steerTransfer } from './transfer.ts';
 import { openContainer } from './unstage.ts';
-import { inspectVm, listVms } from './vms.ts';
+import { inspectVm, listVms, seeVm } from './vms.ts';
 
 const vm = z.union([vmUuid, vmName]);
 const who = z.string().min(1).max(200);
+const hosts = z.array(hostName);
 const run = { migrationId };
 const limit = z.number().positive();
 const placement = destinationSurvey.shape.placement;
@@ -40,7 +41,10 @@ export function hostActivities(host: Host): HostActivities {
     hostCard: question(() => hostCard(host)),
     listVms: question(() => listVms(host)),
     inspectVm: edge(z.strictObject({ vm }), (ask) => inspectVm(host, ask.vm)),
-    adoptVm: edge(z.strictObject({ vm, by: who, elsewhere: z.array(hostName) }), (ask) => adoptVm(host, ask)),
+    seeVm: edge(z.strictObject({ vmUuid }), (ask) => seeVm(host, ask.vmUuid)),
+    adoptVm: edge(z.strictObject({ vm, by: who, elsewhere: hosts, notAsked: hosts, withoutAsking: hosts }), (ask) =>
+      adoptVm(host, ask),
+    ),
     listGarbage: question(() => listGarbage(host)),
     removeGarbage: edge(z.strictObject({ ids: z.array(z.string()), givenUp: z.array(z.string()), by: who }), (ask) =>
       removeGarbage(host, ask),

@@ -64,11 +64,18 @@ export interface HostActivities {
   hostCard(): Promise<HostCard>;
   listVms(): Promise<VmSummary[]>;
   inspectVm(ask: { vm: string }): Promise<VmReport>;
-  /** Draws the VM's lineage; refused where a mark, a record or a saved image says otherwise, or where a peer in `elsewhere` reported the uuid. */
+  /** The VM of a uuid, when this host has a domain, a configuration or a record of it. */
+  seeVm(ask: { vmUuid: string }): Promise<VmSummary | null>;
+  /**
+   * Draws the VM's lineage; refused where a mark, a record or a saved image says otherwise, where a host in `elsewhere` reported
+   * the uuid, or where one in `notAsked` did not answer and is not in `withoutAsking`: those that a person named, which is logged.
+   */
   adoptVm(ask: {
     vm: string;
     by: string;
     elsewhere: string[];
+    notAsked: string[];
+    withoutAsking: string[];
   }): Promise<{ vmUuid: string; lineage: string; token: number }>;
   listGarbage(): Promise<GarbageItem[]>;
   /** `givenUp`: items whose `source` was asked. */

@@ -26,6 +26,14 @@ export async function listVms(host: Host): Promise<VmSummary[]> {
   return summaries;
 }
 
+/** The VM of a uuid: a domain, a configuration at rest or a copy that only the record knows of; null when there is none. */
+export async function seeVm(host: Host, uuid: string): Promise<VmSummary | null> {
+  const found = (await findVms(host.dom0, host.toolstack)).find((one) => one.uuid === uuid);
+  if (found !== undefined) return summary(host, found);
+  const record = host.deeds.byVm(uuid);
+  return record === null ? null : summaryOfRecord(host, record);
+}
+
 /** One VM by name or uuid with its disks, its concerns and the marks about it. Throws `unknown-vm`. */
 export async function inspectVm(host: Host, vm: string): Promise<VmReport> {
   const all = await findVms(host.dom0, host.toolstack);

@@ -10,6 +10,7 @@ type Question =
   | 'hostCard'
   | 'listVms'
   | 'inspectVm'
+  | 'seeVm'
   | 'adoptVm'
   | 'listGarbage'
   | 'removeGarbage'

@@ -2,6 +2,7 @@ export { connect } from './connect.ts';
 export { SealiftError, isSealiftError } from '../domain/error.ts';
 export type { ErrorType } from '../domain/error-types.ts';
 export type {
+  AdoptRequest,
   AdoptResult,
   ConnectOptions,
   HostSummary,

@@ -5,7 +5,7 @@ import { controlTaskQueue, migrationInput, migrationWorkflowId } from '../domain
 import type { MigrationRequest } from '../domain/migration.ts';
 import { isSealiftError } from '../domain/error.ts';
 import { joinPlan } from '../workflows/plan.ts';
-import type { Plan } from '../workflows/plan.ts';
+import type { Other, Plan } from '../workflows/plan.ts';
 import { finishInput, revertInput } from '../workflows/contract.ts';
 import type { FinishResult, RevertResult } from '../workflows/contract.ts';
 import { askHost } from './ask-host.ts';
@@ -13,7 +13,7 @@ import { asSealift } from './errors.ts';
 import { moveHandle, taskHandle } from './handle.ts';
 import type { Link } from './link.ts';
 import type { MigrateRequest, MoveHandle, PlanRequest, RevertPlan, Sealift, TaskHandle } from './types.ts';
-import { holderOf, isNamed, listVms } from './vms.ts';
+import { askOthers, holderOf, isNamed, listVms } from './vms.ts';
 
 /** Starts a move under the VM's workflow id, which Temporal gives to one open workflow at a time. */
 export async function migrate(link: Link, request: MigrateRequest): Promise<MoveHandle> {
@@ -39,11 +39,20 @@ export async function plan(link: Link, request: PlanRequest): Promise<Plan> {
   const found = await locate(link, request.vm, request.from);
   const destination = await askHost(link, to, 'hostCard');
   const source = await askHost(link, found.host, 'surveySource', { vmUuid: found.vmUuid, to, method });
-  const [there, line] = await Promise.all([
+  const [there, line, others] = await Promise.all([
     askHost(link, to, 'surveyDestination', { source, method, ...(pool === undefined ? {} : { pool }) }),
     askHost(link, found.host, 'surveyLink', { vmUuid: found.vmUuid, method, destination }),
+    othersOf(link, found, to),
   ]);
-  return joinPlan(method, source, there, line);
+  return joinPlan(method, source, there, line, others);
+}
+
+async function othersOf(link: Link, { vmUuid, host }: Located, to: string): Promise<Other[]> {
+  const { answers, away } = await askOthers(link, vmUuid, [host, to]);
+  return [
+    ...answers.map((one): Other => ({ host: one.host, vm: one.answer })),
+    ...away.map((one): Other => ({ host: one, vm: 'away' })),
+  ];
 }
 
 /** Who holds the VM, who would get it back, and since when writes would stay behind. */

@@ -123,11 +123,21 @@ export interface VmList {
   away: string[];
 }
 
+export interface AdoptRequest {
+  vm: string;
+  /** Where it runs. */
+  host: string;
+  /** For the host's log. */
+  by: string;
+  /** Hosts that may stay unasked whether they have the VM, by name: whoever says so answers for it. Logged. */
+  withoutAsking?: string[];
+}
+
 export interface AdoptResult {
   vmUuid: string;
   lineage: string;
   token: number;
-  /** Hosts that could not be asked whether they have the VM. */
+  /** Hosts that could not be asked whether they have the VM, all of them named in `withoutAsking`. */
   notAsked: string[];
 }
 
@@ -210,7 +220,7 @@ export interface Sealift {
   hosts(): Promise<HostSummary[]>;
   vms(host?: string): Promise<VmList>;
   inspect(request: { vm: string; host?: string }): Promise<VmReport & { host: string }>;
-  adopt(request: { vm: string; host: string; by: string }): Promise<AdoptResult>;
+  adopt(request: AdoptRequest): Promise<AdoptResult>;
   /** Released and returned copies, landings that came to nothing, old containers. */
   garbage(host: string): Promise<GarbageItem[]>;
   /** Removes them for good; what may still be needed, or is open, is refused by itself. */

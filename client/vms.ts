@@ -1,9 +1,10 @@
 import type { VmReport } from '../activities/port.ts';
 import { SealiftError } from '../domain/error.ts';
+import type { VmSummary } from '../domain/survey.ts';
 import { askAll, askHost } from './ask-host.ts';
 import { hostNames } from './hosts.ts';
 import type { Link } from './link.ts';
-import type { AdoptResult, VmList, VmOnHost } from './types.ts';
+import type { AdoptRequest, AdoptResult, VmList, VmOnHost } from './types.ts';
 
 /** All VMs of one host, or of all hosts: running, stopped and fenced ones. */
 export async function listVms(link: Link, host?: string): Promise<VmList> {
@@ -49,16 +50,37 @@ export async function holderOf(link: Link, vm: string): Promise<VmOnHost> {
   );
 }
 
-/** Draws a VM's deed on the host where it runs, after asking all other hosts whether they have it. */
-export async function adoptVm(link: Link, ask: { vm: string; host: string; by: string }): Promise<AdoptResult> {
+/**
+ * Draws a VM's deed on the host where it runs, after asking all other hosts, its peers too, whether they have it.
+ * @throws 'adoption-refused' when one has it, or does not answer and is not among `withoutAsking`.
+ */
+export async function adoptVm(link: Link, ask: AdoptRequest): Promise<AdoptResult> {
   const { summary } = await askHost(link, ask.host, 'inspectVm', { vm: ask.vm });
-  const others = (await hostNames(link)).filter((name) => name !== ask.host);
-  const { answers, away } = await askAll(others, (name) => askHost(link, name, 'listVms'));
-  const elsewhere = answers
-    .filter((one) => summary.vmUuid !== null && one.answer.some((vm) => vm.vmUuid === summary.vmUuid))
-    .map((one) => one.host);
-  const adopted = await askHost(link, ask.host, 'adoptVm', { vm: ask.vm, by: ask.by, elsewhere });
+  const { vmUuid } = summary;
+  const { answers, away } = vmUuid === null ? { answers: [], away: [] } : await askOthers(link, vmUuid, [ask.host]);
+  const adopted = await askHost(link, ask.host, 'adoptVm', {
+    vm: ask.vm,
+    by: ask.by,
+    elsewhere: answers.filter((one) => one.answer !== null).map((one) => one.host),
+    notAsked: away,
+    withoutAsking: ask.withoutAsking ?? [],
+  });
   return { ...adopted, notAsked: away };
+}
+
+/** Asks every host that is registered or trusted by one of `hosts`, but these, whether it has the VM. */
+export async function askOthers(
+  link: Link,
+  vmUuid: string,
+  hosts: string[],
+): Promise<Awaited<ReturnType<typeof askAll<VmSummary | null>>>> {
+  const [registered, ...cards] = await Promise.all([
+    hostNames(link),
+    ...hosts.map((host) => askHost(link, host, 'hostCard')),
+  ]);
+  const others = new Set([...registered, ...cards.flatMap((card) => card.peers)]);
+  for (const host of hosts) others.delete(host);
+  return askAll([...others].sort(), (host) => askHost(link, host, 'seeVm', { vmUuid }));
 }
 
 export function isNamed(one: { vmUuid: string | null; vmName: string }, vm: string): boolean {

@@ -17,6 +17,8 @@ export interface AdoptAsk {
   vmName: string;
   /** Who asked for it; logged. */
   by: string;
+  /** Hosts that this person named to be passed over: they were not asked whether they have the VM. Logged. */
+  withoutAsking?: string[];
 }
 
 export interface OpenAsk {
@@ -31,7 +33,7 @@ export interface OpenAsk {
 }
 
 /** See `Deeds.adopt`. */
-export function adopt({ sql }: Desk, { vmUuid, vmName, by }: AdoptAsk): DeedRecord {
+export function adopt({ sql }: Desk, { vmUuid, vmName, by, withoutAsking = [] }: AdoptAsk): DeedRecord {
   const known = findRecordOfVm(sql, vmUuid);
   if (known?.state === 'holder') return known;
   if (known !== null) {
@@ -43,7 +45,8 @@ export function adopt({ sql }: Desk, { vmUuid, vmName, by }: AdoptAsk): DeedReco
   const lineage = randomBytes(16).toString('hex');
   const record: DeedRecord = { ...blankRecord({ lineage, vmUuid, vmName }), token: 1, state: 'holder' };
   saveRecord(sql, record);
-  logEvent(sql, { who: by, what: 'adopt', lineage: record.lineage, detail: `${vmName} ${vmUuid}` });
+  const unasked = withoutAsking.length === 0 ? '' : ` without asking ${withoutAsking.join(', ')}`;
+  logEvent(sql, { who: by, what: 'adopt', lineage: record.lineage, detail: `${vmName} ${vmUuid}${unasked}` });
   return record;
 }
 

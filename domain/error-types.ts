@@ -24,7 +24,7 @@ export const errorTypes = {
     exitCode: 3,
   },
   'adoption-refused': {
-    meaning: 'a mark, a record or a saved image says that another host may hold the VM',
+    meaning: 'a mark, a record or a saved image says that another host may hold the VM, or a host cannot be asked',
     exitCode: 3,
   },
   'already-migrating': { meaning: 'another migration of the VM is open', exitCode: 3 },

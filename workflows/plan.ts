@@ -1,6 +1,6 @@
 import type { Method } from '../domain/names.ts';
 import { protocolVersion } from '../domain/protocol.ts';
-import type { Concern, DestinationSurvey, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
+import type { Concern, DestinationSurvey, LinkSurvey, SourceSurvey, VmSummary } from '../domain/survey.ts';
 
 /** A move as it would happen: what the three surveys say, joined. */
 export interface Plan {
@@ -19,13 +19,29 @@ export interface Plan {
   refused: boolean;
 }
 
-/** Joins the surveys of both hosts and of the line between them; pure, so that workflow and client say the same. */
-export function joinPlan(method: Method, source: SourceSurvey, destination: DestinationSurvey, link: LinkSurvey): Plan {
+/** What a host that takes no part in the move has of its VM; `away` when it did not answer. */
+export interface Other {
+  host: string;
+  vm: VmSummary | null | 'away';
+}
+
+/**
+ * Joins the surveys of both hosts and of the line between them with what other hosts say; pure, so that workflow and client
+ * say the same.
+ */
+export function joinPlan(
+  method: Method,
+  source: SourceSurvey,
+  destination: DestinationSurvey,
+  link: LinkSurvey,
+  others: Other[],
+): Plan {
   const concerns = unique([
     ...source.concerns,
     ...destination.concerns,
     ...link.concerns,
     ...jointConcerns(method, source, destination),
+    ...others.flatMap((other) => concernsOf(other, source)),
   ]);
   return {
     vmUuid: source.vmUuid,
@@ -97,6 +113,26 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
     });
   }
   return concerns;
+}
+
+/** A VM has one holder; a copy that a host handed over, or a landing that came to nothing, is in nobody's way. */
+function concernsOf({ host, vm }: Other, { vmName, vmUuid }: SourceSurvey): Concern[] {
+  if (vm === null) return [];
+  if (vm === 'away') {
+    return [
+      { name: 'not-asked', severity: 'note', text: `${host} cannot be asked whether it has ${vmName}`, remedy: null },
+    ];
+  }
+  const holds = vm.deed?.state === 'holder';
+  if (!holds && vm.state === 'stopped' && vm.deed !== null) return [];
+  return [
+    {
+      name: 'held-elsewhere',
+      severity: holds || vm.state !== 'stopped' ? 'refuses' : 'warns',
+      text: `${host} has a VM of the same uuid ${vmUuid}: ${vm.vmName}, ${vm.state}${holds ? ', with a deed' : ''}`,
+      remedy: `compare them before one is moved: sealift vm inspect ${vmUuid} --host ${host}`,
+    },
+  ];
 }
 
 /** The same concern is often seen from both ends. */

@@ -9,7 +9,11 @@ import { vmLines, vmRow } from '../print/vm.ts';
 import { examples } from './examples.ts';
 
 const where = z.object({ host: hostName.optional() });
-const adoption = z.object({ host: hostName, by: z.string().min(1).max(200).optional() });
+const adoption = z.object({
+  host: hostName,
+  by: z.string().min(1).max(200).optional(),
+  withoutAsking: z.array(hostName).default([]),
+});
 
 export function addVm(program: Command, cli: Cli): void {
   const vm = program.command('vm').description('the VMs that hosts hold: running, stopped and fenced ones');
@@ -42,10 +46,14 @@ export function addVm(program: Command, cli: Cli): void {
     .description('give a VM its deed record on the host where it runs; needed once before it can be moved')
     .requiredOption('--host <host>', 'the host where it is')
     .option('--by <who>', "who adopts it, for the host's log (default: you on this machine)")
+    .option(
+      '--without-asking <host...>',
+      'adopt it although these hosts are away; you answer for it that they do not have it',
+    )
     .addHelpText('after', examples('sealift vm adopt web-1 --host lon-1'))
     .action(async (name: string, raw: unknown) => {
-      const { host, by } = parseOptions(adoption, raw);
-      const result = await (await cli.connect()).adopt({ vm: name, host, by: by ?? cli.user });
+      const { host, by, withoutAsking } = parseOptions(adoption, raw);
+      const result = await (await cli.connect()).adopt({ vm: name, host, by: by ?? cli.user, withoutAsking });
       cli.answer(result, [`${name} is adopted on ${host} (lineage ${result.lineage})`]);
       for (const away of result.notAsked) cli.note(`${away} was away and could not be asked whether it has ${name}`);
     });

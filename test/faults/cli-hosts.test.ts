@@ -80,8 +80,18 @@ describe('the command line asks hosts on a live server', () => {
 
   test('of which one is away', async () => {
     await world.killWorker(world.frankfurt);
+    await world.makeVm('web-3', { adopt: false });
+    const adopt = ['vm', 'adopt', 'web-3', '--host', 'lon-1', '--json'];
+    const refused = await run(...adopt);
+    expect(refused).toMatchObject({ exitCode: 3, json: [{ error: { type: 'adoption-refused' } }] });
+    expect(refused.stderr).toContain('--without-asking fra-1');
+    expect(await run(...adopt, '--without-asking', 'fra-1')).toMatchObject({
+      exitCode: 0,
+      json: [{ notAsked: ['fra-1'] }],
+    });
     const away = await run('vm', 'list', '--json');
     expect(away).toMatchObject({ exitCode: 0, json: [{ away: ['fra-1'] }] });
+    expect(away.stderr).toContain('fra-1 is away');
     expect(await run('vm', 'list', '--host', 'fra-1', '--json')).toMatchObject({
       exitCode: 5,
       json: [{ error: { type: 'host-away' } }],

@@ -157,8 +157,14 @@ export class FakeHost {
       hostCard: async () => this.card(),
       listVms: async () => [...this.vms.values()].map(summary),
       inspectVm: async ({ vm }) => ({ summary: summary(this.find(vm)), disks: [], concerns: [], marks: [] }),
-      adoptVm: async ({ vm, elsewhere }) => {
+      seeVm: async ({ vmUuid }) => {
+        const vm = this.vms.get(vmUuid);
+        return vm === undefined ? null : summary(vm);
+      },
+      adoptVm: async ({ vm, elsewhere, notAsked, withoutAsking }) => {
         if (elsewhere.length > 0) throw failure('adoption-refused', `${elsewhere.join(', ')} has ${vm}`);
+        const silent = notAsked.filter((name) => !withoutAsking.includes(name));
+        if (silent.length > 0) throw failure('adoption-refused', `${silent.join(', ')} cannot be asked`);
         const found = this.find(vm);
         found.deed = 'holder';
         return { vmUuid: found.vmUuid, lineage: found.lineage, token: found.token };

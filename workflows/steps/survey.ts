@@ -10,6 +10,7 @@ import type { Plan } from '../plan.ts';
 import type { Outcomes } from '../state.ts';
 import { step } from '../task.ts';
 import type { Task } from '../task.ts';
+import { askOthers } from './others.ts';
 
 /** Tries of a question that fails: nothing has changed yet, so a person who waits hears of it soon. */
 const attempts = 4;
@@ -51,7 +52,8 @@ export async function survey(task: Task, input: MigrationInput): Promise<Outcome
 export async function decide(task: Task, input: MigrationInput): Promise<Outcomes['plan']> {
   const { source, destination, link } = await survey(task, input);
   return step(task, 'plan', 'plan', async (note) => {
-    const plan = joinPlan(input.method, source, destination, link);
+    const others = await askOthers(task, source, destination);
+    const plan = joinPlan(input.method, source, destination, link, others);
     task.state.concerns = plan.concerns;
     if (plan.refused) {
       // Its own open run is what the hosts see in the way: a reset or a repeated start must not void it.
