@@ -4,6 +4,7 @@ import { migrationWorkflowId } from '../domain/migration.ts';
 import { vmUuid } from '../domain/names.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import type { UpdateName, Updates } from '../workflows/contract.ts';
+import { afterTheEnd } from './ended.ts';
 import { asSealift } from './errors.ts';
 import { listMoves } from './list.ts';
 import type { Link } from './link.ts';
@@ -63,10 +64,18 @@ export async function findMove(link: Link, vm: string): Promise<MoveHandle> {
 }
 
 function updater(link: Link, handle: WorkflowHandle) {
-  return <Name extends UpdateName>(name: Name, ...args: Updates[Name]['ask']): Promise<Updates[Name]['answer']> =>
-    asSealift({ address: link.address, workflowId: handle.workflowId }, () =>
-      args.length === 0
-        ? handle.executeUpdate<Updates[Name]['answer'], []>(name)
-        : handle.executeUpdate<Updates[Name]['answer'], [unknown]>(name, { args: [args[0]] }),
-    );
+  return async <Name extends UpdateName>(
+    name: Name,
+    ...args: Updates[Name]['ask']
+  ): Promise<Updates[Name]['answer']> => {
+    try {
+      return await asSealift({ address: link.address, workflowId: handle.workflowId }, () =>
+        args.length === 0
+          ? handle.executeUpdate<Updates[Name]['answer'], []>(name)
+          : handle.executeUpdate<Updates[Name]['answer'], [unknown]>(name, { args: [args[0]] }),
+      );
+    } catch (error) {
+      throw await afterTheEnd(handle, name, error);
+    }
+  };
 }

@@ -36,7 +36,8 @@ function isVm(vm: string): string {
   return `SealiftVm = "${name.data}"`;
 }
 
-function summary(one: WorkflowExecutionInfo): MoveSummary {
+/** A workflow about a VM, by its search attributes. */
+export function summary(one: Omit<WorkflowExecutionInfo, 'raw'>): MoveSummary {
   const attributes = one.typedSearchAttributes;
   return {
     workflowId: one.workflowId,

@@ -159,6 +159,28 @@ describe('asking hosts', () => {
   });
 });
 
+test('steering a move that has ended says how it ended, and offers the way back instead of an abort', async () => {
+  const { vm, migrate } = await temporal.pair();
+  const move = await migrate();
+  await move.result();
+  const line = `the move of ${vm.vmName} has ended (done, on fra-1)`;
+  await expect(move.abort()).rejects.toMatchObject({
+    type: 'abort-refused',
+    message: line,
+    hint: expect.stringContaining(`sealift revert ${vm.vmName}`),
+  });
+  await expect(move.approve({ by: 'ops' })).rejects.toMatchObject({ type: 'ended', message: line });
+  await expect(move.pause()).rejects.toMatchObject({ type: 'ended' });
+
+  const back = await temporal.sealift.revert({ vm: vm.vmName, confirm: vm.vmName, timings: quick });
+  await back.result();
+  const after = temporal.sealift.handle(vm.vmUuid).then((handle) => handle.pause());
+  await expect(after).rejects.toMatchObject({
+    type: 'ended',
+    message: `the revert of ${vm.vmName} has ended (done, on lon-1)`,
+  });
+});
+
 describe('schedules', () => {
   test('move a VM under its own workflow id, with overlap, jitter and catch-up as asked', async () => {
     const { from, to, vm } = await temporal.pair();

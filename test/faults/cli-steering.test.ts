@@ -75,7 +75,8 @@ describe('the command line moves a VM on a live server', () => {
       { moves: [{ phase: 'done', running: false }] },
     ]);
     const late = await run('abort', 'web-1', '--json');
-    expect(late).toMatchObject({ exitCode: 3, json: [{ error: { type: expect.any(String) } }] });
+    expect(late).toMatchObject({ exitCode: 3, json: [{ error: { type: 'abort-refused' } }] });
+    expect(late.stderr).toContain('sealift revert web-1');
   });
 
   test('and aborts a move, with the VM where it was', async () => {
