@@ -7,21 +7,41 @@ import { isSealiftError } from '../domain/error.ts';
 /** Messages longer than this are cut: Temporal truncates failures above 4 KiB. */
 const messageLimit = 1_000;
 
+/** The makers of a host's activities; `plain` says a line as Temporal may keep it. */
+export function edges(plain: (text: string) => string): {
+  edge: Maker;
+  reporting: Maker;
+  question: <Result>(step: () => Promise<Result>) => () => Promise<Result>;
+} {
+  return {
+    edge: (schema, step) => edge(schema, step, plain),
+    reporting: (schema, step) => reporting(schema, step, plain),
+    question: (step) => question(step, plain),
+  };
+}
+
+type Maker = <Schema extends z.ZodType, Result>(
+  schema: Schema,
+  step: (ask: z.infer<Schema>) => Promise<Result>,
+) => (ask: z.input<Schema>) => Promise<Result>;
+
 /**
  * Makes an activity of a step: parses its input by `schema`, heartbeats while it lasts, and turns what it throws into an
  * ApplicationFailure whose type is an `ErrorType`, decided here once to be retryable or not, with the hint as `details[0].hint`.
  */
-export function edge<Schema extends z.ZodType, Result>(
+function edge<Schema extends z.ZodType, Result>(
   schema: Schema,
   step: (ask: z.infer<Schema>) => Promise<Result>,
+  plain: (text: string) => string,
 ): (ask: z.input<Schema>) => Promise<Result> {
-  return reporting(schema, (ask) => beating(step(ask), () => null));
+  return reporting(schema, (ask) => beating(step(ask), () => null), plain);
 }
 
 /** The same for a step that heartbeats by itself, with its progress as details. */
-export function reporting<Schema extends z.ZodType, Result>(
+function reporting<Schema extends z.ZodType, Result>(
   schema: Schema,
   step: (ask: z.infer<Schema>) => Promise<Result>,
+  plain: (text: string) => string,
 ): (ask: z.input<Schema>) => Promise<Result> {
   return async (ask) => {
     const parsed = schema.safeParse(ask);
@@ -31,18 +51,18 @@ export function reporting<Schema extends z.ZodType, Result>(
     try {
       return await step(parsed.data);
     } catch (error) {
-      throw toFailure(error);
+      throw toFailure(error, plain);
     }
   };
 }
 
 /** The same for a question that takes nothing. */
-export function question<Result>(step: () => Promise<Result>): () => Promise<Result> {
+function question<Result>(step: () => Promise<Result>, plain: (text: string) => string): () => Promise<Result> {
   return async () => {
     try {
       return await beating(step(), () => null);
     } catch (error) {
-      throw toFailure(error);
+      throw toFailure(error, plain);
     }
   };
 }
@@ -66,22 +86,32 @@ export async function beating<Result>(work: Promise<Result>, details: () => unkn
   }
 }
 
-function toFailure(error: unknown): unknown {
+function toFailure(error: unknown, plain: (text: string) => string): unknown {
   if (isSealiftError(error)) {
+    const { type, message, cause } = error;
+    const told = {
+      message: plain(message).slice(0, messageLimit),
+      hint: error.hint === undefined ? null : plain(error.hint),
+    };
+    if (told.message !== message || cause !== undefined) {
+      log.warn('a step failed', { type, message, cause: cause instanceof Error ? cause.message : undefined });
+    }
     return ApplicationFailure.create({
-      type: error.type,
-      message: error.message.slice(0, messageLimit),
-      nonRetryable: errorKind(error.type).retryable !== true,
-      details: [{ hint: error.hint ?? null }],
+      type,
+      message: told.message,
+      nonRetryable: errorKind(type).retryable !== true,
+      details: [{ hint: told.hint }],
     });
   }
   // Temporal's own failures (a cancellation above all) keep their meaning.
   if (!(error instanceof Error) || 'failure' in error || error.name.endsWith('Failure')) return error;
   log.error('a step failed in an unforeseen way', { name: error.name, message: error.message, stack: error.stack });
+  // Its message may hold anything.
   return ApplicationFailure.create({
     type: 'internal',
-    message: error.message.slice(0, messageLimit),
+    message: `${activityInfo().activityType} failed in an unforeseen way`,
     nonRetryable: true,
+    details: [{ hint: "see the log of the host's worker, and report it" }],
   });
 }
 

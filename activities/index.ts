@@ -8,13 +8,14 @@ import { signedDeed, signedOffer, signedReady, signedRunKey, signedSettled } fro
 import { destinationSurvey, hostCard as hostCardShape, sourceSurvey } from '../domain/survey.ts';
 import { adoptVm } from './adopt.ts';
 import { hostCard } from './card.ts';
-import { edge, question, reporting } from './edge.ts';
+import { edges } from './edge.ts';
 import { fenceVm } from './fencing.ts';
 import { listGarbage, removeGarbage } from './garbage.ts';
 import { acceptDeed, cede, makeReady } from './handover.ts';
 import { beginReturn, checkHold, finishHold, giveBack, settleHold, takeBack } from './hold.ts';
 import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
+import { inPlainWords, plainWords } from './plain-words.ts';
 import type { HostActivities } from './port.ts';
 import { abortRun, destroyVm, startVm, stopVm } from './power.ts';
 import { probe } from './probe.ts';
@@ -36,6 +37,7 @@ const placement = destinationSurvey.shape.placement;
 
 /** A host's steps as activities: inputs parsed, errors mapped, long ones heartbeating. */
 export function hostActivities(host: Host): HostActivities {
+  const { edge, question, reporting } = edges(plainWords(host));
   const signal = (): AbortSignal => Context.current().cancellationSignal;
   return {
     hostCard: question(() => hostCard(host)),
@@ -54,9 +56,11 @@ export function hostActivities(host: Host): HostActivities {
     ),
     runState: edge(z.strictObject(run), (ask) => runState(host, ask.migrationId)),
 
-    surveySource: edge(z.strictObject({ vmUuid, to: hostName, method }), (ask) => surveySource(host, ask)),
+    surveySource: edge(z.strictObject({ vmUuid, to: hostName, method }), (ask) =>
+      inPlainWords(surveySource(host, ask)),
+    ),
     surveyDestination: edge(z.strictObject({ source: sourceSurvey, method, pool: poolName.optional() }), (ask) =>
-      surveyDestination(host, ask),
+      inPlainWords(surveyDestination(host, ask)),
     ),
     surveyLink: edge(z.strictObject({ vmUuid, method, destination: hostCardShape }), (ask) => surveyLink(host, ask)),
 

@@ -137,7 +137,15 @@ async function refuseStrange(path: string): Promise<void> {
 async function refuseHeld(path: string): Promise<void> {
   const [holder] = await holdersOf(path);
   if (holder === undefined) return;
-  throw new SealiftError('disk-busy', `${path} is held open by ${holder.command} (pid ${String(holder.pid)})`);
+  throw heldOpen(path, holder);
+}
+
+/** The process is named in the cause only: which programs run on a host is for its own log. */
+function heldOpen(what: string, { command, pid }: { command: string; pid: number }): SealiftError {
+  return new SealiftError('disk-busy', `${what} is held open by another process`, {
+    hint: "the log of the host's worker names it",
+    cause: new Error(`held open by ${command} (pid ${String(pid)})`),
+  });
 }
 
 /** The same for a file below a loop device, which itself is going to be detached. */
@@ -145,10 +153,7 @@ async function refuseHeldByLoop(path: string, { device }: Loop): Promise<void> {
   const below = (await holdersOf(path)).filter(({ pid, command }) => pid !== 0 || `/dev/${command}` !== device);
   const [holder] = [...below, ...(await holdersOf(device))];
   if (holder === undefined) return;
-  throw new SealiftError(
-    'disk-busy',
-    `${path}, by ${device}, is held open by ${holder.command} (pid ${String(holder.pid)})`,
-  );
+  throw heldOpen(`${path}, by ${device},`, holder);
 }
 
 async function hasOwnMark(path: string, mark: Mark): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import { SealiftError } from '../domain/error.ts';
 import type { Manifest } from '../domain/manifest.ts';
+import { hidePaths } from '../domain/plain-text.ts';
 import type { TransferProgress } from '../domain/progress.ts';
 import type { Session, Signed } from '../domain/statement.ts';
 import { canonicalBytes } from '../seal/canonical.ts';
@@ -249,7 +250,7 @@ class Transfer implements SendJob {
         if (this.#root !== null) this.#end(null);
         return;
       case 'trouble':
-        this.#trouble = message.error.message;
+        this.#trouble = hidePaths(message.error.message);
         this.#options.log.warn({ run: this.#options.run, error: message.error }, 'a stream was lost');
         return;
       case 'failed':

@@ -1,9 +1,10 @@
-import { open, readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { makeWorld, MiB, migrate } from '../support/world.ts';
+import { troubles, until, untilPhase } from '../support/until.ts';
+import { makeWorld, MiB, migrate, quick } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
 let world: World;
@@ -42,6 +43,48 @@ test('no key, no configuration and no content of a VM is in history, logs or Tem
   expect(told[0]).toContain(vm.uuid);
   // `vm inspect` tells a person the paths on its host; the move's own history has none.
   expect(told[0]).not.toContain(world.london.host.poolPath);
+});
+
+test('no path of a host is in the history of moves that fail, wait and go back (I8)', async () => {
+  const told: string[] = [];
+  const vm = await world.makeVm('watched', { diskBytes: [MiB, MiB] });
+  // A stranger has a disk open when the VM is fenced.
+  const stranger = await open(vm.diskPaths[0] ?? '', 'r');
+  const stuck = await migrate(world, { vm: vm.name });
+  const held = await until(stuck, (at) => /held open/.test(troubles(at)));
+  expect(troubles(held)).toContain('disk xvda is held open by another process');
+  await stuck.abort();
+  await stranger.close();
+  told.push(JSON.stringify(held), await historyOf(stuck.workflowId));
+  expect(await filesUnder(join(world.folder, 'logs'))).toEqual(
+    expect.arrayContaining([expect.stringContaining(`${vm.diskPaths[0] ?? ''} is held open`)]),
+  );
+
+  // Somebody writes a configuration of the name while the VM is on its way.
+  const move = await migrate(world, { vm: vm.name, cutover: 'approve' });
+  await untilPhase(move, 'waits');
+  const taken = join(world.frankfurt.host.lab.etcFolder, `${vm.name}.cfg`);
+  await writeFile(taken, 'name = "somebody-else"');
+  await move.approve({ by: 'ops' });
+  const waiting = await until(move, (at) => /name-taken/.test(at.status.waits.join()));
+  await rm(taken);
+  await move.result();
+  told.push(JSON.stringify(waiting), await historyOf(move.workflowId));
+  await (await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick })).result();
+  told.push(await historyOf(move.workflowId));
+
+  // What nobody foresaw is told in fixed words.
+  const { etcFolder } = world.london.host.lab;
+  await rename(etcFolder, `${etcFolder}.away`);
+  await writeFile(etcFolder, 'not a folder');
+  const error: unknown = await world.sealift.vms('lon-1').catch((thrown: unknown) => thrown);
+  await rm(etcFolder);
+  await rename(`${etcFolder}.away`, etcFolder);
+  expect(error).toMatchObject({ type: 'internal', hint: expect.stringContaining('log') });
+  told.push(String(error));
+
+  expect(told.join('').length).toBeGreaterThan(10_000);
+  for (const text of told) expect(text).not.toContain(world.folder);
 });
 
 /** A workflow's whole history with its payloads decoded. */
