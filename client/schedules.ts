@@ -1,12 +1,15 @@
 import { ScheduleNotFoundError, ScheduleOverlapPolicy } from '@temporalio/client';
 import type { ScheduleDescription, ScheduleHandle, ScheduleOptions, ScheduleSpec } from '@temporalio/client';
 import { ScheduleAlreadyRunning } from '@temporalio/client';
-import { SealiftError } from '../domain/error.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { controlTaskQueue } from '../domain/migration.ts';
 import { scheduledMoveInput } from '../workflows/contract.ts';
 import type { ScheduledMoveInput } from '../workflows/contract.ts';
+import { askHost } from './ask-host.ts';
 import { asSealift } from './errors.ts';
+import { hostNames } from './hosts.ts';
 import type { Link } from './link.ts';
+import { outcomeOf } from './schedule-outcome.ts';
 import type { ScheduleRequest, Schedules, ScheduleSummary } from './types.ts';
 
 /** Temporal Schedules that start a move or an evacuation; nothing of our own. */
@@ -27,11 +30,16 @@ export function createSchedules(link: Link): Schedules {
         try {
           await client.create(scheduleOptions(request));
         } catch (error) {
+          // Temporal's client makes one of what the server does not take, such as the 61st minute or an unknown time zone.
+          if (error instanceof TypeError) {
+            throw new SealiftError('bad-usage', `the times of ${request.id} cannot be read: ${error.message}`);
+          }
           if (!(error instanceof ScheduleAlreadyRunning)) throw error;
           throw new SealiftError('bad-usage', `a schedule ${request.id} exists`, {
             hint: `delete it first: sealift schedule delete ${request.id}`,
           });
         }
+        return doubts(link, request);
       }),
     list: () =>
       asSealift({ address: link.address }, async () => {
@@ -39,7 +47,8 @@ export function createSchedules(link: Link): Schedules {
         for await (const one of client.list()) {
           const { action } = one;
           if (action?.type !== 'startWorkflow' || action.workflowType !== 'scheduledMove') continue;
-          found.push(summary(await client.getHandle(one.scheduleId).describe()));
+          const about = await client.getHandle(one.scheduleId).describe();
+          found.push({ ...summary(about), outcome: await outcomeOf(link, about.info.recentActions.at(-1)) });
         }
         return found.sort((a, b) => a.id.localeCompare(b.id));
       }),
@@ -48,6 +57,23 @@ export function createSchedules(link: Link): Schedules {
     trigger: (id) => on(id, (handle) => handle.trigger(ScheduleOverlapPolicy.SKIP)),
     delete: (id) => on(id, (handle) => handle.delete()),
   };
+}
+
+/** Names in the request that nobody knows now: they may come to be before its time, so they refuse nothing. */
+async function doubts(link: Link, { what, from, to }: ScheduleRequest): Promise<string[]> {
+  const known = await hostNames(link);
+  const lines = [from, to]
+    .filter((host) => !known.includes(host))
+    .map((host) => `no host named ${host} has registered`);
+  if (what === 'evacuation' || !known.includes(from)) return lines;
+  try {
+    const vms = await askHost(link, from, 'listVms');
+    if (!vms.some((one) => one.vmName === what.vm)) lines.push(`${from} has no VM ${what.vm}`);
+  } catch (error) {
+    if (!isSealiftError(error) || error.type !== 'host-away') throw error;
+    lines.push(`${from} is away: whether it has ${what.vm} is unknown`);
+  }
+  return lines;
 }
 
 /**
@@ -97,6 +123,7 @@ function spec(when: ScheduleRequest['when']): ScheduleSpec {
   const at = new Date(when.at);
   if (Number.isNaN(at.getTime()))
     throw new SealiftError('bad-usage', `${when.at} is not a time (2026-05-01T02:00:00Z)`);
+  if (at.getTime() <= Date.now()) throw new SealiftError('bad-usage', `${when.at} is over: it would never start`);
   const months = [
     'JANUARY',
     'FEBRUARY',
@@ -127,7 +154,7 @@ function spec(when: ScheduleRequest['when']): ScheduleSpec {
   };
 }
 
-function summary(one: ScheduleDescription): ScheduleSummary {
+function summary(one: ScheduleDescription): Omit<ScheduleSummary, 'outcome'> {
   const args: readonly unknown[] = one.action.args ?? [];
   const input = scheduledMoveInput.safeParse(args[0]);
   const plan: ScheduledMoveInput | null = input.success ? input.data : null;

@@ -177,10 +177,13 @@ export interface ScheduleSummary {
   note: string | null;
   next: string[];
   recent: { at: string; workflowId: string }[];
+  /** What came of the newest start in one line; null when there was none, or Temporal has forgotten it. */
+  outcome: string | null;
 }
 
 export interface Schedules {
-  create(request: ScheduleRequest): Promise<void>;
+  /** Gives what is doubtful about it in lines: hosts and VMs that nobody knows now. */
+  create(request: ScheduleRequest): Promise<string[]>;
   list(): Promise<ScheduleSummary[]>;
   pause(id: string, note?: string): Promise<void>;
   resume(id: string, note?: string): Promise<void>;

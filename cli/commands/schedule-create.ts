@@ -48,8 +48,9 @@ export function addScheduleCreate(schedule: Command, cli: Cli): void {
     .action(async (name: string, raw: unknown) => {
       const given = parseOptions(options, raw);
       const request = scheduleRequest(parseOptions(id, name), given);
-      await (await cli.connect()).schedules.create(request);
-      cli.answer({ id: request.id, created: true }, [`${request.id} is created: sealift schedule list`]);
+      const warnings = await (await cli.connect()).schedules.create(request);
+      cli.answer({ id: request.id, created: true, warnings }, [`${request.id} is created: sealift schedule list`]);
+      for (const line of warnings) cli.note(`warning: ${line}`);
     });
 }
 

@@ -15,7 +15,7 @@ export function addSchedule(program: Command, cli: Cli): void {
     .addHelpText('after', examples('sealift schedule list'))
     .action(async () => {
       const schedules = await (await cli.connect()).schedules.list();
-      const table = formatTable(['ID', 'WHAT', 'FROM', 'TO', 'NEXT', 'LAST', 'NOTE'], schedules.map(row));
+      const table = formatTable(['ID', 'WHAT', 'FROM', 'TO', 'NEXT', 'LAST', 'OUTCOME', 'NOTE'], schedules.map(row));
       cli.answer({ schedules }, schedules.length === 0 ? ['no schedules'] : table);
     });
 
@@ -46,6 +46,7 @@ function row(one: ScheduleSummary): string[] {
     one.to ?? '',
     next,
     formatMoment(one.recent.at(-1)?.at ?? null),
+    one.outcome ?? '',
     one.note ?? '',
   ];
 }
