@@ -1,7 +1,10 @@
-/** Aborted by the first SIGINT or SIGTERM: whoever started us wants an end. From then on they no longer kill this process. */
+/**
+ * Aborted by the first SIGINT or SIGTERM, or by the SIGHUP of a terminal that is closed: whoever started us wants an end. From
+ * then on they no longer kill this process.
+ */
 export function interruption(): AbortSignal {
   const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       controller.abort();
     });

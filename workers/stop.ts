@@ -1,5 +1,5 @@
 /**
- * Calls `stop` once, on SIGTERM, on SIGINT, or when standard input, if it is a pipe, ends: whoever started us has died.
+ * Calls `stop` once, on SIGTERM, on SIGINT, on SIGHUP, or when standard input, if it is a pipe, ends: whoever started us has died.
  * A second signal ends the process at once.
  */
 export function onStop(stop: () => Promise<void>): void {
@@ -17,6 +17,7 @@ export function onStop(stop: () => Promise<void>): void {
   };
   process.on('SIGTERM', begin);
   process.on('SIGINT', begin);
+  process.on('SIGHUP', begin);
   if (process.env.SEALIFT_STOP_WITH_STDIN === '1') {
     process.stdin.resume();
     process.stdin.once('end', begin);

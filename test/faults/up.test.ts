@@ -25,7 +25,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('sealift up runs the workers of hosts given by their files, until Ctrl-C', async () => {
+test.each([
+  ['Ctrl-C', 'SIGINT'],
+  ['its terminal is closed', 'SIGHUP'],
+] as const)('sealift up runs the workers of hosts given by their files, until %s', async (_, signal) => {
   const plan = { name: 'one-1', site: 'here' };
   const host = await prepareHost(join(folder, 'hosts'), plan);
   await writeHostFile(host, plan, []);
@@ -35,7 +38,7 @@ test('sealift up runs the workers of hosts given by their files, until Ctrl-C', 
   expect(await sealift.vms('one-1')).toMatchObject({ vms: [], away: [] });
   await sealift.close();
   const ended = once(up, 'exit');
-  up.kill('SIGINT');
+  up.kill(signal);
   expect(await ended).toEqual([0, null]);
   expect(await processesOf(folder)).toEqual([]);
 }, 90_000);
