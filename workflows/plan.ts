@@ -36,13 +36,17 @@ export function joinPlan(
   link: LinkSurvey,
   others: Other[],
 ): Plan {
-  const concerns = unique([
-    ...source.concerns,
-    ...destination.concerns,
-    ...link.concerns,
-    ...jointConcerns(method, source, destination),
-    ...others.flatMap((other) => concernsOf(other, source)),
-  ]);
+  const same = source.host.name === destination.host.name;
+  // All that the surveys have against a host beside itself follows from this.
+  const concerns = same
+    ? [sameHost(source)]
+    : unique([
+        ...source.concerns,
+        ...destination.concerns,
+        ...link.concerns,
+        ...jointConcerns(method, source, destination),
+        ...others.flatMap((other) => concernsOf(other, source)),
+      ]);
   return {
     vmUuid: source.vmUuid,
     vmName: source.vmName,
@@ -59,6 +63,15 @@ export function joinPlan(
   };
 }
 
+function sameHost({ vmName, host }: SourceSurvey): Concern {
+  return {
+    name: 'same-host',
+    severity: 'refuses',
+    text: `${vmName} is on ${host.name} already`,
+    remedy: 'name another host',
+  };
+}
+
 /** What only the sight of both hosts shows. */
 function jointConcerns(method: Method, source: SourceSurvey, destination: DestinationSurvey): Concern[] {
   const concerns: Concern[] = [];
@@ -67,8 +80,7 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
   const refuse = (name: string, text: string, remedy: string): void => {
     concerns.push({ name, severity: 'refuses', text, remedy });
   };
-  if (from.name === to.name) refuse('same-host', `${source.vmName} is on ${to.name} already`, 'name another host');
-  else if (from.identity === to.identity) {
+  if (from.identity === to.identity) {
     refuse(
       'copied-host',
       `${from.name} and ${to.name} have the same identity`,
@@ -83,18 +95,16 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
       'install the same version of sealift on both hosts',
     );
   }
-  if (from.name !== to.name) {
-    for (const [here, there] of [
-      [from, to.name],
-      [to, from.name],
-    ] as const) {
-      if (here.peers.includes(there)) continue;
-      refuse(
-        'unknown-peer',
-        `${here.name} does not trust ${there}`,
-        `on ${there}: sealift host show; on ${here.name}: sealift host trust ${there} IDENTITY`,
-      );
-    }
+  for (const [here, there] of [
+    [from, to.name],
+    [to, from.name],
+  ] as const) {
+    if (here.peers.includes(there)) continue;
+    refuse(
+      'unknown-peer',
+      `${here.name} does not trust ${there}`,
+      `on ${there}: sealift host show; on ${here.name}: sealift host trust ${there} IDENTITY`,
+    );
   }
   if (method === 'staged' && to.staging === null) {
     refuse('no-staging', `${to.name} takes no containers by SSH`, 'use --method sealed, or set up [staging] on it');

@@ -5,6 +5,7 @@ import { listenKeys } from './keys.ts';
 import { makeTeller } from './teller.ts';
 import type { Teller } from './teller.ts';
 import { waitsForPerson } from './waits.ts';
+import { taskWord } from './words.ts';
 
 /** How following a migration ended: it closed, it waits for a person and nobody is at this terminal, or Ctrl-C. */
 export type Ending<Result> =
@@ -65,10 +66,10 @@ function leave(cli: Cli, handle: TaskHandle<unknown>, how: 'waits' | 'detached',
     return;
   }
   if (cli.json) cli.event({ event: 'detached', workflowId: handle.workflowId });
-  cli.note(`the move of ${name} goes on; rejoin it by: sealift watch ${name}`);
+  cli.note(`the ${taskWord(last?.status.kind)} of ${name} goes on; rejoin it by: sealift watch ${name}`);
 }
 
-const keysFoot = 'Ctrl-C leaves the move running.  p pause, resume   a abort';
+const keysFoot = 'Ctrl-C leaves it running.  p pause, resume   a abort';
 
 /** Lets the keys of a terminal steer the migration while it is followed. */
 function steerByKeys(cli: Cli, handle: TaskHandle<unknown>, teller: Teller, leaveIt: () => void): () => void {

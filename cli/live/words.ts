@@ -26,6 +26,11 @@ function stepWord(step: TransferProgress['step']): string {
   return steps[step];
 }
 
+/** What a workflow about a VM is called; a move until it has said what it is. */
+export function taskWord(kind: MigrationStatus['kind'] = 'migrate'): string {
+  return kind === 'migrate' ? 'move' : kind;
+}
+
 /** Whether nothing more will happen. */
 export function hasEnded(phase: Phase): boolean {
   return phase === 'done' || phase === 'aborted' || phase === 'failed';

@@ -115,6 +115,9 @@ describe('sealift migrate', () => {
     expect(code).toBe(130);
     expect(stderr).toBe('the move of web-1 goes on; rejoin it by: sealift watch web-1\n');
     expect(steered).toEqual([]);
+    const reverting = client([lookExample({ kind: 'revert', phase: 'stop' })]);
+    const back = await runCli(['watch', 'web-1'], reverting.sealift, options);
+    expect(back.stderr).toBe('the revert of web-1 goes on; rejoin it by: sealift watch web-1\n');
   });
 
   test('on a terminal keys steer the move, and the last picture stays', async () => {
@@ -122,7 +125,7 @@ describe('sealift migrate', () => {
     const { code, stdout } = await runCli(['watch', 'web-1'], sealift, { terminal: true, typed: 'pay\x03' });
     expect(code).toBe(130);
     expect(stdout).toContain('⠋ move');
-    expect(stdout).toContain('Ctrl-C leaves the move running');
+    expect(stdout).toContain('Ctrl-C leaves it running');
     expect(steered).toEqual(expect.arrayContaining(['abort', 'pause']));
   });
 

@@ -92,6 +92,9 @@ describe('asking hosts', () => {
       refused: true,
       concerns: [{ name: 'no-space' }],
     });
+    const nowhere = await temporal.sealift.plan({ vm: vm.vmName, to: from.name });
+    expect(nowhere).toMatchObject({ refused: true, concerns: [{ name: 'same-host' }] });
+    expect(nowhere.concerns).toHaveLength(1);
     expect(from.runs.size).toBe(0);
   });
 
@@ -248,6 +251,52 @@ describe('schedules', () => {
     await schedules.delete('once');
     const never = schedules.create({ id: 'never', what, from: from.name, to: to.name, when: { at: 'soon' } });
     await expect(never).rejects.toMatchObject({ type: 'bad-usage' });
+    const over = schedules.create({
+      id: 'over',
+      what,
+      from: from.name,
+      to: to.name,
+      when: { at: '2020-01-01T00:00Z' },
+    });
+    await expect(over).rejects.toMatchObject({ type: 'bad-usage', message: expect.stringContaining('is over') });
+  });
+
+  test('a cron line or a time zone that does not parse is wrong usage', async () => {
+    const { from, to, vm } = await temporal.pair();
+    for (const when of [{ cron: '99 99 * * *' }, { cron: '0 3 * * *', timezone: 'Mars/Olympus' }]) {
+      const made = temporal.sealift.schedules.create({
+        id: 'wrong',
+        what: { vm: vm.vmName },
+        from: from.name,
+        to: to.name,
+        when,
+      });
+      await expect(made).rejects.toMatchObject({ type: 'bad-usage' });
+    }
+  });
+
+  test('names that nobody knows are doubts, and a start that failed is told as such', async () => {
+    const { from, vm } = await temporal.pair();
+    const { schedules } = temporal.sealift;
+    const what = { vm: 'nobody' };
+    const when = { cron: '0 3 * * SUN' };
+    expect(await schedules.create({ id: 'doubtful', what, from: from.name, to: 'mars-1', when })).toEqual([
+      'no host named mars-1 has registered',
+      `${from.name} has no VM nobody`,
+    ]);
+    await schedules.trigger('doubtful');
+    const stray = from.addVm('stray', { deed: null });
+    await schedules.create({ id: 'skips', what: { vm: stray.vmName }, from: from.name, to: 'fra-1', when });
+    await schedules.trigger('skips');
+    expect(vm.running).toBe(true);
+    await settled(async () => {
+      const outcomes = (await schedules.list()).map(({ id, outcome }) => [id, outcome]);
+      expect(outcomes).toEqual([
+        ['doubtful', `failed: ${from.name} has no VM nobody  [unknown-vm]`],
+        ['skips', `skipped stray: it is not adopted on ${from.name}`],
+      ]);
+    });
+    for (const id of ['doubtful', 'skips']) await schedules.delete(id);
   });
 });
 
