@@ -77,7 +77,7 @@ export function hostActivities(host: Host): HostActivities {
       (ask) => receiveRun(host, ask),
     ),
     stopVm: edge(z.strictObject({ ...run, graceMs: z.int().min(0) }), (ask) => stopVm(host, ask, signal())),
-    destroyVm: edge(z.strictObject(run), (ask) => destroyVm(host, ask.migrationId)),
+    destroyVm: edge(z.strictObject({ ...run, by: who }), (ask) => destroyVm(host, ask)),
     fenceVm: edge(z.strictObject(run), (ask) => fenceVm(host, ask.migrationId)),
 
     sendDisks: reporting(

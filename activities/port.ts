@@ -117,7 +117,8 @@ export interface HostActivities {
   stopVm(
     ask: RunRef & { graceMs: number },
   ): Promise<{ outcome: 'stopped' | 'stuck'; wasRunning: boolean; detail: string }>;
-  destroyVm(ask: RunRef): Promise<void>;
+  /** Pulls the guest's plug; `by` stands in the host's log. */
+  destroyVm(ask: RunRef & { by: string }): Promise<void>;
   /** Fences storage, configuration and autostart of the source, and proves it. */
   fenceVm(ask: RunRef): Promise<void>;
 

@@ -59,7 +59,10 @@ export async function stopVm(
 }
 
 /** Pulls the plug of the run's guest, by a person's choice; logged. */
-export async function destroyVm(host: Host, migrationId: string): Promise<void> {
+export async function destroyVm(
+  host: Host,
+  { migrationId, by }: { migrationId: string; by: string },
+): Promise<void> {
   const { record } = host.deeds.byMigration(migrationId);
   await inTurn(host, record.lineage, async () => {
     const running = (await domainsOf(host.toolstack, { uuid: record.vmUuid })).length > 0;
@@ -71,7 +74,7 @@ export async function destroyVm(host: Host, migrationId: string): Promise<void> 
       host.deeds.endIntent(intent.id, gone);
     }
     host.deeds.log({
-      who: host.file.name,
+      who: by,
       what: 'destroy',
       lineage: record.lineage,
       detail: `migration ${migrationId}`,

@@ -26,7 +26,7 @@ export function taskHandle<Result>(link: Link, uuid: string, runId?: string): Ta
     progress: (options) => watchMove(link, handle, options),
     abort: () => update('abort'),
     wait: (minutes) => update('wait', minutes),
-    destroy: (typedName) => update('destroy', typedName),
+    destroy: (typedName, by) => update('destroy', typedName, by),
     result: () => asSealift({ address: link.address, workflowId }, async () => (await started.result()) as Result),
   };
 }
@@ -72,7 +72,9 @@ function updater(link: Link, handle: WorkflowHandle) {
       return await asSealift({ address: link.address, workflowId: handle.workflowId }, () =>
         args.length === 0
           ? handle.executeUpdate<Updates[Name]['answer'], []>(name)
-          : handle.executeUpdate<Updates[Name]['answer'], [unknown]>(name, { args: [args[0]] }),
+          : handle.executeUpdate<Updates[Name]['answer'], [unknown, ...unknown[]]>(name, {
+              args: [args[0], ...args.slice(1)],
+            }),
       );
     } catch (error) {
       throw await afterTheEnd(handle, name, error);

@@ -75,8 +75,8 @@ export interface TaskHandle<Result> {
   abort(): Promise<AbortAnswer>;
   /** A stuck guest: gives it more time. */
   wait(minutes: number): Promise<void>;
-  /** A stuck guest: pulls its plug; `typedName` must be the VM's name. */
-  destroy(typedName: string): Promise<void>;
+  /** A stuck guest: pulls its plug; `typedName` must be the VM's name; `by` says who, for the host's log. */
+  destroy(typedName: string, by: string): Promise<void>;
   /** Waits for the end; a failed one throws the error it ended with. */
   result(): Promise<Result>;
 }

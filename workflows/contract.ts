@@ -88,7 +88,7 @@ export interface Updates {
   throttle: { ask: [bytesPerSecond: number | null]; answer: undefined };
   approve: { ask: [{ by: string }]; answer: undefined };
   wait: { ask: [minutes: number]; answer: undefined };
-  destroy: { ask: [typedName: string]; answer: undefined };
+  destroy: { ask: [typedName: string, by: string]; answer: undefined };
   abort: { ask: []; answer: AbortAnswer };
   leave: { ask: []; answer: undefined };
 }

@@ -49,13 +49,15 @@ export function takeGuestOrders(task: Task): void {
   );
   setHandler(
     destroyUpdate,
-    () => {
-      if (state.stuck !== null) state.stuck.decision = 'destroy';
+    (_typedName, by) => {
+      if (state.stuck !== null) state.stuck.decision = { destroyedBy: by };
       return undefined;
     },
     {
       description: "pulls the plug of a guest that does not shut down; takes the VM's name, typed",
-      validator: (typedName) => {
+      validator: (typedName, by: unknown) => {
+        if (typeof by !== 'string' || by === '' || by.length > 200)
+          throw refusal('bad-usage', 'an order to destroy names who gives it');
         if (typedName !== about.vmName) {
           throw refusal(
             'confirmation-mismatch',

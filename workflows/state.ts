@@ -71,7 +71,7 @@ export interface TaskState {
   /** What people asked for. `limitBytesPerSecond` undefined: as the input has it. */
   orders: { paused: boolean; limitBytesPerSecond?: number | null; approvedBy: string | null };
   /** A stuck guest: null when none, else what a person decided, once they did. */
-  stuck: { decision: { waitMs: number } | 'destroy' | null } | null;
+  stuck: { decision: { waitMs: number } | { destroyedBy: string } | null } | null;
   /** The source may have been given `openRun`, whatever came of it. */
   opening: boolean;
   /** The compensation has begun, for this reason. */

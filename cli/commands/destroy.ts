@@ -19,7 +19,7 @@ export function addDestroy(program: Command, cli: Cli): void {
       const { confirm } = parseOptions(options, raw);
       const name = await typedName(cli, `unsaved writes of ${vm} are lost; type its name:`, confirm);
       const move = await (await cli.connect()).handle(vm);
-      await move.destroy(name);
+      await move.destroy(name, cli.user);
       cli.answer({ vm, destroyed: true }, [`${vm} is being destroyed on its source; the move goes on`]);
     });
 }

@@ -115,7 +115,7 @@ export function moveExample(looks: MoveProgress[], end: Receipt | Error, steered
       return Promise.resolve({ outcome: 'aborted', restarted: true });
     },
     wait: (minutes) => note(`wait ${String(minutes)}`)(),
-    destroy: (name) => note(`destroy ${name}`)(),
+    destroy: (name, by) => note(`destroy ${name} by ${by === '' ? 'nobody' : 'somebody'}`)(),
     result: () => (end instanceof Error ? Promise.reject(end) : Promise.resolve(end)),
     pause: note('pause'),
     resume: note('resume'),

@@ -13,7 +13,7 @@ describe('steering', () => {
     ['throttle web-1 none', 'throttle null'],
     ['approve web-1 --by ops@example.org', 'approve ops@example.org'],
     ['wait web-1 90s', 'wait 2'],
-    ['destroy web-1 --confirm web-1', 'destroy web-1'],
+    ['destroy web-1 --confirm web-1', 'destroy web-1 by somebody'],
     ['abort web-1', 'abort'],
   ])('sealift %s', async (line, expected) => {
     const steered: string[] = [];
@@ -32,7 +32,7 @@ describe('steering', () => {
     expect(await runCli(['destroy', 'web-1'], sealift)).toMatchObject({ code: 2 });
     expect(steered).toEqual([]);
     const { code } = await runCli(['destroy', 'web-1'], sealift, { terminal: true, typed: 'web-1\n' });
-    expect({ code, steered }).toEqual({ code: 0, steered: ['destroy web-1'] });
+    expect({ code, steered }).toEqual({ code: 0, steered: ['destroy web-1 by somebody'] });
   });
 
   test('settings of the connection come before or after the command', async () => {

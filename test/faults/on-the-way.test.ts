@@ -76,8 +76,8 @@ describe('faults on the way', () => {
       setFault(world.london.host.lab.root, { ignoreShutdown: true, vm: vm.name });
       const move = await migrate(world, { vm: vm.name, graceMs: 300 });
       await untilPhase(move, 'waits');
-      await expect(move.destroy('another')).rejects.toMatchObject({ type: 'confirmation-mismatch' });
-      await move.destroy(vm.name);
+      await expect(move.destroy('another', 'ops')).rejects.toMatchObject({ type: 'confirmation-mismatch' });
+      await move.destroy(vm.name, 'ops');
       await move.result();
       await expectMoved(world, vm);
     });

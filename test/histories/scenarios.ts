@@ -30,7 +30,7 @@ export const scenarios: Record<string, (temporal: TestTemporal, pair: Pair) => P
     );
     const move = await migrate({ graceMs: 0 });
     await until(move, ({ phase }) => phase === 'waits');
-    await move.destroy(vm.vmName);
+    await move.destroy(vm.vmName, 'ops');
     await move.result();
     return move.workflowId;
   },

@@ -252,10 +252,16 @@ describe('a guest that does not shut down', () => {
     stubborn(pair);
     const move = await pair.migrate({ graceMs: 0 });
     await until(move, ({ phase }) => phase === 'waits');
-    await expect(move.destroy('web')).rejects.toMatchObject({ type: 'confirmation-mismatch' });
+    await expect(move.destroy('web', 'ops')).rejects.toMatchObject({ type: 'confirmation-mismatch' });
     expect(pair.vm.running).toBe(true);
-    await move.destroy(pair.vm.vmName);
+    let asked: unknown;
+    pair.from.rule('destroyVm', (ask, real) => {
+      asked = ask;
+      return real();
+    });
+    await move.destroy(pair.vm.vmName, 'ops@example.org');
     await move.result();
+    expect(asked).toMatchObject({ by: 'ops@example.org' });
     expectMoved(pair);
   });
 

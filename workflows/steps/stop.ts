@@ -31,8 +31,9 @@ export async function stopGuest(task: Task, where: Where): Promise<Outcomes['sto
       }
       if (destroyed) throw refusal('unknown-state', `${about.vmName} is still there after it was destroyed on ${host}`);
       const decision = await chooseNext(task, where, graceMs, stop.detail);
-      if (decision === 'destroy') {
-        await onHost(task, host, 'destroyVm', { summary: `destroy ${about.vmName} on ${host}` }, { migrationId });
+      if ('destroyedBy' in decision) {
+        const call = { summary: `destroy ${about.vmName} on ${host}` };
+        await onHost(task, host, 'destroyVm', call, { migrationId, by: decision.destroyedBy });
         destroyed = true;
         graceMs = 0;
       } else {
@@ -42,14 +43,14 @@ export async function stopGuest(task: Task, where: Where): Promise<Outcomes['sto
   });
 }
 
-type Decision = { waitMs: number } | 'destroy';
+type Decision = { waitMs: number } | { destroyedBy: string };
 
 async function chooseNext(task: Task, where: Where, graceMs: number, detail: string): Promise<Decision> {
   const { vmName, onStuckGuest } = task.about;
   const late = `${vmName} has not shut down after ${String(Math.round(graceMs / 1000))} s`;
   if (onStuckGuest === 'abort')
     throw refusal('guest-stuck', `${late}: ${detail}`, `it was left running on ${where.host}`);
-  if (onStuckGuest === 'destroy') return 'destroy';
+  if (onStuckGuest === 'destroy') return { destroyedBy: 'the policy for a stuck guest' };
   return askPeople(task, where, [
     `${late}: ${detail}`,
     `sealift abort ${vmName} leaves it running where it is`,
