@@ -59,10 +59,7 @@ export async function stopVm(
 }
 
 /** Pulls the plug of the run's guest, by a person's choice; logged. */
-export async function destroyVm(
-  host: Host,
-  { migrationId, by }: { migrationId: string; by: string },
-): Promise<void> {
+export async function destroyVm(host: Host, { migrationId, by }: { migrationId: string; by: string }): Promise<void> {
   const { record } = host.deeds.byMigration(migrationId);
   await inTurn(host, record.lineage, async () => {
     const running = (await domainsOf(host.toolstack, { uuid: record.vmUuid })).length > 0;

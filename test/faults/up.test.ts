@@ -28,20 +28,24 @@ afterEach(async () => {
 test.each([
   ['Ctrl-C', 'SIGINT'],
   ['its terminal is closed', 'SIGHUP'],
-] as const)('sealift up runs the workers of hosts given by their files, until %s', async (_, signal) => {
-  const plan = { name: 'one-1', site: 'here' };
-  const host = await prepareHost(join(folder, 'hosts'), plan);
-  await writeHostFile(host, plan, []);
-  const up = sealiftUp(['--host', host.filePath], host.env);
-  await line(up.stdout, 'up: Temporal at ');
-  const sealift = await connect({ address: `127.0.0.1:${String(port)}` });
-  expect(await sealift.vms('one-1')).toMatchObject({ vms: [], away: [] });
-  await sealift.close();
-  const ended = once(up, 'exit');
-  up.kill(signal);
-  expect(await ended).toEqual([0, null]);
-  expect(await processesOf(folder)).toEqual([]);
-}, 90_000);
+] as const)(
+  'sealift up runs the workers of hosts given by their files, until %s',
+  async (_, signal) => {
+    const plan = { name: 'one-1', site: 'here' };
+    const host = await prepareHost(join(folder, 'hosts'), plan);
+    await writeHostFile(host, plan, []);
+    const up = sealiftUp(['--host', host.filePath], host.env);
+    await line(up.stdout, 'up: Temporal at ');
+    const sealift = await connect({ address: `127.0.0.1:${String(port)}` });
+    expect(await sealift.vms('one-1')).toMatchObject({ vms: [], away: [] });
+    await sealift.close();
+    const ended = once(up, 'exit');
+    up.kill(signal);
+    expect(await ended).toEqual([0, null]);
+    expect(await processesOf(folder)).toEqual([]);
+  },
+  90_000,
+);
 
 test('sealift up that is interrupted on the way takes down what it has brought up', async () => {
   const up = sealiftUp([]);
