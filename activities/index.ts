@@ -56,8 +56,15 @@ export function hostActivities(host: Host): HostActivities {
     ),
     runState: edge(z.strictObject(run), (ask) => runState(host, ask.migrationId)),
 
-    surveySource: edge(z.strictObject({ vmUuid, to: hostName, method }), (ask) =>
-      inPlainWords(surveySource(host, ask)),
+    surveySource: edge(
+      z.strictObject({
+        vmUuid,
+        to: hostName,
+        method,
+        migrationId: migrationId.optional(),
+        supersede: migrationId.optional(),
+      }),
+      (ask) => inPlainWords(surveySource(host, ask)),
     ),
     surveyDestination: edge(z.strictObject({ source: sourceSurvey, method, pool: poolName.optional() }), (ask) =>
       inPlainWords(surveyDestination(host, ask)),

@@ -35,6 +35,8 @@ export interface VmReport {
   concerns: Concern[];
   /** Marks beside the disks and beside Xen's configuration, one line each. */
   marks: string[];
+  /** The open run, or one whose abort was cut short: what `abortRun` would end; null when there is none. `peer`: the other host. */
+  run: { migrationId: string; peer: string | null } | null;
 }
 
 export interface TransferSummary {
@@ -88,7 +90,14 @@ export interface HostActivities {
   runState(ask: RunRef): Promise<RunState>;
 
   // Survey.
-  surveySource(ask: { vmUuid: string; to: string; method: Method }): Promise<SourceSurvey>;
+  /** An open run of another migration than these two refuses the move. A VM that its open run has fenced is surveyed from that run's notes. */
+  surveySource(ask: {
+    vmUuid: string;
+    to: string;
+    method: Method;
+    migrationId?: string | undefined;
+    supersede?: string | undefined;
+  }): Promise<SourceSurvey>;
   surveyDestination(ask: {
     source: SourceSurvey;
     method: Method;

@@ -18,6 +18,7 @@ import { planPlaces, prepareDisks } from './landing-disks.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
+import { inheritedNotes } from './source-vm.ts';
 import { examineDisks, findVm } from './vms.ts';
 
 /** Source: opens the run of a migration, or gives the one that is open. What crosses is written down here, once. */
@@ -32,21 +33,23 @@ export async function openRun(
   const { migrationId, vmUuid } = ask.input;
   const to = peerIdentity(host.file, ask.to);
   const known = host.deeds.hasRun(migrationId) && findNotes(host.deeds, migrationId) !== null;
-  const notes = known ? null : await sourceNotes(host, vmUuid);
+  const notes = known ? null : (inheritedNotes(host, vmUuid) ?? (await sourceNotes(host, vmUuid)));
   if (notes !== null) {
     // A database that was restored from a copy must not offer what a later fence guards.
     checkMarks(host.deeds.byVm(vmUuid), await Promise.all(notes.disks.map(({ path }) => readMark(path))));
   }
-  const offer = host.deeds.open({ ...ask.input, to, supersede: ask.supersede });
-  if (notes !== null) {
-    host.state.database.transaction(() => {
+  // One transaction: a run that fenced the VM must not end without another that knows what it has moved aside.
+  const offer = host.state.database.transaction(() => {
+    const opened = host.deeds.open({ ...ask.input, to, supersede: ask.supersede });
+    if (notes !== null) {
       host.own.open(
-        runName(offer.body),
+        runName(opened.body),
         notes.disks.map(({ sizeBytes }, disk) => ({ disk, sizeBytes })),
       );
       host.deeds.setNotes(migrationId, notes);
-    });
-  }
+    }
+    return opened;
+  });
   if (ask.supersede !== undefined) await host.jobs.stop(ask.supersede);
   return { offer, run: host.deeds.byMigration(migrationId).run.state };
 }

@@ -4,6 +4,7 @@ import { protocolVersion } from '../domain/protocol.ts';
 import type { QuestionContent } from '../domain/question.ts';
 import type { Concern, DestinationSurvey, HostCard, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
 import { fenceKind } from '../deed/fence.ts';
+import type { DeedRecord } from '../deed/record.ts';
 import { poolSpace, unwrittenBytes } from '../storage/pool.ts';
 import type { Pool } from '../storage/pool.ts';
 import { measureRoundTrip } from '../transport/round-trip.ts';
@@ -15,15 +16,21 @@ import { crossingConfig } from './crossing-config.ts';
 import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
 import { askDestination } from './question.ts';
-import { concernsOf, examineDisks, findVm, note, refusal } from './vms.ts';
+import { sourceVm } from './source-vm.ts';
+import { concernsOf, note, refusal } from './vms.ts';
 
-/** Looks at the VM where it is: nothing is changed. Throws `unknown-vm`. */
+/** Looks at the VM where it is, or where its own open run has fenced it: nothing is changed. Throws `unknown-vm`. */
 export async function surveySource(
   host: Host,
-  ask: { vmUuid: string; to: string; method: Method },
+  ask: {
+    vmUuid: string;
+    to: string;
+    method: Method;
+    migrationId?: string | undefined;
+    supersede?: string | undefined;
+  },
 ): Promise<SourceSurvey> {
-  const [card, { found, all }] = await Promise.all([hostCard(host), findVm(host, ask.vmUuid)]);
-  const { disks, concerns } = await examineDisks(found, all);
+  const [card, { found, disks, concerns, fenced }] = await Promise.all([hostCard(host), sourceVm(host, ask.vmUuid)]);
   const record = host.deeds.byVm(ask.vmUuid);
   if (record === null) {
     concerns.push(
@@ -38,12 +45,13 @@ export async function surveySource(
       refusal('deed-refused', `${host.file.name} does not hold the deed of ${found.name}: it is ${record.state}`),
     );
   }
+  if (record !== null) concerns.push(...openRunConcerns(host, record, ask));
   concerns.push(...concernsOf(found), ...peerConcerns(host, ask.to));
   if (found.domid !== null) concerns.push(...runningConcerns(found.running));
   if (found.savedImagePath !== null)
     concerns.push(refusal('saved-image', 'xendomains keeps a saved image of it, which is older than its disks'));
   for (const disk of disks) {
-    if (disk.problem !== null) continue;
+    if (disk.problem !== null || fenced) continue;
     if (disk.loop !== undefined && host.file.fence !== 'immutable') {
       const text = `disk ${disk.vdev}: a loop device is fenced by an immutable file only`;
       concerns.push(refusal('fence-failed', text, `set fence = "immutable" in the file of ${host.file.name}`));
@@ -152,7 +160,7 @@ function serverConcerns(host: Host, { name, staging }: HostCard): Concern[] {
 /** What a trusted destination is shown of the VM; null where the survey of the source refuses the move anyway. */
 async function questionOf(host: Host, vmUuid: string): Promise<QuestionContent | null> {
   if (host.deeds.byVm(vmUuid)?.state !== 'holder') return null;
-  const { found } = await findVm(host, vmUuid);
+  const { found } = await sourceVm(host, vmUuid);
   try {
     const disks = found.disks.filter((disk) => !disk.cdrom && disk.target !== null).map((disk) => disk.vdev);
     return { vmUuid, vmName: found.name, config: crossingConfig(host, found, vmUuid), disks };
@@ -179,6 +187,24 @@ export async function reservedBytes(host: Host, pool: Pool): Promise<number> {
     }
   }
   return bytes;
+}
+
+/** A second, different move of the VM while one is open, unless it names that one. */
+function openRunConcerns(
+  host: Host,
+  record: DeedRecord,
+  ask: { migrationId?: string | undefined; supersede?: string | undefined },
+): Concern[] {
+  const open = host.deeds.inProgress(record.lineage);
+  if (open === null || open.migrationId === ask.migrationId || open.migrationId === ask.supersede) return [];
+  const { vmName } = record;
+  return [
+    refusal(
+      'run-open',
+      `${vmName} has an open run for migration ${open.migrationId}`,
+      `sealift abort ${vmName}; or take its place with: --supersede ${open.migrationId}`,
+    ),
+  ];
 }
 
 function peerConcerns(host: Host, name: string): Concern[] {

@@ -13,6 +13,7 @@ import type { FoundVm } from '../xen/dom0.ts';
 import { configConcerns } from '../xen/concerns.ts';
 import type { Host } from './host.ts';
 import type { VmReport } from './port.ts';
+import { runToAbort } from './source-vm.ts';
 
 /** Every VM of this host: domains, configurations at rest, and copies that only the records know of. */
 export async function listVms(host: Host): Promise<VmSummary[]> {
@@ -48,7 +49,14 @@ export async function inspectVm(host: Host, vm: string): Promise<VmReport> {
     path,
     problem,
   }));
-  return { summary: await summary(host, found), disks: shown, concerns: [...concerns, ...concernsOf(found)], marks };
+  const record = found.uuid === null ? null : host.deeds.byVm(found.uuid);
+  return {
+    summary: await summary(host, found),
+    disks: shown,
+    concerns: [...concerns, ...concernsOf(found)],
+    marks,
+    run: openRunOf(host, record),
+  };
 }
 
 /** The VM of a uuid among all of this host's. Throws `unknown-vm`. */
@@ -60,7 +68,7 @@ export async function findVm(host: Host, uuid: string): Promise<{ found: FoundVm
 }
 
 /** A disk that a VM writes: read-only disks and CD-ROMs do not cross. */
-interface ExaminedDisk extends DiskShape {
+export interface ExaminedDisk extends DiskShape {
   path: string;
   /** The loop device by which the guest has the file `path`. */
   loop?: Loop | undefined;
@@ -173,7 +181,15 @@ async function reportOfRecord(host: Host, vm: string): Promise<VmReport> {
     disks,
     concerns: [],
     marks: await marksOf(disks.map((disk) => disk.path)),
+    run: openRunOf(host, record),
   };
+}
+
+function openRunOf(host: Host, record: DeedRecord | null): VmReport['run'] {
+  const run = runToAbort(host, record);
+  if (run === null) return null;
+  const peer = host.file.peer.find(({ identity }) => identity === run.peer);
+  return { migrationId: run.migrationId, peer: peer?.name ?? null };
 }
 
 function deedOf(record: DeedRecord | null): VmSummary['deed'] {

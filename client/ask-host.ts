@@ -18,6 +18,8 @@ type Question =
   | 'surveySource'
   | 'surveyDestination'
   | 'surveyLink'
+  | 'abortRun'
+  | 'closeLanding'
   | 'checkHold'
   | 'runState';
 type Answer<Name extends Question> = Awaited<ReturnType<HostActivities[Name]>>;

@@ -4,6 +4,7 @@ import { migrationWorkflowId } from '../domain/migration.ts';
 import { vmUuid } from '../domain/names.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import type { UpdateName, Updates } from '../workflows/contract.ts';
+import { abortMove } from './abort.ts';
 import { afterTheEnd } from './ended.ts';
 import { asSealift } from './errors.ts';
 import { listMoves } from './list.ts';
@@ -24,7 +25,7 @@ export function taskHandle<Result>(link: Link, uuid: string, runId?: string): Ta
     vmUuid: uuid,
     status: () => readStatus(link, handle),
     progress: (options) => watchMove(link, handle, options),
-    abort: () => update('abort'),
+    abort: () => abortMove(link, uuid, () => update('abort')),
     wait: (minutes) => update('wait', minutes),
     destroy: (typedName, by) => update('destroy', typedName, by),
     result: () => asSealift({ address: link.address, workflowId }, async () => (await started.result()) as Result),

@@ -15,7 +15,10 @@ import type { Link } from './link.ts';
 import type { MigrateRequest, MoveHandle, PlanRequest, RevertPlan, Sealift, TaskHandle } from './types.ts';
 import { askOthers, holderOf, isNamed, listVms } from './vms.ts';
 
-/** Starts a move under the VM's workflow id, which Temporal gives to one open workflow at a time. */
+/**
+ * Starts a move under the VM's workflow id, which Temporal gives to one open workflow at a time. An open move of the same
+ * migration is taken up as it is; one that `supersede` names is aborted first.
+ */
 export async function migrate(link: Link, request: MigrateRequest): Promise<MoveHandle> {
   const { vm, from, migrationId = randomUUID(), ...rest } = request;
   const found = await locate(link, vm, from);
@@ -29,16 +32,29 @@ export async function migrate(link: Link, request: MigrateRequest): Promise<Move
   const input = parsed(migrationInput, asked);
   await askHost(link, input.to, 'hostCard');
   const summary = `${input.vmName}: ${input.from} → ${input.to} · ${input.method}`;
-  const runId = await startTask(link, 'migrateVm', input.vmUuid, input, summary);
-  return moveHandle(link, input.vmUuid, runId);
+  const start = async (): Promise<MoveHandle> =>
+    moveHandle(link, input.vmUuid, await startTask(link, 'migrateVm', input.vmUuid, input, summary));
+  try {
+    return await start();
+  } catch (error) {
+    if (!isSealiftError(error) || error.type !== 'already-migrating') throw error;
+    const open = moveHandle(link, input.vmUuid);
+    const status = await open.status().catch(() => null);
+    if (status?.migrationId === migrationId) return open;
+    if (status === null || status.migrationId !== input.supersede) throw error;
+    await open.abort();
+    await open.result().catch(() => undefined);
+    return start();
+  }
 }
 
 /** Asks both hosts what the move would be; no workflow, nothing changed. */
 export async function plan(link: Link, request: PlanRequest): Promise<Plan> {
-  const { method = 'sealed', pool, to } = request;
+  const { method = 'sealed', pool, to, migrationId, supersede } = request;
   const found = await locate(link, request.vm, request.from);
   const destination = await askHost(link, to, 'hostCard');
-  const source = await askHost(link, found.host, 'surveySource', { vmUuid: found.vmUuid, to, method });
+  const about = { vmUuid: found.vmUuid, to, method, migrationId, supersede };
+  const source = await askHost(link, found.host, 'surveySource', about);
   const [there, line, others] = await Promise.all([
     askHost(link, to, 'surveyDestination', { source, method, ...(pool === undefined ? {} : { pool }) }),
     askHost(link, found.host, 'surveyLink', { vmUuid: found.vmUuid, method, destination }),

@@ -34,6 +34,9 @@ export interface PlanRequest {
   to: string;
   method?: MigrationRequest['method'];
   pool?: string;
+  /** As the move itself would name them: an open run of another migration refuses it. */
+  migrationId?: string;
+  supersede?: string;
 }
 
 /** A step that a host has in hand or is waited for, as the server sees it. */
@@ -72,6 +75,7 @@ export interface TaskHandle<Result> {
   status(): Promise<MigrationStatus>;
   /** Looks again and again until the workflow has ended, also while the server is away. */
   progress(options?: WatchOptions): AsyncIterableIterator<MoveProgress>;
+  /** Also when the workflow was terminated and a host still has its run: then at the hosts, without a workflow. */
   abort(): Promise<AbortAnswer>;
   /** A stuck guest: gives it more time. */
   wait(minutes: number): Promise<void>;

@@ -96,13 +96,17 @@ async function readConfig(path: string, autostartPath: string | null): Promise<A
     if (name === null) found.problem = `${file} names no VM`;
     else found.name = name;
     found.uuid = configString(config, 'uuid')?.toLowerCase() ?? null;
-    const memory = configNumber(config, 'memory') ?? configNumber(config, 'maxmem') ?? defaultMemoryMebibytes;
-    found.memoryBytes = memory * 1024 * 1024;
+    found.memoryBytes = memoryBytesOf(config);
     found.disks = configDisks(config);
   } catch (error) {
     found.problem = isSealiftError(error) ? error.message : `${file} cannot be read (${errorCode(error) ?? 'unknown'})`;
   }
   return found;
+}
+
+/** What a domain of the configuration takes. */
+export function memoryBytesOf(config: XlConfig): number {
+  return (configNumber(config, 'memory') ?? configNumber(config, 'maxmem') ?? defaultMemoryMebibytes) * 1024 * 1024;
 }
 
 /** Node's code of an error, also of one from another realm. */

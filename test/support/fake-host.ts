@@ -156,7 +156,7 @@ export class FakeHost {
     return {
       hostCard: async () => this.card(),
       listVms: async () => [...this.vms.values()].map(summary),
-      inspectVm: async ({ vm }) => ({ summary: summary(this.find(vm)), disks: [], concerns: [], marks: [] }),
+      inspectVm: async ({ vm }) => ({ summary: summary(this.find(vm)), disks: [], concerns: [], marks: [], run: null }),
       seeVm: async ({ vmUuid }) => {
         const vm = this.vms.get(vmUuid);
         return vm === undefined ? null : summary(vm);

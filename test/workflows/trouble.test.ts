@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { HostActivities } from '../../activities/port.ts';
 import { failure } from '../support/fake-host.ts';
+import { reset } from '../support/reset.ts';
 import { quick, TestTemporal, until } from '../support/temporal.ts';
 import type { Pair } from '../support/temporal.ts';
 
@@ -297,7 +298,7 @@ describe('the same migration again', () => {
       ...((await real()) as object),
       concerns: [{ name: 'name-taken', severity: 'refuses', text: 'there is a landing of it', remedy: null }],
     }));
-    const runId = await reset(move.workflowId);
+    const runId = await reset(temporal.client, move.workflowId);
     await temporal.client.workflow.getHandle(move.workflowId, runId).result();
     expect([...pair.from.runs.values()]).toEqual([run]);
     expect(pair.from.count('abortRun')).toBe(0);
@@ -309,7 +310,7 @@ describe('the same migration again', () => {
     const accepting = pair.to.hold('acceptDeed');
     const move = await pair.migrate();
     await accepting.begun;
-    const runId = await reset(move.workflowId);
+    const runId = await reset(temporal.client, move.workflowId);
     await temporal.client.workflow.getHandle(move.workflowId, runId).result();
     expect(pair.from.count('abortRun')).toBe(0);
     expectMoved(pair);
@@ -404,19 +405,3 @@ test('a defect in a host (an error of no known type) undoes the move', async () 
   await expect((await pair.migrate()).result()).rejects.toMatchObject({ type: 'internal' });
   expectUndone(pair);
 });
-
-/** As `temporal workflow reset --type FirstWorkflowTask` does. */
-async function reset(workflowId: string): Promise<string> {
-  const { client } = temporal;
-  const handle = client.workflow.getHandle(workflowId);
-  const events = (await handle.fetchHistory()).events ?? [];
-  const first = events.find((event) => event.workflowTaskCompletedEventAttributes != null);
-  const { runId } = await client.workflowService.resetWorkflowExecution({
-    namespace: 'default',
-    workflowExecution: { workflowId, runId: (await handle.describe()).runId },
-    reason: 'test',
-    requestId: String(Date.now()),
-    workflowTaskFinishEventId: first?.eventId ?? null,
-  });
-  return runId;
-}

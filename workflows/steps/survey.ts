@@ -21,9 +21,10 @@ const attempts = 4;
  */
 export async function survey(task: Task, input: MigrationInput): Promise<Outcomes['survey']> {
   return step(task, 'survey', 'survey', async (note) => {
-    const { vmName, vmUuid, from, to, method, pool } = input;
+    const { vmName, vmUuid, from, to, method, pool, migrationId, supersede } = input;
+    const about = { vmUuid, to, method, migrationId, supersede };
     const [source, card] = await Promise.all([
-      onHost(task, from, 'surveySource', { summary: `survey ${vmName} on ${from}`, attempts }, { vmUuid, to, method }),
+      onHost(task, from, 'surveySource', { summary: `survey ${vmName} on ${from}`, attempts }, about),
       ifReachable(task, to, 'hostCard', { summary: `ask ${to} where it takes bytes`, attempts: 1 }),
     ]);
     const line = { summary: `measure the line ${from} → ${to}`, attempts };

@@ -1,0 +1,92 @@
+import type { DeedRecord, DeedRun } from '../deed/record.ts';
+import type { Concern } from '../domain/survey.ts';
+import { memoryBytesOf } from '../xen/at-rest.ts';
+import type { FoundVm } from '../xen/dom0.ts';
+import { domainsOf, onlyDomain } from '../xen/gone.ts';
+import { configDisks } from '../xen/xl-config/disk.ts';
+import { parseXlConfig } from '../xen/xl-config/parse.ts';
+import type { Host } from './host.ts';
+import { emptyNotes, findNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
+import { examineDisks, findVm } from './vms.ts';
+import type { ExaminedDisk } from './vms.ts';
+
+/** A VM at the host that it is to leave. */
+export interface SourceVm {
+  found: FoundVm;
+  disks: ExaminedDisk[];
+  concerns: Concern[];
+  /** Its open run has begun to fence it: all of this comes from the run's notes. */
+  fenced: boolean;
+}
+
+/** The VM as dom0 shows it or, once the fence of its open run has moved it aside, as that run knows it. Throws `unknown-vm`. */
+export async function sourceVm(host: Host, vmUuid: string): Promise<SourceVm> {
+  const kept = fencedRun(host, vmUuid);
+  if (kept !== null) return asFenced(host, kept);
+  const { found, all } = await findVm(host, vmUuid);
+  return { found, ...(await examineDisks(found, all)), fenced: false };
+}
+
+/** What a run that takes the place of the one that has fenced the VM goes by; null when none has. */
+export function inheritedNotes(host: Host, vmUuid: string): RunNotes | null {
+  const kept = fencedRun(host, vmUuid);
+  if (kept === null) return null;
+  const { config, autostart, configPath, disks } = kept.notes;
+  return { ...emptyNotes, config, autostart, configPath, disks };
+}
+
+/** The run whose abort brings the VM back: the one in progress, or the last one, whose abort was cut short. */
+export function runToAbort(host: Host, record: DeedRecord | null): DeedRun | null {
+  if (record === null) return null;
+  const open = host.deeds.inProgress(record.lineage);
+  if (open !== null || record.state !== 'holder' || record.places === null) return open;
+  const last = host.deeds.runs(record.lineage).at(-1);
+  return last?.role === 'source' && last.state === 'aborted' ? last : null;
+}
+
+interface FencedRun {
+  record: DeedRecord;
+  notes: RunNotes;
+}
+
+function fencedRun(host: Host, vmUuid: string): FencedRun | null {
+  const record = host.deeds.byVm(vmUuid);
+  if (record?.state !== 'holder' || record.places === null) return null;
+  const run = host.deeds.inProgress(record.lineage);
+  if (run?.role !== 'source') return null;
+  const notes = findNotes(host.deeds, run.migrationId);
+  return notes === null ? null : { record, notes };
+}
+
+async function asFenced(host: Host, { record, notes }: FencedRun): Promise<SourceVm> {
+  const { vmUuid, vmName, places } = record;
+  const config = notes.config === null ? null : parseXlConfig(notes.config, vmName);
+  const domain = onlyDomain(await domainsOf(host.toolstack, { uuid: vmUuid }));
+  return {
+    found: {
+      name: vmName,
+      uuid: vmUuid,
+      state: domain?.state ?? 'stopped',
+      configPath: notes.configPath,
+      config,
+      problem: null,
+      autostartPath: places?.autostartPath ?? null,
+      savedImagePath: null,
+      domid: domain?.domid ?? null,
+      memoryBytes: config === null ? 0 : memoryBytesOf(config),
+      disks: config === null ? [] : configDisks(config),
+      running: null,
+    },
+    disks: notes.disks.map(({ vdev, sizeBytes, sectorBytes, path, loop }) => ({
+      vdev,
+      sizeBytes,
+      sectorBytes,
+      path,
+      loop,
+      problem: null,
+    })),
+    concerns: [],
+    fenced: true,
+  };
+}

@@ -1,0 +1,40 @@
+import { isSealiftError } from '../domain/error.ts';
+import type { AbortAnswer } from '../workflows/contract.ts';
+import { askHost } from './ask-host.ts';
+import type { Link } from './link.ts';
+import { listVms } from './vms.ts';
+
+/**
+ * Aborts a VM's move by its workflow or, when no workflow is open although a host still has the move's run, at the hosts
+ * themselves: a workflow that was terminated undid nothing.
+ */
+export async function abortMove(
+  link: Link,
+  uuid: string,
+  byWorkflow: () => Promise<AbortAnswer>,
+): Promise<AbortAnswer> {
+  try {
+    return await byWorkflow();
+  } catch (error) {
+    if (!isSealiftError(error) || (error.type !== 'unknown-run' && error.type !== 'abort-refused')) throw error;
+    const answer = await abortAtHosts(link, uuid);
+    if (answer === null) throw error;
+    return answer;
+  }
+}
+
+/** Null when no host has anything to abort. */
+async function abortAtHosts(link: Link, uuid: string): Promise<AbortAnswer | null> {
+  const { vms } = await listVms(link);
+  const left = vms.find(
+    ({ vmUuid, deed, fenced }) => vmUuid === uuid && deed?.state === 'holder' && (fenced || deed.runToken !== 0),
+  );
+  if (left === undefined) return null;
+  const { run } = await askHost(link, left.host, 'inspectVm', { vm: uuid });
+  if (run === null) return null;
+  const { migrationId, peer } = run;
+  const { restarted } = await askHost(link, left.host, 'abortRun', { migrationId });
+  // Good to have only: the landing keeps nothing but space and a slot.
+  if (peer !== null) await askHost(link, peer, 'closeLanding', { migrationId }).catch(() => undefined);
+  return { outcome: 'aborted', restarted };
+}
