@@ -13,19 +13,21 @@ import { asideRoot, copyName } from './folders.ts';
 import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
+import { refuseChanged } from './unchanged.ts';
 import { ending, inTurn } from './vm-turn.ts';
 
 /**
  * Puts the fence on the run's copy at this host, the source's or, on its way back, the destination's: storage refuses writers,
  * configuration, autostart and saved image are moved aside, and all of it is proven. Survives a reboot. Done again, it
- * proves again. Throws `disk-busy` while a domain or another process still has a disk, `disk-changed` when the source's has
- * another size than at the survey, `fence-failed`.
+ * proves again. Throws `disk-busy` while a domain or another process still has a disk, `vm-changed` when the source's is not
+ * what its run was opened with, `disk-changed` when a disk changed its size while the fence was put on, `fence-failed`.
  */
 export async function fenceVm(host: Host, migrationId: string): Promise<void> {
   const { record, run } = host.deeds.byMigration(migrationId);
   if (run.state === 'ceded' || run.state === 'returned') return;
   await inTurn(host, record.lineage, async () => {
     await refuseLive(host, record);
+    await refuseChanged(host, migrationId);
     const intact = await isIntact(host, record, run.token);
     if (!intact && run.role === 'source') await forgetReads(host, migrationId, runName(run));
     const { intent, places } = host.deeds.mayFence(migrationId, await foundPlaces(host, migrationId, record));
@@ -47,14 +49,14 @@ export async function proveQuiet(host: Host, record: DeedRecord): Promise<void> 
   await Promise.all([refuseLive(host, record), proveFenced(record.places, markOf(record, 'source'), host.file.fence)]);
 }
 
-/** The destination has made its disks by the survey; from the fence on no size changes any more. */
+/** The destination has made its disks by what the run was opened with; from the fence on no size changes any more. */
 async function refuseResized({ disks }: RunNotes): Promise<void> {
   for (const { vdev, path, sizeBytes } of disks) {
     const found = (await diskShapeOf(path)).sizeBytes;
     if (found === sizeBytes) continue;
     throw new SealiftError(
       'disk-changed',
-      `disk ${vdev} had ${String(sizeBytes)} bytes at the survey and has ${String(found)}`,
+      `disk ${vdev} had ${String(sizeBytes)} bytes when the move was opened and has ${String(found)}`,
       { hint: 'move it again' },
     );
   }

@@ -11,6 +11,8 @@ const runNotes = z.strictObject({
   autostart: z.boolean(),
   /** The configuration's file in dom0; null when the source's domain was made from none that is known. */
   configPath: z.string().nullable(),
+  /** Source: tells whether the file still says the same; null when there was none. */
+  restDigest: z.string().nullable(),
   /** `loop`: at a source whose guest has the file by a loop device. */
   disks: z.array(diskShape.extend({ path: z.string(), fresh: z.boolean(), loop: loop.optional() })),
   /** What a person asked of the transfer; holds for later sessions of the run too. */
@@ -34,6 +36,7 @@ export const emptyNotes: RunNotes = {
   config: null,
   autostart: false,
   configPath: null,
+  restDigest: null,
   disks: [],
   steer: { paused: false, limitBytesPerSecond: null },
   sent: null,

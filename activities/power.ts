@@ -14,6 +14,7 @@ import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
 import { runState } from './run.ts';
+import { refuseChanged } from './unchanged.ts';
 import { ending, inTurn } from './vm-turn.ts';
 
 /** How long a destroyed domain may be dying. */
@@ -22,6 +23,7 @@ const dyingLimitMs = 30_000;
 /**
  * Orders the run's guest to shut down and waits until its domain is gone. `stuck`: it is still there, or came back by a
  * reboot, after `graceMs`. A domain that shut down but is kept by its configuration is destroyed: nothing is lost.
+ * Throws `vm-changed`, before it orders anything.
  */
 export async function stopVm(
   host: Host,
@@ -33,6 +35,7 @@ export async function stopVm(
     return { outcome: 'stopped', wasRunning: run.wasRunning ?? false, detail: `the run is ${run.state}` };
   }
   return inTurn(host, record.lineage, async () => {
+    await refuseChanged(host, ask.migrationId);
     const before = await domainsOf(host.toolstack, { uuid: record.vmUuid });
     const domain = onlyDomain(before);
     const running = domain !== null;

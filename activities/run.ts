@@ -19,6 +19,7 @@ import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
 import { inheritedNotes } from './source-vm.ts';
+import { restDigest } from './unchanged.ts';
 import { examineDisks, findVm } from './vms.ts';
 
 /** Source: opens the run of a migration, or gives the one that is open. What crosses is written down here, once. */
@@ -105,6 +106,7 @@ async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
     config,
     autostart: found.autostartPath !== null,
     configPath: found.configPath,
+    restDigest: restDigest(found),
     disks: disks.map(({ vdev, sizeBytes, sectorBytes, path, loop }) => ({
       vdev,
       sizeBytes,

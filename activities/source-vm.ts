@@ -32,8 +32,8 @@ export async function sourceVm(host: Host, vmUuid: string): Promise<SourceVm> {
 export function inheritedNotes(host: Host, vmUuid: string): RunNotes | null {
   const kept = fencedRun(host, vmUuid);
   if (kept === null) return null;
-  const { config, autostart, configPath, disks } = kept.notes;
-  return { ...emptyNotes, config, autostart, configPath, disks };
+  const { config, autostart, configPath, restDigest, disks } = kept.notes;
+  return { ...emptyNotes, config, autostart, configPath, restDigest, disks };
 }
 
 /** The run whose abort brings the VM back: the one in progress, or the last one, whose abort was cut short. */

@@ -99,6 +99,11 @@ export const errorTypes = {
   'disk-io': { meaning: 'reading or writing a disk failed', retryable: true },
   'disk-full': { meaning: 'the pool is full', retryable: true },
   'disk-changed': { meaning: 'a disk changed its size or went away while it was read' },
+  'vm-changed': {
+    meaning: "the VM's disks, configuration or autostart were changed after its move was opened",
+    hint: 'it is as it was: move it again',
+    exitCode: 3,
+  },
   'xl-failed': { meaning: 'an xl command failed', retryable: true },
   'xl-hangs': { meaning: 'an xl command did not end within its time limit', retryable: true },
   'probe-failed': { meaning: 'the VM was started but did not pass its probe', exitCode: 4 },

@@ -36,13 +36,13 @@ describe('disks that fail on the way', () => {
   test.each([
     ['shrinks', 6 * MiB],
     ['grows', 9 * MiB],
-  ] as const)('a disk that %s between survey and read ends the move, with the VM as it was', async (name, bytes) => {
+  ] as const)('a disk that %s between survey and stop ends the move, with the VM as it was', async (name, bytes) => {
     const vm = await world.makeVm(name, { diskBytes: [8 * MiB, 2 * MiB], noise: true, start: false });
     const move = await migrate(world, { vm: vm.name, cutover: 'approve' });
     await untilPhase(move, 'waits');
     await truncate(vm.diskPaths[0] ?? '', bytes);
     await move.approve({ by: 'test' });
-    await expect(move.result()).rejects.toMatchObject({ type: 'disk-changed' });
+    await expect(move.result()).rejects.toMatchObject({ type: 'vm-changed' });
     const { vms } = await world.sealift.vms('lon-1');
     expect(vms.find(({ vmName }) => vmName === name)).toMatchObject({
       state: 'stopped',

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
+import type { FoundVm } from '../xen/dom0.ts';
+import { writeXlConfig } from '../xen/xl-config/write.ts';
+import type { Host } from './host.ts';
+import { readNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
+import { examineDisks, findVm } from './vms.ts';
+import type { ExaminedDisk } from './vms.ts';
+
+/**
+ * Throws `vm-changed` when a VM is not any more what its run was opened with: what crosses was written down then, and a gate
+ * may have lasted for days. Once its fence was begun nothing of it can change, and nothing of it is found.
+ */
+export async function refuseChanged(host: Host, migrationId: string): Promise<void> {
+  const { record, run } = host.deeds.byMigration(migrationId);
+  if (run.role !== 'source' || run.state !== 'open' || record.places !== null) return;
+  const change = await changeSince(host, record.vmUuid, readNotes(host.deeds, migrationId));
+  if (change === null) return;
+  throw new SealiftError('vm-changed', `${record.vmName} was changed after its move was opened: ${change}`);
+}
+
+/** Tells whether a configuration still says the same; without what is pinned, which depends on the domain that runs. */
+export function restDigest({ config }: FoundVm): string | null {
+  return config === null ? null : createHash('sha256').update(writeXlConfig(config)).digest('hex');
+}
+
+async function changeSince(host: Host, vmUuid: string, notes: RunNotes): Promise<string | null> {
+  const now = await findVm(host, vmUuid).catch((error: unknown) => {
+    if (isSealiftError(error) && error.type === 'unknown-vm') return null;
+    throw error;
+  });
+  if (now === null) return 'its configuration is not there';
+  const { found, all } = now;
+  const { disks } = await examineDisks(found, all);
+  for (const disk of disks) {
+    const before = notes.disks.find(({ vdev }) => vdev === disk.vdev);
+    const change = before === undefined ? 'was added' : diskChange(before, disk);
+    if (change !== null) return `disk ${disk.vdev} ${change}`;
+  }
+  const lost = notes.disks.find(({ vdev }) => !disks.some((disk) => disk.vdev === vdev));
+  if (lost !== undefined) return `disk ${lost.vdev} was taken from it`;
+  if (restDigest(found) !== notes.restDigest || found.configPath !== notes.configPath) return 'its configuration';
+  if ((found.autostartPath !== null) !== notes.autostart) return `its autostart is ${notes.autostart ? 'off' : 'on'}`;
+  return null;
+}
+
+function diskChange(before: RunNotes['disks'][number], now: ExaminedDisk): string | null {
+  if (now.problem !== null) return 'cannot be measured';
+  if (now.path !== before.path || now.loop?.device !== before.loop?.device) return 'lies elsewhere';
+  if (now.sizeBytes !== before.sizeBytes) {
+    return `had ${String(before.sizeBytes)} bytes and has ${String(now.sizeBytes)}`;
+  }
+  return null;
+}
