@@ -19,7 +19,7 @@ import { ending, inTurn } from './vm-turn.ts';
 /**
  * Puts the fence on the run's copy at this host, the source's or, on its way back, the destination's: storage refuses writers,
  * configuration, autostart and saved image are moved aside, and all of it is proven. Survives a reboot. Done again, it
- * proves again. Throws `disk-busy` while a domain or another process still has a disk, `vm-changed` when the source's is not
+ * proves again. Throws `vm-running` while a domain is there, `disk-busy` while another process has a disk, `vm-changed` when the source's is not
  * what its run was opened with, `disk-changed` when a disk changed its size while the fence was put on, `fence-failed`.
  */
 export async function fenceVm(host: Host, migrationId: string): Promise<void> {
@@ -86,7 +86,7 @@ async function forgetReads(host: Host, migrationId: string, name: string): Promi
 
 async function refuseLive(host: Host, record: DeedRecord): Promise<void> {
   if (!(await domainGone(host.toolstack, record.vmUuid))) {
-    throw new SealiftError('disk-busy', `${record.vmName} still has a domain on ${host.file.name}`);
+    throw new SealiftError('vm-running', `${record.vmName} has a domain on ${host.file.name}`);
   }
 }
 

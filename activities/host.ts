@@ -73,7 +73,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
       landed,
       own: new Journal(state.database, 'source'),
       landing,
-      jobs: new TransferJobs({ orphanMs: file.limits.orphan_seconds * 1_000, atOnce: file.limits.moves }),
+      jobs: new TransferJobs(file.limits.orphan_seconds * 1_000),
       log,
     };
   } catch (error) {

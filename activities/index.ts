@@ -6,6 +6,7 @@ import { hostName, method, migrationId, poolName, vmName, vmUuid } from '../doma
 import { receipt } from '../domain/receipt.ts';
 import { signedDeed, signedOffer, signedReady, signedRunKey, signedSettled } from '../domain/statement.ts';
 import { destinationSurvey, hostCard as hostCardShape, sourceSurvey } from '../domain/survey.ts';
+import { admitRun } from './admission.ts';
 import { adoptVm } from './adopt.ts';
 import { hostCard } from './card.ts';
 import { edges } from './edge.ts';
@@ -83,6 +84,7 @@ export function hostActivities(host: Host): HostActivities {
       z.strictObject({ offer: signedOffer, placement, disks: z.array(diskShape).min(1), from: hostName }),
       (ask) => receiveRun(host, ask),
     ),
+    admitRun: edge(z.strictObject(run), (ask) => admitRun(host, ask.migrationId)),
     stopVm: edge(z.strictObject({ ...run, graceMs: z.int().min(0) }), (ask) => stopVm(host, ask, signal())),
     destroyVm: edge(z.strictObject({ ...run, by: who }), (ask) => destroyVm(host, ask)),
     fenceVm: edge(z.strictObject(run), (ask) => fenceVm(host, ask.migrationId)),

@@ -1,4 +1,3 @@
-import { SealiftError } from '../domain/error.ts';
 import type { TransferProgress } from '../domain/progress.ts';
 import type { TransferSummary } from './port.ts';
 
@@ -27,17 +26,14 @@ interface Job<Kind extends Transfer = Transfer> {
 export class TransferJobs {
   readonly #jobs = new Map<string, Promise<Job>>();
   readonly #orphanMs: number;
-  readonly #atOnce: number;
 
-  constructor(limits: { orphanMs: number; atOnce: number }) {
-    this.#orphanMs = limits.orphanMs;
-    this.#atOnce = limits.atOnce;
+  constructor(orphanMs: number) {
+    this.#orphanMs = orphanMs;
   }
 
   /**
    * Attaches to the migration's transfer, or starts it by `start`, and gives it to `attend`. When `attend` ends the transfer
    * is let go: at once if it ended itself, else after a while in which another attempt may attach.
-   * Throws `host-busy`, to be tried again, when as many moves as the host allows are under way.
    */
   async attend<Kind extends Transfer, Result>(
     migrationId: string,
@@ -71,12 +67,6 @@ export class TransferJobs {
   async #attach<Kind extends Transfer>(migrationId: string, start: () => Promise<Kind>): Promise<Job<Kind>> {
     let pending = this.#jobs.get(migrationId);
     if (pending === undefined) {
-      if (this.#jobs.size >= this.#atOnce) {
-        throw new SealiftError(
-          'host-busy',
-          `${String(this.#jobs.size)} moves are under way, the host allows ${String(this.#atOnce)}`,
-        );
-      }
       pending = this.#begin(migrationId, start);
       this.#jobs.set(migrationId, pending);
     }

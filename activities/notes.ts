@@ -15,6 +15,8 @@ const runNotes = z.strictObject({
   restDigest: z.string().nullable(),
   /** `loop`: at a source whose guest has the file by a loop device. */
   disks: z.array(diskShape.extend({ path: z.string(), fresh: z.boolean(), loop: loop.optional() })),
+  /** The run has a slot of this host. */
+  admitted: z.boolean(),
   /** What a person asked of the transfer; holds for later sessions of the run too. */
   steer: z.strictObject({ paused: z.boolean(), limitBytesPerSecond: z.int().nullable() }),
   /** Source: what the last finished transfer was, and which round it was. */
@@ -38,6 +40,7 @@ export const emptyNotes: RunNotes = {
   configPath: null,
   restDigest: null,
   disks: [],
+  admitted: false,
   steer: { paused: false, limitBytesPerSecond: null },
   sent: null,
   container: null,

@@ -122,6 +122,8 @@ export interface HostActivities {
     from: string;
   }): Promise<{ key: Signed<RunKey> }>;
 
+  /** The last look before the VM is stopped: takes a slot (`host-busy`); at the destination, space and names once more. */
+  admitRun(ask: RunRef): Promise<void>;
   /** Orders the guest to shut down and waits until the domain is gone, at most `graceMs`. Remembers the power state it found first. */
   stopVm(
     ask: RunRef & { graceMs: number },

@@ -236,7 +236,12 @@ function versionConcerns(here: HostCard, there: HostCard): Concern[] {
   return concerns;
 }
 
-async function takenConcerns(host: Host, source: SourceSurvey, domains: Domain[]): Promise<Concern[]> {
+/** What here has the uuid or the name of a VM that is to come. */
+export async function takenConcerns(
+  host: Host,
+  source: { vmUuid: string; vmName: string },
+  domains: Domain[],
+): Promise<Concern[]> {
   const concerns: Concern[] = [];
   const record = host.deeds.byVm(source.vmUuid);
   if (record?.state === 'holder') {

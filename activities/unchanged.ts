@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { DeedRecord } from '../deed/record.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
@@ -10,12 +11,12 @@ import type { ExaminedDisk } from './vms.ts';
 
 /**
  * Throws `vm-changed` when a VM is not any more what its run was opened with: what crosses was written down then, and a gate
- * may have lasted for days. Once its fence was begun nothing of it can change, and nothing of it is found.
+ * may have lasted for days. Once the fence has moved the configuration aside nothing of it can change, and nothing is compared.
  */
 export async function refuseChanged(host: Host, migrationId: string): Promise<void> {
   const { record, run } = host.deeds.byMigration(migrationId);
-  if (run.role !== 'source' || run.state !== 'open' || record.places !== null) return;
-  const change = await changeSince(host, record.vmUuid, readNotes(host.deeds, migrationId));
+  if (run.role !== 'source' || run.state !== 'open') return;
+  const change = await changeSince(host, record, readNotes(host.deeds, migrationId));
   if (change === null) return;
   throw new SealiftError('vm-changed', `${record.vmName} was changed after its move was opened: ${change}`);
 }
@@ -25,16 +26,18 @@ export function restDigest({ config }: FoundVm): string | null {
   return config === null ? null : createHash('sha256').update(writeXlConfig(config)).digest('hex');
 }
 
-async function changeSince(host: Host, vmUuid: string, notes: RunNotes): Promise<string | null> {
+async function changeSince(host: Host, { vmUuid, places }: DeedRecord, notes: RunNotes): Promise<string | null> {
   const now = await findVm(host, vmUuid).catch((error: unknown) => {
     if (isSealiftError(error) && error.type === 'unknown-vm') return null;
     throw error;
   });
-  if (now === null) return 'its configuration is not there';
+  if (now === null) return places === null ? 'its configuration is not there' : null;
   const { found, all } = now;
   const { disks } = await examineDisks(found, all);
   for (const disk of disks) {
     const before = notes.disks.find(({ vdev }) => vdev === disk.vdev);
+    // A fence that was begun has taken the file from its loop device.
+    if (places !== null && before?.loop !== undefined) continue;
     const change = before === undefined ? 'was added' : diskChange(before, disk);
     if (change !== null) return `disk ${disk.vdev} ${change}`;
   }

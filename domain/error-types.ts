@@ -86,6 +86,7 @@ export const errorTypes = {
   'manifest-mismatch': { meaning: "the destination's disks are not what the source's manifest says" },
   'stale-session': { meaning: 'the frame belongs to an older session of the run' },
   'fence-failed': { meaning: 'the storage cannot be made to refuse writers' },
+  'vm-running': { meaning: 'the VM has a domain where it must have none', retryable: true },
   'disk-busy': { meaning: 'a process still holds the disk open', retryable: true },
   'intent-open': { meaning: 'a command that was begun on the VM earlier has not ended', retryable: true },
   // the machine

@@ -66,7 +66,7 @@ export const hostFile = z.strictObject({
     .strictObject({
       /** Upper limit of one transfer in megabits per second. */
       rate_mbps: z.number().positive().optional(),
-      /** Moves that may run at once, either side. */
+      /** Moves that may run at once, either side; a further one waits before its VM is stopped. */
       moves: z.int().min(1).max(16).default(2),
       /** A transfer that nobody asks for any more stops after this many seconds. */
       orphan_seconds: z.number().positive().default(300),

@@ -15,6 +15,11 @@ export const finalTypes: ErrorType[] = (Object.keys(errorTypes) as ErrorType[]).
   (type) => errorKind(type).retryable !== true,
 );
 
+/** Whether a failure of that type stays one however often the step is tried. */
+export function isFinal(type: string): boolean {
+  return !(type in errorTypes) || finalTypes.includes(type as ErrorType);
+}
+
 /** A failure with a type, a line and a hint, as the client turns it into a SealiftError again. */
 export function refusal(type: ErrorType, message: string, hint?: string): ApplicationFailure {
   return ApplicationFailure.create({

@@ -6,11 +6,12 @@ import { answerStatus, takeGuestOrders, takeMoveOrders } from './handlers.ts';
 import { throughPointOfNoReturn } from './point-of-no-return.ts';
 import type { TaskState } from './state.ts';
 import { passGate, checkWindow } from './steps/gate.ts';
-import { carry, fenceSource } from './steps/move.ts';
+import { takeSlots } from './steps/admit.ts';
+import { carry } from './steps/move.ts';
 import { openRun } from './steps/open.ts';
 import { writeReceipt } from './steps/receipt.ts';
 import { cede, probeThere, startThere } from './steps/start.ts';
-import { stopGuest } from './steps/stop.ts';
+import { quietSource } from './steps/quiet.ts';
 import { createTask } from './task.ts';
 
 /**
@@ -29,14 +30,8 @@ export async function migrateVm(request: MigrationRequest, state?: TaskState): P
       checkWindow(input);
       await openRun(task, input);
       await passGate(task, input);
-      await stopGuest(task, {
-        host: from,
-        migrationId,
-        before: () => {
-          checkWindow(input);
-        },
-      });
-      await fenceSource(task, input);
+      await takeSlots(task, input);
+      await quietSource(task, input);
       await cede(task, input, await carry(task, input));
     },
     undo: { host: from, migrationId: () => migrationId, passed: ['ceded', 'accepted'], landing: to },

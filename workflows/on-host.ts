@@ -1,7 +1,8 @@
 import { ActivityCancellationType, isCancellation, proxyActivities } from '@temporalio/workflow';
 import type { HostActivities } from '../activities/port.ts';
 import { hostTaskQueue } from '../domain/migration.ts';
-import { finalTypes, isAway, refusal, troubleOf } from './failures.ts';
+import type { ErrorType } from '../domain/error-types.ts';
+import { finalTypes, isAway, isFinal, refusal, troubleOf } from './failures.ts';
 import type { Trouble } from './state.ts';
 import { pauseFor, waitFor } from './task.ts';
 import type { Task } from './task.ts';
@@ -13,11 +14,18 @@ export type Answer<Name extends StepName> = Awaited<ReturnType<HostActivities[Na
 export interface Call {
   /** In the words of the Web UI: `shut down web-1 on lon-1`. */
   summary: string;
-  /** Tries of a failing step; without it, retryable failures are retried for as long as it takes. */
+  /** Tries of a failing step; without it, retryable failures are retried for as long as it takes, and reported after a minute. */
   attempts?: number;
+  /** Tries before a retryable failure is shown as a wait. */
+  quietTries?: number;
+  /** Retryable failures that are an answer to the caller. */
+  answers?: ErrorType[];
   /** Runs before each time the step is put into the host's queue; may refuse. */
   before?: () => void;
 }
+
+/** Tries before a failure that lasts is shown to people: with the usual pauses between them, about a minute. */
+const usualTries = 7;
 
 /** Transfers and read-backs last as long as the disks are large; a lost worker is noticed by its heartbeats, not by this. */
 const stepMs = 30 * 24 * 3_600_000;
@@ -25,8 +33,8 @@ const stepMs = 30 * 24 * 3_600_000;
 /**
  * Runs one step on a host. A host whose worker is away is waited for and reported: the step is withdrawn after
  * `timings.pickUpMs`, a harmless question takes its place, and only when that is answered is the step given again. So a host
- * that comes back late finds nothing in its queue that still acts.
- * @throws the step's failure, when it is one that no retry helps.
+ * that comes back late finds nothing in its queue that still acts. A retryable failure that lasts becomes a wait that names it.
+ * @throws the step's failure, when it is one that no retry helps, or an answer.
  */
 export async function onHost<Name extends StepName>(
   task: Task,
@@ -35,21 +43,13 @@ export async function onHost<Name extends StepName>(
   call: Call,
   ...ask: Ask<Name>
 ): Promise<Answer<Name>> {
-  for (;;) {
-    try {
-      call.before?.();
-      const answer = await activity(task, host, name, call)(...ask);
-      waitFor(task, []);
-      return answer;
-    } catch (error) {
-      if (!isAway(error)) throw error;
-    }
-    await untilBack(task, host);
-  }
+  return insist(task, host, name, call, ask, ({ type }) => {
+    return call.attempts !== undefined || isFinal(type) || call.answers?.some((one) => one === type) === true;
+  });
 }
 
 /**
- * The same for steps that must end well: forward after the cede, and compensation. Every other failure becomes a wait that names it.
+ * The same for steps that must end well: forward after the cede, and compensation. Every failure becomes a wait that names it.
  * `known` may take a failure as an answer.
  */
 export async function untilDone<Name extends StepName, const Other = never>(
@@ -59,20 +59,15 @@ export async function untilDone<Name extends StepName, const Other = never>(
   call: Call & { known?: (trouble: Trouble) => Other | undefined },
   ...ask: Ask<Name>
 ): Promise<Answer<Name> | Other> {
-  const { awayPauseMs } = task.about.timings;
-  for (let pauseMs = awayPauseMs; ; pauseMs = Math.min(pauseMs * 2, awayPauseMs * 20)) {
-    let trouble: Trouble;
-    try {
-      return await onHost(task, host, name, call, ...ask);
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      trouble = troubleOf(error, { vmName: task.about.vmName, host });
-    }
-    const other = call.known?.(trouble);
-    if (other !== undefined) return other;
-    waitFor(task, troubleLines(task, host, call.summary, trouble));
-    await pauseFor(task, pauseMs, `${host} could not ${call.summary}`, () => task.state.left);
-    if (task.state.left) throw leftBehind(task);
+  const found: { other?: Other | undefined } = {};
+  try {
+    return await insist(task, host, name, call, ask, (trouble) => {
+      found.other = call.known?.(trouble);
+      return found.other !== undefined;
+    });
+  } catch (error) {
+    if (found.other === undefined) throw error;
+    return found.other;
   }
 }
 
@@ -98,7 +93,7 @@ export function activity<Name extends StepName>(
   task: Task,
   host: string,
   name: Name,
-  call: Pick<Call, 'summary' | 'attempts'>,
+  call: Pick<Call, 'summary' | 'attempts' | 'answers'>,
 ): (...ask: Ask<Name>) => Promise<Answer<Name>> {
   const { timings } = task.about;
   const steps = proxyActivities<HostActivities>({
@@ -111,11 +106,61 @@ export function activity<Name extends StepName>(
     retry: {
       initialInterval: timings.retryInitialMs,
       maximumInterval: timings.retryMaximumMs,
-      nonRetryableErrorTypes: finalTypes,
+      nonRetryableErrorTypes: [...finalTypes, ...(call.answers ?? [])],
       ...(call.attempts === undefined ? {} : { maximumAttempts: call.attempts }),
     },
   });
   return steps[name] as unknown as (...ask: Ask<Name>) => Promise<Answer<Name>>;
+}
+
+/** Gives the step to its host again and again, until it succeeds or `ends` with a failure; what lasts is shown as a wait. */
+async function insist<Name extends StepName>(
+  task: Task,
+  host: string,
+  name: Name,
+  call: Call,
+  ask: Ask<Name>,
+  ends: (trouble: Trouble) => boolean,
+): Promise<Answer<Name>> {
+  const { awayPauseMs } = task.about.timings;
+  let attempts = call.attempts ?? call.quietTries ?? usualTries;
+  for (let pauseMs = awayPauseMs; ; pauseMs = Math.min(pauseMs * 2, awayPauseMs * 20)) {
+    const trouble = await oneRound(task, host, name, { ...call, attempts }, ask, ends);
+    if ('answer' in trouble) return trouble.answer;
+    waitFor(task, troubleLines(task, host, call.summary, trouble), { calm: trouble.type === 'host-busy' });
+    await pauseFor(task, pauseMs, `${host} could not ${call.summary}`, () => task.state.left);
+    if (task.state.left) throw leftBehind(task);
+    attempts = 1;
+    // A transfer may run for hours now.
+    if (!task.state.passed) waitFor(task, []);
+  }
+}
+
+/** Until the step ends at a host that is there. */
+async function oneRound<Name extends StepName>(
+  task: Task,
+  host: string,
+  name: Name,
+  call: Call,
+  ask: Ask<Name>,
+  ends: (trouble: Trouble) => boolean,
+): Promise<{ answer: Answer<Name> } | Trouble> {
+  for (;;) {
+    try {
+      call.before?.();
+      const answer = await activity(task, host, name, call)(...ask);
+      waitFor(task, []);
+      return { answer };
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      if (!isAway(error)) {
+        const trouble = troubleOf(error, { vmName: task.about.vmName, host });
+        if (ends(trouble)) throw error;
+        return trouble;
+      }
+    }
+    await untilBack(task, host);
+  }
 }
 
 async function untilBack(task: Task, host: string): Promise<void> {
@@ -143,7 +188,9 @@ function troubleLines(task: Task, host: string, summary: string, trouble: Troubl
   const lines = [`${host} could not ${summary}: ${trouble.message} [${trouble.type}]`];
   if (trouble.hint !== null) lines.push(trouble.hint);
   lines.push('it is tried again by itself');
-  if (task.state.passed && task.about.kind === 'migrate') {
+  const { passed, undoing } = task.state;
+  if (!passed && undoing === null) lines.push(`sealift abort ${vmName} leaves it on ${task.about.from}`);
+  if (passed && task.about.kind === 'migrate') {
     lines.push(`${vmName} belongs to ${task.about.to}: sealift revert ${vmName} brings it back to ${task.about.from}`);
   }
   return lines;

@@ -35,6 +35,7 @@ export interface Outcomes {
   open: { offer: Signed<Offer> };
   receive: { key: Signed<RunKey> };
   gate: { at: number };
+  admit: { at: number };
   stop: { wasRunning: boolean; orderedAt: number };
   fence: { at: number };
   sealed: { containerBytes: number };

@@ -85,9 +85,12 @@ describe('disks that fail on the way', () => {
       const begin = async (): Promise<Awaited<ReturnType<typeof migrate>>> => {
         const move = await migrate(world, { vm: vm.name, cutover: 'approve' });
         await untilPhase(move, 'waits');
+        await move.pause();
+        await move.approve({ by: 'test' });
+        await until(move, (at) => at.transfer?.paused === true);
         const { bavail, bsize } = await statfs(folder);
         await execa('fallocate', ['--length', String(bavail * bsize - 10 * MiB), join(folder, 'ballast')]);
-        await move.approve({ by: 'test' });
+        await move.resume();
         await until(move, (at) => troubles(at).includes('ENOSPC'));
         return move;
       };

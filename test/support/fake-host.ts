@@ -251,6 +251,9 @@ export class FakeHost {
         const key = signed({ v: 1, kind: 'key', lineage, token, from: to, to: from, recipient });
         return { key };
       },
+      admitRun: async ({ migrationId }) => {
+        this.run(migrationId);
+      },
       stopVm: async ({ migrationId }) => {
         const run = this.run(migrationId);
         const vm = this.find(run.vmUuid);

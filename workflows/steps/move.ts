@@ -8,15 +8,6 @@ import type { Task } from '../task.ts';
 /** After so many rounds of sending what READY misses, something is wrong that sending does not mend. */
 const readyRounds = 5;
 
-/** Fences the source, so that what is read from now on is what is handed over. */
-export async function fenceSource(task: Task, input: MigrationInput): Promise<void> {
-  const { vmName, from, migrationId } = input;
-  await step(task, 'fence', 'fence', async () => {
-    await onHost(task, from, 'fenceVm', { summary: `fence ${vmName} on ${from}` }, { migrationId });
-    return { at: Date.now() };
-  });
-}
-
 /** Carries the bytes across until the destination has read all of them back and signs READY. */
 export async function carry(task: Task, input: MigrationInput): Promise<Outcomes['ready']> {
   const { state } = task;

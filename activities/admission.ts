@@ -1,0 +1,56 @@
+import { SealiftError } from '../domain/error.ts';
+import { poolSpace } from '../storage/pool.ts';
+import type { Host } from './host.ts';
+import { findNotes, readNotes, updateNotes } from './notes.ts';
+import { reservedBytes, takenConcerns } from './survey.ts';
+
+/**
+ * The last look of a host before a run's VM is stopped: a slot for the run, at most `limits.moves` at once on either side and
+ * kept until the run ends here; at the destination, space and names as the plan found them, perhaps days ago. Throws
+ * `host-busy`, to be tried again, `no-space` and `name-taken`.
+ */
+export async function admitRun(host: Host, migrationId: string): Promise<void> {
+  const { record, run } = host.deeds.byMigration(migrationId);
+  if (run.state === 'aborted') {
+    throw new SealiftError('run-closed', `the run of ${record.vmName} is not open on ${host.file.name}`);
+  }
+  if (run.state !== 'open') return;
+  if (run.role === 'destination') await refuseTaken(host, migrationId);
+  host.state.database.transaction(() => {
+    const others = underWay(host).filter((one) => one.migrationId !== migrationId);
+    const { moves } = host.file.limits;
+    if (others.length >= moves) {
+      const names = others.map((one) => one.vmName).join(', ');
+      throw new SealiftError('host-busy', `${host.file.name} moves ${names} and allows ${String(moves)} at once`);
+    }
+    updateNotes(host.deeds, migrationId, { admitted: true });
+  });
+}
+
+/** The runs that have a slot. READY frees the destination's: no byte comes any more. */
+function underWay(host: Host): { migrationId: string; vmName: string }[] {
+  return host.deeds
+    .runs()
+    .filter((run) => run.state === 'open' && (run.role === 'source' || run.root === null))
+    .filter((run) => findNotes(host.deeds, run.migrationId)?.admitted === true)
+    .map(({ migrationId, lineage }) => ({
+      migrationId,
+      vmName: host.deeds.byLineage(lineage)?.vmName ?? lineage,
+    }));
+}
+
+async function refuseTaken(host: Host, migrationId: string): Promise<void> {
+  const { record } = host.deeds.byMigration(migrationId);
+  const [taken] = await takenConcerns(host, record, await host.toolstack.list());
+  if (taken !== undefined) throw new SealiftError('name-taken', taken.text);
+  const { disks } = readNotes(host.deeds, migrationId);
+  for (const pool of host.file.pool) {
+    if (!disks.some(({ path }) => path.startsWith(`${pool.path}/`))) continue;
+    const [{ freeBytes }, neededBytes] = await Promise.all([poolSpace(pool), reservedBytes(host, pool)]);
+    if (freeBytes >= neededBytes) continue;
+    throw new SealiftError(
+      'no-space',
+      `pool ${pool.name} of ${host.file.name} has ${String(freeBytes)} bytes free, moves to it need ${String(neededBytes)}`,
+    );
+  }
+}

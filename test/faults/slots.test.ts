@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { expectMoved } from '../support/expect-moved.ts';
+import { until } from '../support/until.ts';
+import { changeHostFile, makeWorld, MiB, migrate, xl } from '../support/world.ts';
+import type { TestHost, World } from '../support/world.ts';
+
+const slow = { limitBytesPerSecond: 3 * MiB };
+
+describe('a host that allows one move at once', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await makeWorld();
+  }, 120_000);
+  afterAll(async () => {
+    await world.close();
+  }, 60_000);
+
+  test.each(['source', 'destination'] as const)(
+    'lets the next one wait with its VM running, at the %s',
+    async (side) => {
+      const at: TestHost = side === 'source' ? world.london : world.frankfurt;
+      const before = await changeHostFile(world, at, (file) => ({ ...file, limits: { ...file.limits, moves: 1 } }));
+      const vms = await Promise.all(
+        ['first', 'second'].map((name) => world.makeVm(`${side}-${name}`, { diskBytes: [16 * MiB, MiB], noise: true })),
+      );
+      const [first, second] = vms;
+      if (first === undefined || second === undefined) throw new Error('two VMs were made');
+      const one = await migrate(world, { vm: first.name, ...slow });
+      await until(one, ({ verifiedBytes }) => verifiedBytes > 0);
+      await one.pause();
+      const two = await migrate(world, { vm: second.name });
+      const { status } = await until(two, (look) => look.status.waits.length > 0);
+      expect(status.waits.join('\n')).toMatch(new RegExp(`${at.host.name} moves ${first.name} .*host-busy`));
+      expect(status.waits.join('\n')).toContain(`sealift abort ${second.name}`);
+      expect((await xl(world.london, 'list')).stdout).toContain(second.name);
+      await one.throttle(null);
+      await one.resume();
+      await one.result();
+      await two.result();
+      for (const vm of vms) await expectMoved(world, vm);
+      await changeHostFile(world, at, () => before);
+    },
+  );
+});
