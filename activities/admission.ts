@@ -1,7 +1,8 @@
 import { SealiftError } from '../domain/error.ts';
 import { poolSpace } from '../storage/pool.ts';
 import type { Host } from './host.ts';
-import { findNotes, readNotes, updateNotes } from './notes.ts';
+import { readNotes } from './notes.ts';
+import { takeSlot } from './slots.ts';
 import { reservedBytes, takenConcerns } from './survey.ts';
 
 /**
@@ -16,27 +17,10 @@ export async function admitRun(host: Host, migrationId: string): Promise<void> {
   }
   if (run.state !== 'open') return;
   if (run.role === 'destination') await refuseTaken(host, migrationId);
+  // One transaction, so that two runs never take the last slot.
   host.state.database.transaction(() => {
-    const others = underWay(host).filter((one) => one.migrationId !== migrationId);
-    const { moves } = host.file.limits;
-    if (others.length >= moves) {
-      const names = others.map((one) => one.vmName).join(', ');
-      throw new SealiftError('host-busy', `${host.file.name} moves ${names} and allows ${String(moves)} at once`);
-    }
-    updateNotes(host.deeds, migrationId, { admitted: true });
+    takeSlot(host.deeds, migrationId, { host: host.file.name, moves: host.file.limits.moves });
   });
-}
-
-/** The runs that have a slot. READY frees the destination's: no byte comes any more. */
-function underWay(host: Host): { migrationId: string; vmName: string }[] {
-  return host.deeds
-    .runs()
-    .filter((run) => run.state === 'open' && (run.role === 'source' || run.root === null))
-    .filter((run) => findNotes(host.deeds, run.migrationId)?.admitted === true)
-    .map(({ migrationId, lineage }) => ({
-      migrationId,
-      vmName: host.deeds.byLineage(lineage)?.vmName ?? lineage,
-    }));
 }
 
 async function refuseTaken(host: Host, migrationId: string): Promise<void> {

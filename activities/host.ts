@@ -22,6 +22,7 @@ import { asideRoot, runKeyFolder } from './folders.ts';
 import { TransferJobs } from './jobs.ts';
 import { exchange } from './question.ts';
 import { receiptTables } from './receipt-book.ts';
+import { freeLandingSlots } from './slots.ts';
 import { idle } from './vm-turn.ts';
 
 /** All that a host's steps work with. One process has one host, and owns its state while it runs. */
@@ -53,6 +54,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
     await claimDom0(state, file.xen.etc);
     for (const folder of [runKeyFolder(file), asideRoot(file)]) await mkdir(folder, { recursive: true, mode: 0o700 });
     const deeds = new Deeds(state.database, identity);
+    freeLandingSlots(deeds);
     const landed = new Journal(state.database, 'landing');
     const landing = await startLanding({
       address: file.landing.listen ?? file.landing.address,

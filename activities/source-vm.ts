@@ -1,4 +1,4 @@
-import type { DeedRecord, DeedRun } from '../deed/record.ts';
+import type { DeedRecord } from '../deed/record.ts';
 import type { Concern } from '../domain/survey.ts';
 import { memoryBytesOf } from '../xen/at-rest.ts';
 import type { FoundVm } from '../xen/dom0.ts';
@@ -34,15 +34,6 @@ export function inheritedNotes(host: Host, vmUuid: string): RunNotes | null {
   if (kept === null) return null;
   const { config, autostart, configPath, restDigest, disks } = kept.notes;
   return { ...emptyNotes, config, autostart, configPath, restDigest, disks };
-}
-
-/** The run whose abort brings the VM back: the one in progress, or the last one, whose abort was cut short. */
-export function runToAbort(host: Host, record: DeedRecord | null): DeedRun | null {
-  if (record === null) return null;
-  const open = host.deeds.inProgress(record.lineage);
-  if (open !== null || record.state !== 'holder' || record.places === null) return open;
-  const last = host.deeds.runs(record.lineage).at(-1);
-  return last?.role === 'source' && last.state === 'aborted' ? last : null;
 }
 
 interface FencedRun {

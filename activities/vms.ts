@@ -13,7 +13,6 @@ import type { FoundVm } from '../xen/dom0.ts';
 import { configConcerns } from '../xen/concerns.ts';
 import type { Host } from './host.ts';
 import type { VmReport } from './port.ts';
-import { runToAbort } from './source-vm.ts';
 
 /** Every VM of this host: domains, configurations at rest, and copies that only the records know of. */
 export async function listVms(host: Host): Promise<VmSummary[]> {
@@ -55,7 +54,7 @@ export async function inspectVm(host: Host, vm: string): Promise<VmReport> {
     disks: shown,
     concerns: [...concerns, ...concernsOf(found)],
     marks,
-    run: openRunOf(host, record),
+    run: runToAbort(host, record),
   };
 }
 
@@ -181,13 +180,18 @@ async function reportOfRecord(host: Host, vm: string): Promise<VmReport> {
     disks,
     concerns: [],
     marks: await marksOf(disks.map((disk) => disk.path)),
-    run: openRunOf(host, record),
+    run: runToAbort(host, record),
   };
 }
 
-function openRunOf(host: Host, record: DeedRecord | null): VmReport['run'] {
-  const run = runToAbort(host, record);
-  if (run === null) return null;
+/** The run whose abort brings the VM back: the one in progress, or the last one, whose abort was cut short. */
+function runToAbort(host: Host, record: DeedRecord | null): VmReport['run'] {
+  if (record === null) return null;
+  const last = host.deeds.runs(record.lineage).at(-1);
+  const cutShort =
+    record.state === 'holder' && record.places !== null && last?.role === 'source' && last.state === 'aborted';
+  const run = host.deeds.inProgress(record.lineage) ?? (cutShort ? last : undefined);
+  if (run === undefined) return null;
   const peer = host.file.peer.find(({ identity }) => identity === run.peer);
   return { migrationId: run.migrationId, peer: peer?.name ?? null };
 }

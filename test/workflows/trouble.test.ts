@@ -332,10 +332,7 @@ describe('the same migration again', () => {
 
   test('whose run is closed is refused', async () => {
     const pair = await temporal.pair();
-    pair.from.rule('openRun', async (_ask, real) => {
-      const opened = (await real()) as object;
-      return { ...opened, run: 'aborted' };
-    });
+    pair.from.rule('openRun', async (_ask, real) => ({ ...((await real()) as object), run: 'aborted' }));
     await expect((await pair.migrate()).result()).rejects.toMatchObject({ type: 'run-closed' });
   });
 
