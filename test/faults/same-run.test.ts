@@ -10,7 +10,7 @@ import { until, untilPhase } from '../support/until.ts';
 import { impatient, makeWorld, MiB, migrate } from '../support/world.ts';
 import type { TestVm, World } from '../support/world.ts';
 
-const slow = { limitBytesPerSecond: 2 * MiB };
+const slow = { limitBytesPerSecond: MiB };
 /** Of 18 MiB, 8 of them journaled when it came to harm. */
 const half = 12 * MiB;
 
@@ -93,6 +93,7 @@ describe('a move whose workflow is lost in the middle of the bytes', () => {
   test('and one that is open gives way to a move that names it, to no other', async () => {
     const { vm, move, migrationId } = await halfWay('open');
     await move.pause();
+    await until(move, (at) => at.transfer?.paused === true);
     const other = 'a0000000-0000-4000-8000-000000000000';
     await expect(migrate(world, { vm: vm.name, supersede: other })).rejects.toMatchObject({
       type: 'already-migrating',
