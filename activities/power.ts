@@ -4,6 +4,7 @@ import { SealiftError } from '../domain/error.ts';
 import { unfence } from '../deed/fence.ts';
 import { checkMarks, markOf } from '../deed/marks.ts';
 import { intentEnvironment } from '../deed/orphans.ts';
+import { isCurrent } from '../deed/record.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { errorCode, writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
@@ -84,26 +85,28 @@ export async function destroyVm(host: Host, { migrationId, by }: { migrationId: 
 }
 
 /**
- * Only at the holder, with no run open: takes the fence off, writes the configuration where none is, restores autostart, and
- * when `start` is asked starts the domain, paused first to see that it is ours. May be run again at any point.
+ * Only at the holder, with no run open, and for the run that it holds by: takes the fence off, writes the configuration where
+ * none is, restores autostart, and when `start` is asked starts the domain, paused first to see that it is ours. May be run
+ * again at any point. Throws `run-closed` when a later run has come after this one.
  */
 export async function startVm(
   host: Host,
   ask: { migrationId: string; start: boolean },
 ): Promise<{ started: boolean; changes: string[] }> {
-  const { record, run } = host.deeds.byMigration(ask.migrationId);
+  const { lineage } = host.deeds.byMigration(ask.migrationId).record;
   const notes = readNotes(host.deeds, ask.migrationId);
-  await inTurn(host, record.lineage, async () => {
-    await checkOwnMarks(record, notes);
-    const unfencing = host.deeds.mayUnfence(record.lineage);
+  await inTurn(host, lineage, async () => {
+    const unfencing = host.deeds.mayUnfence(ask.migrationId);
+    const { record, run } = host.deeds.byMigration(ask.migrationId);
     const configPath = await ending(host, unfencing.intent.id, async () => {
+      await checkOwnMarks(record, notes);
       if (unfencing.places !== null) {
         await unfence(unfencing.places, markOf(record, 'source'), { env: intentEnvironment(unfencing.intent) });
       }
       return define(host, record, notes, run.role === 'destination');
     });
     if (!ask.start) return;
-    const starting = host.deeds.mayStart(record.lineage);
+    const starting = host.deeds.mayStart(ask.migrationId);
     await ending(host, starting.id, () => startPaused(host, record, configPath));
     if (notes.startedAt === null) updateNotes(host.deeds, ask.migrationId, { startedAt: new Date().toISOString() });
   });
@@ -125,9 +128,11 @@ export async function abortRun(host: Host, migrationId: string): Promise<RunStat
     throw error;
   }
   await host.jobs.stop(migrationId);
-  const { record } = host.deeds.byMigration(migrationId);
-  const start = record.wasRunning === true;
-  if (record.state === 'holder' && record.runToken === 0 && (start || record.places !== null)) {
+  const { record, run } = host.deeds.byMigration(migrationId);
+  // an abort that comes again, late, finds the VM in the hands of a later run
+  const ours = record.state === 'holder' && record.runToken === 0 && isCurrent(record, run);
+  const start = ours && record.wasRunning === true;
+  if (ours && (start || record.places !== null)) {
     await startVm(host, { migrationId, start });
   }
   return { ...(await runState(host, migrationId)), restarted: start };

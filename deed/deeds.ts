@@ -201,13 +201,16 @@ export class Deeds {
   mayFence(migrationId: string, found: FencePlaces): { intent: Intent; places: FencePlaces } {
     return this.#act((desk) => mayFence(desk, migrationId, found));
   }
-  /** May the fence be taken off? Only the holder's, and with no run open. `places` null: there is nothing to take off. */
-  mayUnfence(lineage: string): { intent: Intent; places: FencePlaces | null } {
-    return this.#act((desk) => mayUnfence(desk, lineage));
+  /**
+   * May the fence be taken off? Only the holder's, with no run open, and for the run that it holds by, or the one of its token
+   * that was aborted ('run-closed' for an older one). `places` null: there is nothing to take off.
+   */
+  mayUnfence(migrationId: string): { intent: Intent; places: FencePlaces | null } {
+    return this.#act((desk) => mayUnfence(desk, migrationId));
   }
-  /** May the domain be started? Only the holder's, and with no run open. */
-  mayStart(lineage: string): Intent {
-    return this.#act((desk) => mayStart(desk, lineage));
+  /** May the domain be started? Guarded like `mayUnfence`. */
+  mayStart(migrationId: string): Intent {
+    return this.#act((desk) => mayStart(desk, migrationId));
   }
   /** The command of the intent has ended, orphans included. `done`: with success, so that an unfence or a start is not owed any more. */
   endIntent(id: number, done: boolean): void {

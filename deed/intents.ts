@@ -4,7 +4,7 @@ import { SealiftError } from '../domain/error.ts';
 import { findOfMigration, guard, recordOf, refuseClosed, runInProgress } from './desk.ts';
 import type { Desk } from './desk.ts';
 import type { FencePlaces } from './places.ts';
-import { isReturning, saveRecord, saveRun } from './record.ts';
+import { isCurrent, isReturning, saveRecord, saveRun } from './record.ts';
 import type { DeedRecord } from './record.ts';
 
 const intent = z.strictObject({
@@ -40,17 +40,14 @@ export function mayFence(desk: Desk, migrationId: string, found: FencePlaces): {
 }
 
 /** May the fence be taken off? The model's Unfence. */
-export function mayUnfence(desk: Desk, lineage: string): { intent: Intent; places: FencePlaces | null } {
-  const record = recordOf(desk, lineage);
-  guardIdleHolder('unfence', record);
+export function mayUnfence(desk: Desk, migrationId: string): { intent: Intent; places: FencePlaces | null } {
+  const record = idleHolder(desk, 'unfence', migrationId);
   return { intent: beginIntent(desk, record, 'unfence'), places: record.places };
 }
 
 /** May the domain be started? */
-export function mayStart(desk: Desk, lineage: string): Intent {
-  const record = recordOf(desk, lineage);
-  guardIdleHolder('start', record);
-  return beginIntent(desk, record, 'start');
+export function mayStart(desk: Desk, migrationId: string): Intent {
+  return beginIntent(desk, idleHolder(desk, 'start', migrationId), 'start');
 }
 
 /** Ends an intent; one that is not there any more has been ended. */
@@ -91,9 +88,16 @@ function inProgress(desk: Desk, step: string, migrationId: string): { record: De
   return { record };
 }
 
-function guardIdleHolder(step: string, record: DeedRecord): void {
+/** The holder's record with no run open, asked by the run that it holds by: a step of an older run comes too late. */
+function idleHolder(desk: Desk, step: string, migrationId: string): DeedRecord {
+  const { record, run } = findOfMigration(desk, migrationId);
   guard(step, 'state', record.state, 'holder');
   guard(step, 'open run', record.runToken, 0);
+  if (isCurrent(record, run)) return record;
+  throw new SealiftError(
+    'run-closed',
+    `${step} refused: migration ${migrationId} had token ${String(run.token)}, the record is at ${String(record.token)}`,
+  );
 }
 
 function beginIntent(desk: Desk, record: DeedRecord, what: Intent['what']): Intent {

@@ -86,6 +86,15 @@ export function isReturning(record: DeedRecord): boolean {
   return record.runToken === record.token + 1;
 }
 
+/**
+ * Whether a run is the one by which the record has, or had last, the right: the run of its token, or the one whose deed came
+ * back as that token. What was decided in any other run is over.
+ */
+export function isCurrent(record: DeedRecord, run: DeedRun): boolean {
+  const cameBack = run.role === 'source' && run.state === 'returned';
+  return record.token === (cameBack ? run.token + 1 : run.token);
+}
+
 /** The record of a lineage; null when this host never had one. */
 export function findRecord(sql: DatabaseSync, ofLineage: string): DeedRecord | null {
   return recordOf(sql.prepare('SELECT * FROM deed_record WHERE lineage = ?').get(ofLineage));

@@ -30,16 +30,46 @@ afterEach(removeHosts);
 
 describe('intents', () => {
   test('of starting and unfencing are the idle holder’s only', () => {
-    a.deeds.endIntent(a.deeds.mayStart(lineage).id, true);
     const { migrationId } = opens(a, b).body;
-    expectRefusal(() => a.deeds.mayStart(lineage), 'deed-refused', /start refused: open run is 2, needed 0/);
-    expectRefusal(() => a.deeds.mayUnfence(lineage), 'deed-refused', /unfence refused: open run is 2, needed 0/);
+    expectRefusal(() => a.deeds.mayStart(migrationId), 'deed-refused', /start refused: open run is 2, needed 0/);
+    expectRefusal(() => a.deeds.mayUnfence(migrationId), 'deed-refused', /unfence refused: open run is 2, needed 0/);
     a.deeds.abort(migrationId);
-    a.deeds.mayUnfence(lineage);
-    moved(...ended(a, b));
-    expectRefusal(() => a.deeds.mayStart(lineage), 'deed-refused', /state is ceded, needed holder/);
-    expectRefusal(() => a.deeds.mayUnfence(lineage), 'deed-refused', /state is ceded/);
-    expect(b.deeds.mayUnfence(lineage).places).toEqual(places('/srv/landing-3'));
+    a.deeds.mayUnfence(migrationId);
+    const second = moved(...ended(a, b)).migrationId;
+    expectRefusal(() => a.deeds.mayStart(second), 'deed-refused', /state is ceded, needed holder/);
+    expectRefusal(() => a.deeds.mayUnfence(second), 'deed-refused', /state is ceded/);
+    expect(b.deeds.mayUnfence(second).places).toEqual(places('/srv/landing-3'));
+  });
+
+  test('of starting and unfencing are refused to a run that another came after', () => {
+    const late = (host: TestHost, migrationId: string): void => {
+      const intents = host.deeds.intents();
+      expectRefusal(() => host.deeds.mayUnfence(migrationId), 'run-closed', /had token 2, the record is at 4/);
+      expectRefusal(() => host.deeds.mayStart(migrationId), 'run-closed');
+      expect(host.deeds.intents()).toEqual(intents);
+    };
+    const first = moved(a, b).migrationId;
+    b.deeds.beginReturn(lineage, a.identity.name);
+    fences(b, first);
+    a.deeds.takeBack(b.deeds.giveBack(first));
+    const unfence = a.deeds.mayUnfence(first);
+    expect(unfence.places).toEqual(places());
+    a.deeds.endIntent(unfence.intent.id, true);
+    a.deeds.endIntent(a.deeds.mayStart(first).id, true);
+    const second = moved(a, b).migrationId;
+    late(b, first);
+    b.deeds.mayUnfence(second);
+    b.deeds.mayUnfence(second);
+    late(b, first);
+  });
+
+  test('of starting and unfencing are the last aborted run’s, not those of one before it', () => {
+    const [first, second] = [opens(a, b).body.migrationId, randomUUID()];
+    const ask = { ...vm, migrationId: second, to: b.identity.name, method: 'sealed' as const };
+    a.deeds.open({ ...ask, supersede: first });
+    a.deeds.abort(second);
+    expectRefusal(() => a.deeds.mayStart(first), 'run-closed', /had token 2, the record is at 3/);
+    a.deeds.mayStart(second);
   });
 
   test('are one kind at a time, survive the process, and end with their command', () => {
@@ -48,10 +78,10 @@ describe('intents', () => {
     a.deeds.abort(migrationId);
     a = reopened(a);
     expect(a.deeds.intents(lineage)).toEqual([intent]);
-    expectRefusal(() => a.deeds.mayUnfence(lineage), 'intent-open', /the VM's fence/);
+    expectRefusal(() => a.deeds.mayUnfence(migrationId), 'intent-open', /the VM's fence/);
     a.deeds.endIntent(intent.id, false);
     a.deeds.endIntent(intent.id, false);
-    const unfence = a.deeds.mayUnfence(lineage);
+    const unfence = a.deeds.mayUnfence(migrationId);
     expect(unfence.places).toEqual(places());
     const second = opens(a, b).body.migrationId;
     expectRefusal(() => a.deeds.mayFence(second, places()), 'intent-open', /the VM's unfence/);
@@ -86,7 +116,7 @@ describe('intents', () => {
     expect(stop(second, false)).toBe(true);
     expect(a.deeds.byMigration(second).run.wasRunning).toBe(true);
     a.deeds.abort(second);
-    a.deeds.endIntent(a.deeds.mayStart(lineage).id, true);
+    a.deeds.endIntent(a.deeds.mayStart(second).id, true);
     expect(a.deeds.byLineage(lineage)?.wasRunning).toBeNull();
     expect(stop(opens(a, b).body.migrationId, false)).toBe(false);
   });

@@ -92,7 +92,7 @@ describe('beginReturn is refused', () => {
     const { migrationId } = moved(a, b);
     b.deeds.beginReturn(lineage, a.identity.name);
     expectRefusal(() => opens(b, c), 'run-open', new RegExp(migrationId));
-    expectRefusal(() => b.deeds.mayStart(lineage), 'deed-refused', /open run is 3, needed 0/);
+    expectRefusal(() => b.deeds.mayStart(migrationId), 'deed-refused', /open run is 3, needed 0/);
     const ask = {
       ...vm,
       migrationId: '0b0e7f4e-6a43-4b0c-8f0c-53f0b5c5a001',
