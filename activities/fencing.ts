@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import { fence, proveFenced } from '../deed/fence.ts';
 import { markOf } from '../deed/marks.ts';
-import { intentEnvironment } from '../deed/orphans.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { diskShapeOf } from '../storage/disk.ts';
@@ -31,8 +30,7 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
     const intact = await isIntact(host, record, run.token);
     if (!intact && run.role === 'source') await forgetReads(host, migrationId, runName(run));
     const { intent, places } = host.deeds.mayFence(migrationId, await foundPlaces(host, migrationId, record));
-    const { changed } = await ending(host, intent.id, async () => {
-      const env = intentEnvironment(intent);
+    const { changed } = await ending(host, intent, async (env) => {
       const put = await fence(places, markOf(record, 'source'), host.file.fence, { env });
       await Promise.all([proveFenced(places, markOf(record, 'source'), host.file.fence), refuseLive(host, record)]);
       if (run.role === 'source') await refuseResized(readNotes(host.deeds, migrationId));

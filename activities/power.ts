@@ -3,7 +3,6 @@ import { basename, join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import { unfence } from '../deed/fence.ts';
 import { checkMarks, markOf } from '../deed/marks.ts';
-import { intentEnvironment } from '../deed/orphans.ts';
 import { isCurrent } from '../deed/record.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { errorCode, writeFileDurably } from '../storage/durable-file.ts';
@@ -41,18 +40,14 @@ export async function stopVm(
     const domain = onlyDomain(before);
     const running = domain !== null;
     const { intent, wasRunning } = host.deeds.mayStop(ask.migrationId, running);
-    let end: Awaited<ReturnType<typeof awaitGone>> = 'gone';
-    try {
-      if (running) {
-        // A paused guest cannot obey.
-        if (domain.state === 'paused') await host.toolstack.unpause(domain);
-        await host.toolstack.shutdown(domain);
-        end = await awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: ask.graceMs, signal });
-        if (end === 'kept') end = await pullPlug(host, record);
-      }
-    } finally {
-      host.deeds.endIntent(intent.id, end === 'gone');
-    }
+    const end = await ending(host, intent, async (env) => {
+      if (!running) return 'gone';
+      // A paused guest cannot obey.
+      if (domain.state === 'paused') await host.toolstack.unpause(domain, { env });
+      await host.toolstack.shutdown(domain, { env });
+      const gone = await awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: ask.graceMs, signal });
+      return gone === 'kept' ? pullPlug(host, record, env) : gone;
+    });
     if (end === 'gone') return { outcome: 'stopped', wasRunning, detail: running ? 'shut down' : 'was not running' };
     const detail =
       end === 'rebooted'
@@ -68,19 +63,14 @@ export async function destroyVm(host: Host, { migrationId, by }: { migrationId: 
   await inTurn(host, record.lineage, async () => {
     const running = (await domainsOf(host.toolstack, { uuid: record.vmUuid })).length > 0;
     const { intent } = host.deeds.mayStop(migrationId, running);
-    let gone = false;
-    try {
-      gone = (await pullPlug(host, record)) === 'gone';
-    } finally {
-      host.deeds.endIntent(intent.id, gone);
-    }
+    const end = await ending(host, intent, (env) => pullPlug(host, record, env));
     host.deeds.log({
       who: by,
       what: 'destroy',
       lineage: record.lineage,
       detail: `migration ${migrationId}`,
     });
-    if (!gone) throw new SealiftError('disk-busy', `${record.vmName} was destroyed and is still dying`);
+    if (end !== 'gone') throw new SealiftError('disk-busy', `${record.vmName} was destroyed and is still dying`);
   });
 }
 
@@ -98,16 +88,16 @@ export async function startVm(
   await inTurn(host, lineage, async () => {
     const unfencing = host.deeds.mayUnfence(ask.migrationId);
     const { record, run } = host.deeds.byMigration(ask.migrationId);
-    const configPath = await ending(host, unfencing.intent.id, async () => {
+    const configPath = await ending(host, unfencing.intent, async (env) => {
       await checkOwnMarks(record, notes);
       if (unfencing.places !== null) {
-        await unfence(unfencing.places, markOf(record, 'source'), { env: intentEnvironment(unfencing.intent) });
+        await unfence(unfencing.places, markOf(record, 'source'), { env });
       }
       return define(host, record, notes, run.role === 'destination');
     });
     if (!ask.start) return;
     const starting = host.deeds.mayStart(ask.migrationId);
-    await ending(host, starting.id, () => startPaused(host, record, configPath));
+    await ending(host, starting, (env) => startPaused(host, record, configPath, env));
     if (notes.startedAt === null) updateNotes(host.deeds, ask.migrationId, { startedAt: new Date().toISOString() });
   });
   return { started: ask.start, changes: notes.changes };
@@ -138,15 +128,21 @@ export async function abortRun(host: Host, migrationId: string): Promise<RunStat
   return { ...(await runState(host, migrationId)), restarted: start };
 }
 
-async function pullPlug(host: Host, record: DeedRecord): Promise<Awaited<ReturnType<typeof awaitGone>>> {
+type Environment = Record<string, string>;
+
+async function pullPlug(
+  host: Host,
+  record: DeedRecord,
+  env: Environment,
+): Promise<Awaited<ReturnType<typeof awaitGone>>> {
   const before = await domainsOf(host.toolstack, { uuid: record.vmUuid });
   const domain = onlyDomain(before);
-  if (domain !== null) await host.toolstack.destroy(domain);
+  if (domain !== null) await host.toolstack.destroy(domain, { env });
   return awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: dyingLimitMs });
 }
 
-async function startPaused(host: Host, record: DeedRecord, configPath: string): Promise<void> {
-  await host.toolstack.create(configPath, { paused: true });
+async function startPaused(host: Host, record: DeedRecord, configPath: string, env: Environment): Promise<void> {
+  await host.toolstack.create(configPath, { paused: true, env });
   const domains = await domainsOf(host.toolstack, { uuid: record.vmUuid });
   const [domain] = domains;
   if (domain === undefined || domains.length > 1) {
@@ -155,7 +151,7 @@ async function startPaused(host: Host, record: DeedRecord, configPath: string): 
       `${record.vmName} was started and ${String(domains.length)} domains have its uuid`,
     );
   }
-  await host.toolstack.unpause(domain);
+  await host.toolstack.unpause(domain, { env });
 }
 
 /** A database that was restored from a copy must not undo a later fence. Throws `unknown-state`. */

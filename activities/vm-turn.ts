@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { orphansOf } from '../deed/orphans.ts';
+import type { Intent } from '../deed/intents.ts';
+import { intentEnvironment, orphansOf } from '../deed/orphans.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { Host } from './host.ts';
 
@@ -36,37 +37,38 @@ export async function idle(limitMs: number): Promise<void> {
   await Promise.race([Promise.all([...turns.values()]), sleep(limitMs, undefined, { ref: false })]);
 }
 
-/** Runs the command of an intent and ends the intent with it, whether it succeeded or not. */
-export async function ending<Result>(host: Host, intent: number, command: () => Promise<Result>): Promise<Result> {
-  let done = false;
+/**
+ * Runs the command of an intent, with the environment for its programs, and ends the intent with it, whether it succeeded or
+ * not. When it failed and a process of it lives on, as one may after `xl-hangs`, the intent stays open: the next step waits.
+ */
+export async function ending<Result>(
+  host: Host,
+  intent: Intent,
+  command: (env: Record<string, string>) => Promise<Result>,
+): Promise<Result> {
   try {
-    const result = await command();
-    done = true;
+    const result = await command(intentEnvironment(intent));
+    host.deeds.endIntent(intent.id, true);
     return result;
-  } finally {
-    host.deeds.endIntent(intent, done);
+  } catch (error) {
+    if ((await orphansOf(intent.lineage, intent.id)).length === 0) host.deeds.endIntent(intent.id, false);
+    throw error;
   }
 }
 
 async function settle(host: Host, lineage: string): Promise<void> {
   const left = host.deeds.intents(lineage);
-  if (left.length === 0) return;
   const deadline = performance.now() + orphanLimitMs;
   for (;;) {
-    const command = await leftover(host, lineage);
-    if (command === null) break;
+    const [orphan] = await orphansOf(lineage);
+    if (orphan === undefined) break;
     if (performance.now() > deadline) {
-      throw new SealiftError('xl-hangs', `${command} of an earlier step has not ended`);
+      throw new SealiftError(
+        'xl-hangs',
+        `${orphan.command} (pid ${String(orphan.pid)}) of an earlier step has not ended`,
+      );
     }
     await sleep(100);
   }
   for (const intent of left) host.deeds.endIntent(intent.id, false);
-}
-
-/** A command that an earlier step, perhaps of a dead worker, began and that may still take effect; null when there is none. */
-async function leftover(host: Host, lineage: string): Promise<string | null> {
-  const [command] = await host.toolstack.pending();
-  if (command !== undefined) return `xl ${command.verb} (pid ${String(command.pid)})`;
-  const [orphan] = await orphansOf(lineage);
-  return orphan === undefined ? null : `${orphan.command} (pid ${String(orphan.pid)})`;
 }

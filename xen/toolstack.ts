@@ -24,13 +24,9 @@ export interface ToolstackInfo {
   freeMemoryBytes: number;
 }
 
-/** A command that this host's worker, or one before it, began and that has not ended. */
-export interface PendingCommand {
-  pid: number;
-  /** `create`, `destroy`, `shutdown`, … */
-  verb: string;
-  /** The configuration's path or the domain's number, as it was given. */
-  target: string;
+export interface CommandOptions {
+  /** Added to the command's environment, which all that it starts inherits. */
+  env?: Record<string, string>;
 }
 
 /**
@@ -48,14 +44,12 @@ export interface Toolstack {
    * Starts the domain of a configuration. Looks first: the same uuid and name running is done already (a domain that was left
    * unfinished, paused and with no processor time, is destroyed and made anew); the same name or uuid otherwise in use is 'name-taken'.
    */
-  create(configPath: string, options?: { paused?: boolean }): Promise<void>;
+  create(configPath: string, options?: CommandOptions & { paused?: boolean }): Promise<void>;
   /** The four below do nothing when the domain is already so, or (shutdown, destroy) gone; pause and unpause of an absent one are 'unknown-vm'. */
-  unpause(vm: string | Domain): Promise<void>;
-  pause(vm: string | Domain): Promise<void>;
+  unpause(vm: string | Domain, options?: CommandOptions): Promise<void>;
+  pause(vm: string | Domain, options?: CommandOptions): Promise<void>;
   /** Orders the guest to shut down and returns at once; see `awaitGone`. */
-  shutdown(vm: string | Domain): Promise<void>;
+  shutdown(vm: string | Domain, options?: CommandOptions): Promise<void>;
   /** Pulls the plug; the domain may be listed as dying for some seconds. */
-  destroy(vm: string | Domain): Promise<void>;
-  /** Commands under way, orphans of a killed worker included; a fence waits until there is none that could start a domain. */
-  pending(): Promise<PendingCommand[]>;
+  destroy(vm: string | Domain, options?: CommandOptions): Promise<void>;
 }

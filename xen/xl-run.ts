@@ -1,14 +1,11 @@
 import { execa } from 'execa';
 import { SealiftError } from '../domain/error.ts';
-import { commandMark } from './xl-pending.ts';
 
 export interface XlCommand {
   /** Path of the `xl` executable. */
   command: string;
   /** Added to this process's own environment. */
   env: Record<string, string>;
-  /** Tells this host's commands from those of others on the machine. */
-  owner: string;
 }
 
 export interface XlOutcome {
@@ -27,9 +24,9 @@ export async function runXl(
   argv: [verb: string, ...rest: string[]],
   limitMs: number,
 ): Promise<XlOutcome> {
-  const [verb, ...rest] = argv;
+  const [verb] = argv;
   const child = execa(xl.command, argv, {
-    env: { ...xl.env, LC_ALL: 'C', ...commandMark(xl.owner, verb, rest.at(-1) ?? '') },
+    env: { ...xl.env, LC_ALL: 'C' },
     stdin: 'ignore',
     reject: false,
     detached: true,

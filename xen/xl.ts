@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SealiftError } from '../domain/error.ts';
 import { domainGone, domainsOf, onlyDomain } from './gone.ts';
-import type { Domain, Toolstack } from './toolstack.ts';
+import type { CommandOptions, Domain, Toolstack } from './toolstack.ts';
 import { parseXlConfig } from './xl-config/parse.ts';
 import { configString } from './xl-config/values.ts';
 import { parseConfigs, parseInfo, parseList } from './xl-output.ts';
-import { pendingCommands } from './xl-pending.ts';
 import { runXl, xlFailed } from './xl-run.ts';
 import type { XlCommand, XlOutcome } from './xl-run.ts';
 
@@ -18,8 +16,6 @@ export interface XlOptions {
   env?: Record<string, string>;
   /** After this many milliseconds a command is killed; `create`, which waits for device scripts, has four times as long. Default 30 000. */
   limitMs?: number;
-  /** Tells this host's commands from those of other hosts on the machine, and must outlive a restart. Default: made of `command` and `env`. */
-  owner?: string;
 }
 
 /** The toolstack that is the `xl` command of this machine's dom0. See `Toolstack` for what its calls promise. */
@@ -31,18 +27,13 @@ export function xlToolstack(options: XlOptions): Toolstack {
 const pollMs = 100;
 /** A domain that is shut down for this long is kept so by its configuration. */
 const keptMs = 5000;
-const startsOrEnds = new Set(['create', 'restore', 'destroy']);
 
 class Xl implements Toolstack {
   readonly #xl: XlCommand;
   readonly #limitMs: number;
 
-  constructor({ command, env = {}, limitMs = 30_000, owner }: XlOptions) {
-    const made = createHash('sha256')
-      .update(JSON.stringify([command, env]))
-      .digest('hex')
-      .slice(0, 32);
-    this.#xl = { command, env, owner: owner ?? made };
+  constructor({ command, env = {}, limitMs = 30_000 }: XlOptions) {
+    this.#xl = { command, env };
     this.#limitMs = limitMs;
   }
 
@@ -58,12 +49,8 @@ class Xl implements Toolstack {
     return parseConfigs((await this.#must('list', '-l')).stdout);
   }
 
-  async create(configPath: string, { paused = false } = {}): Promise<void> {
+  async create(configPath: string, { paused = false, env = {} }: CommandOptions & { paused?: boolean } = {}): Promise<void> {
     const vm = await readIdentity(configPath);
-    await this.#until(
-      'an earlier command',
-      async () => !(await this.pending()).some(({ verb }) => startsOrEnds.has(verb)),
-    );
     const domains = await this.#settled(vm);
     if (domains.some((domain) => domain.uuid === vm.uuid && domain.name !== vm.name)) {
       throw new SealiftError('name-taken', `a domain with the uuid of ${vm.name} is there under another name`);
@@ -74,47 +61,43 @@ class Xl implements Toolstack {
     const [own] = domains;
     if (own !== undefined && !isLeftover(own)) return;
     if (own !== undefined) {
-      await this.destroy(vm.uuid);
+      await this.destroy(vm.uuid, { env });
       await this.#until('destroy', () => domainGone(this, vm.uuid));
     }
     const argv: [string, ...string[]] = paused ? ['create', '-p', configPath] : ['create', configPath];
-    const outcome = await runXl(this.#xl, argv, 4 * this.#limitMs);
+    const outcome = await runXl(this.#with(env), argv, 4 * this.#limitMs);
     if (outcome.exitCode !== 0) throw xlFailed('create', outcome);
   }
 
-  async pause(vm: string | Domain): Promise<void> {
-    await this.#order('pause', vm, [], (domain) => domain?.state === 'paused');
+  async pause(vm: string | Domain, options: CommandOptions = {}): Promise<void> {
+    await this.#order(['pause'], vm, options, (domain) => domain?.state === 'paused');
   }
 
-  async unpause(vm: string | Domain): Promise<void> {
-    await this.#order('unpause', vm, [], (domain) => domain?.state === 'running');
+  async unpause(vm: string | Domain, options: CommandOptions = {}): Promise<void> {
+    await this.#order(['unpause'], vm, options, (domain) => domain?.state === 'running');
   }
 
-  async shutdown(vm: string | Domain): Promise<void> {
+  async shutdown(vm: string | Domain, options: CommandOptions = {}): Promise<void> {
     // -F: a guest without PV drivers gets its power button pressed instead of nothing at all.
-    await this.#order('shutdown', vm, ['-F'], (domain) => domain === null || isDown(domain));
+    await this.#order(['shutdown', '-F'], vm, options, (domain) => domain === null || isDown(domain));
   }
 
-  async destroy(vm: string | Domain): Promise<void> {
-    await this.#order('destroy', vm, [], (domain) => domain === null || domain.state === 'dying');
-  }
-
-  async pending(): ReturnType<Toolstack['pending']> {
-    return pendingCommands(this.#xl.owner);
+  async destroy(vm: string | Domain, options: CommandOptions = {}): Promise<void> {
+    await this.#order(['destroy'], vm, options, (domain) => domain === null || domain.state === 'dying');
   }
 
   /** Looks, acts, and looks again before it calls a non-zero exit a failure: xl fails at times after it has done its work. */
   async #order(
-    verb: string,
+    [verb, ...flags]: [verb: string, ...flags: string[]],
     vm: string | Domain,
-    flags: string[],
+    { env = {} }: CommandOptions,
     done: (domain: Domain | null) => boolean,
   ): Promise<void> {
     const domain = typeof vm === 'string' ? await this.#find(vm) : vm;
     if (done(domain)) return;
     if (domain === null) throw new SealiftError('unknown-vm', `no domain is there to ${verb}`);
     // By number: xl takes a name made of digits for one.
-    const outcome = await this.#run(verb, ...flags, String(domain.domid));
+    const outcome = await runXl(this.#with(env), [verb, ...flags, String(domain.domid)], this.#limitMs);
     if (outcome.exitCode === 0 || done(await this.#find(domain.uuid))) return;
     throw xlFailed(verb, outcome);
   }
@@ -146,13 +129,13 @@ class Xl implements Toolstack {
   }
 
   async #must(...argv: [string, ...string[]]): Promise<XlOutcome> {
-    const outcome = await this.#run(...argv);
+    const outcome = await runXl(this.#xl, argv, this.#limitMs);
     if (outcome.exitCode !== 0) throw xlFailed(argv[0], outcome);
     return outcome;
   }
 
-  async #run(...argv: [string, ...string[]]): Promise<XlOutcome> {
-    return runXl(this.#xl, argv, this.#limitMs);
+  #with(env: Record<string, string>): XlCommand {
+    return { ...this.#xl, env: { ...this.#xl.env, ...env } };
   }
 }
 

@@ -271,9 +271,11 @@ test('probing leaves nothing behind, also after a probe that was killed', async 
   expect(await readdir(dirname(disk()))).toEqual(before);
 });
 
-test('the processes of a command are found by its intent, whoever their parent is now', async () => {
+test('the processes of a command are found by its intent, whoever their parent is now, but not what it leaves to watch a domain', async () => {
   const lineage = '3'.repeat(32);
-  const command = execa('tail', ['-f', disk()], { env: intentEnvironment({ lineage, id: 7 }), reject: false });
+  const env = intentEnvironment({ lineage, id: 7 });
+  const command = execa('tail', ['-f', disk()], { env, reject: false });
+  const watcher = execa('tail', ['-f', disk()], { env, reject: false, stdout: 'ignore' });
   await once(command.stdout, 'data');
   expect(await orphansOf(lineage, 7)).toEqual([{ pid: command.pid, command: 'tail' }]);
   expect(await orphansOf(lineage)).toHaveLength(1);
@@ -282,6 +284,8 @@ test('the processes of a command are found by its intent, whoever their parent i
   command.kill('SIGKILL');
   await command;
   expect(await orphansOf(lineage)).toEqual([]);
+  watcher.kill('SIGKILL');
+  await watcher;
 });
 
 async function deadPid(): Promise<number> {

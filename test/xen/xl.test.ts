@@ -3,8 +3,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { execa } from 'execa';
-import { commandMark, pendingCommands } from '../../xen/xl-pending.ts';
 import { xlToolstack } from '../../xen/xl.ts';
 import { fixtures, listOf, recordedXl } from './recorded.ts';
 import type { RecordedXl } from './recorded.ts';
@@ -187,27 +185,6 @@ describe('an xl that hangs', () => {
       type: 'xl-failed',
       message: 'xl cannot be run (ENOENT)',
     });
-  });
-});
-
-describe('pendingCommands', () => {
-  test('finds a command by its mark until it ends, and not the process that only inherited the mark', async () => {
-    const env = commandMark('test-owner', 'create', '/etc/xen/a.cfg');
-    const command = execa('sleep', ['600'], { env, reject: false });
-    const watcher = execa('sleep', ['600'], { env, reject: false, stdout: 'ignore' });
-    try {
-      const [pending, ...others] = await pendingCommands('test-owner');
-      expect(pending).toEqual({ pid: command.pid, verb: 'create', target: '/etc/xen/a.cfg' });
-      expect(others).toEqual([]);
-      expect(await pendingCommands('somebody-else')).toEqual([]);
-      command.kill('SIGKILL');
-      await command;
-      expect(await pendingCommands('test-owner')).toEqual([]);
-    } finally {
-      command.kill('SIGKILL');
-      watcher.kill('SIGKILL');
-      await Promise.all([command, watcher]);
-    }
   });
 });
 
