@@ -29,6 +29,8 @@ const runNotes = z.strictObject({
   changes: z.array(z.string()),
   /** Destination: per disk of the manifest its digest, from READY on; whether the read-back bypassed the page cache. */
   digests: z.array(z.strictObject({ digest: z.string(), direct: z.boolean() })).nullable(),
+  /** The domain that was ordered to shut down last, and until when it has time for it. */
+  ordered: z.strictObject({ domid: z.int(), until: z.iso.datetime() }).nullable(),
   /** When the VM was first started under this run's deed. */
   startedAt: z.iso.datetime().nullable(),
 });
@@ -46,6 +48,7 @@ export const emptyNotes: RunNotes = {
   container: null,
   changes: [],
   digests: null,
+  ordered: null,
   startedAt: null,
 };
 

@@ -44,6 +44,8 @@ export async function stopVm(
       if (!running) return 'gone';
       // A paused guest cannot obey.
       if (domain.state === 'paused') await host.toolstack.unpause(domain, { env });
+      const until = new Date(Date.now() + ask.graceMs).toISOString();
+      updateNotes(host.deeds, ask.migrationId, { ordered: { domid: domain.domid, until } });
       await host.toolstack.shutdown(domain, { env });
       const gone = await awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: ask.graceMs, signal });
       return gone === 'kept' ? pullPlug(host, record, env) : gone;
@@ -97,15 +99,19 @@ export async function startVm(
     });
     if (!ask.start) return;
     const starting = host.deeds.mayStart(ask.migrationId);
-    await ending(host, starting, (env) => startPaused(host, record, configPath, env));
+    await ending(host, starting, async (env) => {
+      await awaitOrdered(host, record, notes);
+      await startPaused(host, record, configPath, env);
+    });
     if (notes.startedAt === null) updateNotes(host.deeds, ask.migrationId, { startedAt: new Date().toISOString() });
   });
   return { started: ask.start, changes: notes.changes };
 }
 
 /**
- * Ends the run before its cede, and brings the VM back to the power state that was found. At a host that has the VM on its
- * way back, gives that return up. Throws `abort-refused` after the cede.
+ * Ends the run before its cede, and brings the VM back to the power state that was found; a guest that was ordered to shut
+ * down is given its time for it first. At a host that has the VM on its way back, gives that return up. Throws `abort-refused`
+ * after the cede.
  */
 export async function abortRun(host: Host, migrationId: string): Promise<RunState & { restarted: boolean }> {
   try {
@@ -139,6 +145,14 @@ async function pullPlug(
   const domain = onlyDomain(before);
   if (domain !== null) await host.toolstack.destroy(domain, { env });
   return awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: dyingLimitMs });
+}
+
+/** An order to shut down cannot be taken back: a guest that obeys it would be found running, and be off a moment later. */
+async function awaitOrdered(host: Host, { vmUuid }: DeedRecord, { ordered }: RunNotes): Promise<void> {
+  const before = await domainsOf(host.toolstack, { uuid: vmUuid });
+  if (ordered === null || !before.some(({ domid }) => domid === ordered.domid)) return;
+  const limitMs = Math.max(0, Date.parse(ordered.until) - Date.now());
+  await awaitGone(host.toolstack, { uuid: vmUuid, before }, { limitMs });
 }
 
 async function startPaused(host: Host, record: DeedRecord, configPath: string, env: Environment): Promise<void> {

@@ -49,7 +49,10 @@ class Xl implements Toolstack {
     return parseConfigs((await this.#must('list', '-l')).stdout);
   }
 
-  async create(configPath: string, { paused = false, env = {} }: CommandOptions & { paused?: boolean } = {}): Promise<void> {
+  async create(
+    configPath: string,
+    { paused = false, env = {} }: CommandOptions & { paused?: boolean } = {},
+  ): Promise<void> {
     const vm = await readIdentity(configPath);
     const domains = await this.#settled(vm);
     if (domains.some((domain) => domain.uuid === vm.uuid && domain.name !== vm.name)) {
