@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import { errorKind } from '../domain/error-types.ts';
 import { isSealiftError } from '../domain/error.ts';
+import { endIfFatal } from '../storage/fatal.ts';
 
 /** Messages longer than this are cut: Temporal truncates failures above 4 KiB. */
 const messageLimit = 1_000;
@@ -78,6 +79,8 @@ export async function beating<Result>(work: Promise<Result>, details: () => unkn
   };
   beat();
   const timer = setInterval(beat, Math.min(1_000, limitMs / 3));
+  // Also when nobody waits for it any more.
+  work.catch(endIfFatal);
   try {
     return await Promise.race([work, Context.current().cancelled]);
   } finally {
@@ -87,6 +90,7 @@ export async function beating<Result>(work: Promise<Result>, details: () => unkn
 }
 
 function toFailure(error: unknown, plain: (text: string) => string): unknown {
+  endIfFatal(error);
   if (isSealiftError(error)) {
     const { type, message, cause } = error;
     const told = {

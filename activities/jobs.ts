@@ -1,3 +1,4 @@
+import { endIfFatal } from '../storage/fatal.ts';
 import type { TransferProgress } from '../domain/progress.ts';
 import type { TransferSummary } from './port.ts';
 
@@ -81,7 +82,8 @@ export class TransferJobs {
     try {
       const transfer = await start();
       const forget = (): void => void this.#jobs.delete(migrationId);
-      transfer.done.then(forget, forget);
+      // Attended to or not: what could not be made durable ends the process.
+      transfer.done.catch(endIfFatal).then(forget, forget);
       return { transfer, attached: 0, orphaned: undefined };
     } catch (error) {
       this.#jobs.delete(migrationId);

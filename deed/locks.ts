@@ -4,7 +4,7 @@ import { chmod, lstat, open, readdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { SealiftError } from '../domain/error.ts';
-import { errorCode } from '../storage/durable-file.ts';
+import { errorCode, syncWhole } from '../storage/durable-file.ts';
 
 /**
  * How a raw file is made to refuse writers. `immutable`: the file system's flag, which binds root too (chattr(1)).
@@ -97,7 +97,7 @@ async function syncInode(path: string): Promise<void> {
     throw new SealiftError('fence-failed', `${path} cannot be opened to make the fence durable`, { cause: error });
   }
   try {
-    await file.sync();
+    await syncWhole(file, path);
   } finally {
     await file.close();
   }

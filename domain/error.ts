@@ -9,11 +9,14 @@ export class SealiftError extends Error {
   override readonly name = 'SealiftError';
   readonly type: ErrorType;
   readonly hint: string | undefined;
+  /** The process that meets it must end: see storage/fatal.ts. */
+  readonly fatal: boolean;
 
-  constructor(type: ErrorType, message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(type: ErrorType, message: string, options: { hint?: string; cause?: unknown; fatal?: boolean } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.type = type;
     this.hint = options.hint ?? errorKind(type).hint;
+    this.fatal = options.fatal ?? false;
   }
 }
 

@@ -71,7 +71,10 @@ async function synced(act: Promise<void>): Promise<void> {
   try {
     await act;
   } catch (error) {
-    throw new SealiftError('disk-io', `fatal: a container could not be synced (${codeOf(error)})`, { cause: error });
+    throw new SealiftError('disk-io', `a container could not be synced (${codeOf(error)})`, {
+      cause: error,
+      fatal: true,
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { types } from 'node:util';
 import { SealiftError } from '../domain/error.ts';
 import { errorCode } from './durable-file.ts';
+import { fatalError } from './fatal.ts';
 
 /** The tables of one library. `versions[n]` is the SQL that brings version n to n + 1; released scripts never change. */
 export interface TableSet {
@@ -15,7 +16,7 @@ export interface Database {
   /**
    * Runs `act` as one durable transaction and returns what it returns; it is on disk then. A throw rolls all of it back.
    * A call inside another joins it, and its failure fails the whole, also when the outer `act` catches it.
-   * Throws `disk-full`, or `disk-io` with "fatal" in the message: then end the process, its memory may be ahead of the disk.
+   * Throws `disk-full`, or a fatal `disk-io` (storage/fatal.ts).
    */
   transaction<T>(act: () => T): T;
   close(): void;
@@ -138,7 +139,7 @@ function diskTrouble(error: unknown): unknown {
     return new SealiftError('disk-full', "no space left for the host's database", { cause: error });
   }
   if (sqliteCode(error) === sqlite.ioError) {
-    return new SealiftError('disk-io', "fatal: the host's database could not be written", { cause: error });
+    return fatalError("the host's database could not be written", error);
   }
   return error;
 }

@@ -7,6 +7,7 @@ import { openFailure, transferFailure } from './disk-errors.ts';
 import { diskShapeOf, measure } from './disk-shape.ts';
 import type { DiskMeasure } from './disk-shape.ts';
 import { errorCode } from './durable-file.ts';
+import { fatalError } from './fatal.ts';
 
 export { diskShapeOf } from './disk-shape.ts';
 
@@ -25,8 +26,8 @@ export interface Disk {
   /** Writes the start of `from`; on disk only after `sync`. Throws `disk-io`, `disk-full`, `disk-changed`. */
   write(from: Buffer, atBytes: number, lengthBytes: number): Promise<void>;
   /**
-   * Makes every write that ended before this call durable (fdatasync). A failure throws `disk-io` with "fatal" in the message,
-   * and so does every later call: the kernel has forgotten which data was lost, so the caller ends the process.
+   * Makes every write that ended before this call durable (fdatasync). A failure throws a fatal `disk-io`, and so does every
+   * later call: the kernel has forgotten which data was lost, so the process ends (storage/fatal.ts).
    */
   sync(): Promise<void>;
   close(): Promise<void>;
@@ -120,8 +121,7 @@ class OpenDisk implements Disk {
       // Also for what the tail's handle wrote: it is one file, and this handle was opened first, so it sees every error.
       await this.#opened.handle.datasync();
     } catch (error) {
-      const text = `fatal: disk ${this.path} failed to sync (${errorCode(error)})`;
-      this.#syncFailure = new SealiftError('disk-io', text, { cause: error });
+      this.#syncFailure = fatalError(`disk ${this.path} failed to sync (${errorCode(error)})`, error);
       throw this.#syncFailure;
     }
     // A write behind the end of a file that shrank has made it longer again, with a hole.

@@ -1,5 +1,7 @@
 import { lstat, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { fatalError } from './fatal.ts';
 
 /**
  * Writes a small file so that after a crash either the old or the whole new text is there: temporary file, fsync,
@@ -12,7 +14,7 @@ export async function writeFileDurably(path: string, text: string, mode: number)
   const handle = await open(fresh, 'wx', mode);
   try {
     await handle.writeFile(text);
-    await handle.sync();
+    await syncWhole(handle, fresh);
   } finally {
     await handle.close();
   }
@@ -30,9 +32,18 @@ export async function removeFileDurably(path: string): Promise<void> {
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
-    await handle.sync();
+    await syncWhole(handle, folder);
   } finally {
     await handle.close();
+  }
+}
+
+/** Makes an open file, folder or device durable; `what` names it. A failure is fatal: a second sync would succeed and mean nothing. */
+export async function syncWhole(handle: FileHandle, what: string): Promise<void> {
+  try {
+    await handle.sync();
+  } catch (error) {
+    throw fatalError(`${what} failed to sync (${errorCode(error)})`, error);
   }
 }
 

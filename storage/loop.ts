@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
 import { openFailure } from './disk-errors.ts';
 import { deviceFolder, diskShapeOf } from './disk-shape.ts';
-import { errorCode } from './durable-file.ts';
+import { errorCode, syncWhole } from './durable-file.ts';
 
 /** The loop device by which a guest has a file; what it takes to attach it anew, after a reboot too. */
 export const loop = z.strictObject({
@@ -114,9 +114,7 @@ async function readSetting(folder: string, name: string): Promise<string | null>
 async function syncDevice(device: string): Promise<void> {
   const handle = await open(device, constants.O_RDONLY);
   try {
-    await handle.sync();
-  } catch (error) {
-    throw new SealiftError('disk-io', `${device} failed to sync (${errorCode(error)})`, { cause: error });
+    await syncWhole(handle, device);
   } finally {
     await handle.close();
   }

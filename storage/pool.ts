@@ -3,7 +3,7 @@ import { link, lstat, mkdir, open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import { vdev as vdevName } from '../domain/names.ts';
-import { errorCode, syncFolder } from './durable-file.ts';
+import { errorCode, syncFolder, syncWhole } from './durable-file.ts';
 
 /** Where a host keeps the disks that land on it. */
 export interface Pool {
@@ -122,7 +122,7 @@ async function createDisk(path: string, sizeBytes: number): Promise<void> {
   const handle = await open(fresh, 'wx', 0o600);
   try {
     await handle.truncate(sizeBytes);
-    await handle.sync();
+    await syncWhole(handle, fresh);
     // Unlike a rename, it never takes the place of a file.
     await link(fresh, path);
   } catch (error) {

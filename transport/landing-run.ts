@@ -194,7 +194,7 @@ export class RunAtLanding {
         this.#tools.journal.record(this.run, entries);
         this.readBack.add(entries);
       } catch (error) {
-        if (isFatal(error)) this.#tools.onFatal(error as Error);
+        if (!isSealiftError(error) || error.fatal) this.#tools.onFatal(error as Error);
         else this.fail(error);
         return;
       }
@@ -252,9 +252,4 @@ export class RunAtLanding {
     this.#trouble = error instanceof Error ? error.message : String(error);
     this.#tools.onTrouble(error);
   }
-}
-
-/** After a failed sync nobody knows what is on the disk: storage says so in its message. */
-function isFatal(error: unknown): boolean {
-  return !isSealiftError(error) || (error.type === 'disk-io' && error.message.startsWith('fatal'));
 }

@@ -12,6 +12,7 @@ import { LandingStore } from './landing-store.ts';
 import { LandingThreads } from './landing-threads.ts';
 import { encodeOpening, openingKind } from './opening.ts';
 import { decodePlan } from './plan.ts';
+import { endIfFatal, endProcess } from '../storage/fatal.ts';
 import { defaultThreads, fromPlain, toPlain } from './threads.ts';
 
 export { landingTables } from './landing-store.ts';
@@ -66,8 +67,6 @@ export interface LandingOptions {
   /** Default: two, or one on a machine with one processor. */
   threads?: number;
   log: LandingLog;
-  /** A failed sync or a dead thread: the process must end, for nobody knows what is on the disks. Default: exit code 70. */
-  onFatal?: (error: Error) => void;
 }
 
 /** One connection's question: first the peer asks for a key, then it asks. Bodies of frames go in and out. */
@@ -129,7 +128,6 @@ class LandingService implements Landing {
   /** First frames are looked at one after the other: a crowd of them must not keep the host from its work. */
   #hellos: Promise<void> = Promise.resolve();
   readonly #exchanges = new Map<string, Exchange>();
-  #dead = false;
 
   constructor(options: LandingOptions) {
     this.#options = options;
@@ -269,6 +267,7 @@ class LandingService implements Landing {
   }
 
   #refuse(connection: string, error: unknown): void {
+    endIfFatal(error);
     const plain = toPlain(error);
     // What went wrong inside of this host is for its own log.
     const told = plain.type === 'internal' ? { ...plain, message: 'the landing failed' } : plain;
@@ -295,10 +294,8 @@ class LandingService implements Landing {
   }
 
   #fatal(error: Error): void {
-    if (this.#dead) return;
-    this.#dead = true;
     this.#options.log.error({ error: toPlain(error) }, 'the landing cannot go on and ends this process');
-    (this.#options.onFatal ?? endProcess)(error);
+    endProcess(error);
   }
 
   #started(): LandingThreads {
@@ -317,11 +314,4 @@ function parseSession(bytes: Buffer): Signed<Session> {
   const parsed = signedSession.safeParse(value);
   if (!parsed.success) throw new SealiftError('bad-statement', 'a first frame does not hold a session statement');
   return parsed.data;
-}
-
-/** EX_SOFTWARE of sysexits.h. */
-const fatalExitCode = 70;
-
-function endProcess(): void {
-  process.exit(fatalExitCode);
 }
