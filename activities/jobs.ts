@@ -1,5 +1,5 @@
-import { endIfFatal } from '../storage/fatal.ts';
 import type { TransferProgress } from '../domain/progress.ts';
+import { endIfFatal } from '../storage/fatal.ts';
 import type { TransferSummary } from './port.ts';
 
 /** Bytes on their way for one run: outlives the activities that attach to it. */

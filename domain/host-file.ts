@@ -23,14 +23,14 @@ export const containerServer = z.strictObject({
 export type ContainerServer = z.infer<typeof containerServer>;
 
 /** A host's file, `host.toml`: who the host is, where its Xen and its disks are, and whom it trusts. Paths are absolute. */
-export const hostFile = z.strictObject({
+const fields = z.strictObject({
   name: hostName,
   site: siteName,
   /** Folder of the host's identity, database and run keys; 0700. */
   state: folder,
   /**
-   * What a raw file's fence is made of: `immutable` is `chattr +i`; `permissions` clears write bits, and is sound only
-   * where domains cannot override them (never on real Xen, whose backends run as root).
+   * What a raw file's fence is made of: `immutable` is `chattr +i`; `permissions` clears write bits, and is refused unless
+   * `xen.confined` says that domains cannot override them.
    */
   fence: z.enum(['immutable', 'permissions']).default('immutable'),
   xen: z
@@ -38,6 +38,8 @@ export const hostFile = z.strictObject({
       xl: z.string().default('xl'),
       etc: folder.default('/etc/xen'),
       save: folder.default('/var/lib/xen/save'),
+      /** Domains have no right to override file permissions: the stand-in's. Never so on real Xen, whose backends run as root. */
+      confined: z.boolean().default(false),
       /** Every `xl` command is given up after this many seconds; shutting down has its own limit. */
       limit_seconds: z.number().positive().default(30),
       default_bridge: z.string().optional(),
@@ -85,7 +87,13 @@ export const hostFile = z.strictObject({
   /** Whom the host trusts; `ssh` is where containers for a peer go, pinned here: nobody else is asked. */
   peer: z.array(z.strictObject({ name: hostName, identity, ssh: containerServer.optional() })).default([]),
 });
-export type HostFile = z.infer<typeof hostFile>;
+export type HostFile = z.infer<typeof fields>;
+
+/** What no field can tell by itself. */
+export const hostFile = fields.refine(({ fence, xen }) => fence === 'immutable' || xen.confined, {
+  path: ['fence'],
+  message: '"permissions" stops nobody where domains run as root: only a stand-in host (xen.confined = true) has it',
+});
 
 /** Reads the text of a host's file; `name` stands in errors. Throws `bad-config` with the line or the field. */
 export function parseHostFile(text: string, name: string): HostFile {

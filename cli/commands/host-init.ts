@@ -32,7 +32,6 @@ const options = z.object({
     .transform((path) => resolve(path))
     .default(defaultState),
   file: z.string().default(defaultHostFile),
-  fence: z.enum(['immutable', 'permissions']).default('immutable'),
   ...sshOptions,
 });
 
@@ -45,11 +44,7 @@ export function addHostInit(host: Command, cli: Cli): void {
     .requiredOption('--landing <host:port>', 'where other hosts reach it to send disks')
     .requiredOption('--pool <name=folder...>', 'folders that take disks')
     .option('--state <folder>', `its identity and database (default: ${defaultState})`)
-    .option('--file <path>', `the host's file (default: ${defaultHostFile})`)
-    .option(
-      '--fence <kind>',
-      'immutable (chattr +i), or permissions where domains do not run as root (default: immutable)',
-    );
+    .option('--file <path>', `the host's file (default: ${defaultHostFile})`);
   addSshOptions(command, 'this host')
     .addHelpText(
       'after',
@@ -72,7 +67,7 @@ export function addHostInit(host: Command, cli: Cli): void {
 /** Writes the file first, which refuses to overwrite one, so that a second `init` never draws an identity for nothing. */
 async function makeHost(
   path: string,
-  settings: Pick<HostFile, 'name' | 'site' | 'landing' | 'pool' | 'state' | 'fence' | 'staging'>,
+  settings: Pick<HostFile, 'name' | 'site' | 'landing' | 'pool' | 'state' | 'staging'>,
 ): Promise<{ name: string; identity: string }> {
   const text = printHostFile(settings as HostFile);
   const { name, state } = parseHostFile(text, path);

@@ -23,6 +23,11 @@ describe("a host's file", () => {
     });
   });
 
+  test('fences by permission bits only where it says that domains are confined', () => {
+    const file = parseHostFile(`fence = "permissions"\n${smallest}[xen]\nconfined = true\n`, 'host.toml');
+    expect(file).toMatchObject({ fence: 'permissions', xen: { confined: true } });
+  });
+
   test('printed and read again is the same', () => {
     const file = parseHostFile(smallest, 'host.toml');
     expect(parseHostFile(printHostFile(file), 'again')).toEqual(file);
@@ -34,6 +39,7 @@ describe("a host's file", () => {
     [smallest.replace('/srv/fast', 'srv'), 'host.toml: pool.0.path: must be an absolute path'],
     [smallest.replace('port = 7410', 'port = 70000'), 'host.toml: landing.port: '],
     [`unknown = 1\n${smallest}`, 'host.toml: : Unrecognized key: "unknown"'],
+    [`fence = "permissions"\n${smallest}`, 'host.toml: fence: "permissions" stops nobody where domains run as root'],
     [smallest.replace('203.0.113.7', '-oProxyCommand=x'), 'host.toml: landing.address: not an address'],
   ])('names the line or the field that does not fit', (text, message) => {
     const error = caught(() => parseHostFile(text, 'host.toml'));
