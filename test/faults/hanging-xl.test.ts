@@ -35,7 +35,8 @@ describe('an xl that hangs is reported, and the move goes on when it does not an
   test('at the shutdown, which an abort ends with the VM running on', async () => {
     const vm = await world.makeVm('stop');
     setFault(world.london.host.lab.root, { hang: 'shutdown', vm: vm.name });
-    const move = await migrate(world, { vm: vm.name });
+    // The hung order may have reached the guest: the abort gives it its time before it calls it running.
+    const move = await migrate(world, { vm: vm.name, graceMs: 2_000 });
     await until(move, (at) => troubles(at).includes('xl shutdown did not end'));
     expect(await move.abort()).toMatchObject({ outcome: 'aborted' });
     await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
