@@ -146,12 +146,13 @@ class Vm {
 
   /** Asked for by every run that the host ever had of the VM: all but the last are too late. */
   private unfence(deeds: TestHost['deeds']): void {
-    const refusals: unknown[] = [];
+    const refusals: Error[] = [];
     const runs = deeds.runs(this.lineage);
     for (const { migrationId } of runs) {
       try {
         deeds.mayUnfence(migrationId);
       } catch (error) {
+        if (!(error instanceof Error)) throw error;
         refusals.push(error);
       }
     }
