@@ -91,7 +91,7 @@ describe('the command line asks hosts on a live server', () => {
     });
     const away = await run('vm', 'list', '--json');
     expect(away).toMatchObject({ exitCode: 0, json: [{ away: ['fra-1'] }] });
-    expect(away.stderr).toContain('fra-1 is away');
+    expect((await run('vm', 'list')).stderr).toContain('fra-1 is away');
     expect(await run('vm', 'list', '--host', 'fra-1', '--json')).toMatchObject({
       exitCode: 5,
       json: [{ error: { type: 'host-away' } }],

@@ -47,10 +47,10 @@ describe('the records of a host that are not its newest, or not its own', () => 
     await expect(migrate(world, { vm: vm.uuid, from: 'lon-1' }).then((move) => move.result())).rejects.toMatchObject({
       type: 'unknown-vm',
     });
-    // A restore of all of dom0 brings the configuration back too; the marks beside the disks are newer.
+    // A restore of all of dom0 brings the configuration back too; the fence on the disks and its marks stay.
     await writeFile(config, text);
     await expect(migrate(world, { vm: vm.uuid, from: 'lon-1' }).then((move) => move.result())).rejects.toMatchObject({
-      type: 'unknown-state',
+      type: 'preflight-refused',
     });
     expect((await xl(world.london, 'create', config)).exitCode).not.toBe(0);
     await expect(world.sealift.adopt({ vm: vm.name, host: 'lon-1', by: 'test' })).rejects.toMatchObject({

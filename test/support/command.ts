@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { z } from 'zod';
@@ -21,7 +22,7 @@ export async function sealift(world: World, ...args: string[]): Promise<Said> {
 
 /** Starts it; `told` reads what it said when it has ended. */
 export function startSealift(world: World, ...args: string[]) {
-  return execa('./sealift', args, {
+  return execa(join(root, 'sealift'), args, {
     cwd: root,
     env: { TEMPORAL_ADDRESS: world.up.server.address },
     stdin: 'ignore',
