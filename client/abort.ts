@@ -16,12 +16,14 @@ export async function abortMove(
   try {
     return await byWorkflow();
   } catch (error) {
-    if (!isSealiftError(error) || (error.type !== 'unknown-run' && error.type !== 'abort-refused')) throw error;
+    if (!isSealiftError(error) || !workflowIsOver.has(error.type)) throw error;
     const answer = await abortAtHosts(link, uuid);
     if (answer === null) throw error;
     return answer;
   }
 }
+
+const workflowIsOver: ReadonlySet<string> = new Set(['unknown-run', 'abort-refused', 'ended']);
 
 /** Null when no host has anything to abort. */
 async function abortAtHosts(link: Link, uuid: string): Promise<AbortAnswer | null> {

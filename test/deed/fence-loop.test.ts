@@ -90,7 +90,7 @@ describe('the fence of a file below a loop device', () => {
     const holder = await open(device, 'r+');
     await expect(fence(places, mark, 'immutable')).rejects.toMatchObject({
       type: 'disk-busy',
-      message: expect.stringContaining(`(pid ${String(process.pid)})`),
+      cause: { message: expect.stringContaining(`(pid ${String(process.pid)})`) },
     });
     await holder.close();
     const other = privateLoop();

@@ -217,7 +217,7 @@ test('neither fence nor proof passes while somebody holds a disk open', async ()
   await once(holder.stdout, 'data');
   await expect(fence(places, mark, kind)).rejects.toMatchObject({
     type: 'disk-busy',
-    message: expect.stringMatching(/tail \(pid/),
+    cause: { message: expect.stringMatching(/tail \(pid/) },
   });
   expect(await readMark(disk())).toBeNull();
   holder.kill('SIGKILL');

@@ -7,7 +7,7 @@ import type { ContainerServer } from '../../domain/host-file.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { startSshd, sshdMissing } from '../../infra/lab/sshd.ts';
 import type { LabSshd } from '../../infra/lab/sshd.ts';
-import { until, untilPhase } from '../support/until.ts';
+import { until } from '../support/until.ts';
 import { makeWorld, MiB, migrate, xl } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
@@ -98,11 +98,10 @@ withSshd(`a staged move${sshdMissing === null ? '' : ` (skipped: ${sshdMissing})
 
   test('is undone when the file was changed on the way, with the VM running where it was', async () => {
     const vm = await world.makeVm('staged-3', { diskBytes: [8 * MiB, 2 * MiB], noise: true });
-    const move = await migrate(world, { vm: vm.name, method: 'staged', cutover: 'approve' });
-    await untilPhase(move, 'waits');
+    const move = await migrate(world, { vm: vm.name, method: 'staged', limitBytesPerSecond: 3 * MiB });
+    await until(move, (at) => at.transfer?.step === 'send');
     // From here on Frankfurt is not asked for anything but to open the file, after all of it was sent.
     await world.killWorker(world.frankfurt);
-    await move.approve({ by: 'test' });
     await until(move, (at) => at.status.waits.some((line) => line.includes('fra-1 is away')));
     // Files of other tests' moves lie there too.
     const { migrationId } = await move.status();

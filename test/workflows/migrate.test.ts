@@ -218,7 +218,7 @@ describe('steering', () => {
     });
     sending.release();
     await move.result();
-    await expect(move.pause()).rejects.toMatchObject({ type: 'unknown-run' });
+    await expect(move.pause()).rejects.toMatchObject({ type: 'ended' });
     expect(vm.running).toBe(false);
   });
 
