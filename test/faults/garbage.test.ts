@@ -22,7 +22,7 @@ describe('gc', () => {
     expect(await landingsOf(vm.name)).toEqual([]);
     await world.killWorker(world.frankfurt);
     await move.abort();
-    await expect(move.result()).rejects.toMatchObject({ type: 'aborted' });
+    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
     await expectUnmoved(world, vm);
     await world.startWorker(world.frankfurt);
     const found = await landingsOf(vm.name);
