@@ -10,10 +10,10 @@ describe('the command line after a move, on a live server', () => {
   let world: World;
   beforeAll(async () => {
     world = await makeWorld();
-  }, 120_000);
+  });
   afterAll(async () => {
     await world.close();
-  }, 60_000);
+  });
 
   const run = (...args: string[]) => sealift(world, ...args);
 

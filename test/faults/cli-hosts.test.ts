@@ -8,10 +8,10 @@ describe('the command line asks hosts on a live server', () => {
   let world: World;
   beforeAll(async () => {
     world = await makeWorld();
-  }, 120_000);
+  });
   afterAll(async () => {
     await world.close();
-  }, 60_000);
+  });
 
   const run = (...args: string[]) => sealift(world, ...args);
 

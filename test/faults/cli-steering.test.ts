@@ -9,10 +9,10 @@ describe('the command line moves a VM on a live server', () => {
   let world: World;
   beforeAll(async () => {
     world = await makeWorld();
-  }, 120_000);
+  });
   afterAll(async () => {
     await world.close();
-  }, 60_000);
+  });
 
   const run = (...args: string[]) => sealift(world, ...args);
 

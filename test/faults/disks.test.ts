@@ -15,11 +15,11 @@ describe('disks that fail on the way', () => {
   const mounted: string[] = [];
   beforeAll(async () => {
     world = await makeWorld({ settings: impatient });
-  }, 120_000);
+  });
   afterAll(async () => {
     for (const folder of mounted) await execa('umount', ['--lazy', folder], { reject: false });
     await world.close();
-  }, 60_000);
+  });
 
   /** A file system in a file of `bytes`, mounted until the end. */
   async function mountImage(name: string, bytes: number): Promise<{ folder: string; image: string }> {

@@ -11,13 +11,13 @@ describe('an xl that hangs is reported, and the move goes on when it does not an
     world = await makeWorld();
     for (const at of [world.london, world.frankfurt])
       await changeHostFile(world, at, (file) => ({ ...file, xen: { ...file.xen, limit_seconds: 4 } }));
-  }, 120_000);
+  });
   afterEach(() => {
     for (const { host } of world.up.hosts) clearFaults(host.lab.root);
   });
   afterAll(async () => {
     await world.close();
-  }, 60_000);
+  });
 
   test('at the survey of the destination', async () => {
     const vm = await world.makeVm('survey');

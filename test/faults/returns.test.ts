@@ -9,10 +9,10 @@ describe('a way back on which a worker is killed', () => {
   let world: World;
   beforeAll(async () => {
     world = await makeWorld();
-  }, 120_000);
+  });
   afterAll(async () => {
     await world.close();
-  }, 60_000);
+  });
 
   const kill = async (at: TestHost): Promise<void> => {
     await world.killWorker(at);

@@ -12,10 +12,10 @@ describe('the records of a host that are not its newest, or not its own', () => 
   let world: World;
   beforeAll(async () => {
     world = await makeWorld();
-  }, 120_000);
+  });
   afterAll(async () => {
     await world.close();
-  }, 60_000);
+  });
 
   const stateOf = async (): Promise<string> =>
     parseHostFile(await readFile(world.london.host.filePath, 'utf8'), 'host.toml').state;

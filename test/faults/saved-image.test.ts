@@ -11,10 +11,10 @@ describe('a saved image of the VM, which xendomains would restore at boot', () =
   let world: World;
   beforeAll(async () => {
     world = await makeWorld();
-  }, 120_000);
+  });
   afterAll(async () => {
     await world.close();
-  }, 60_000);
+  });
 
   const imagePath = (at: TestHost, vm: string): string => join(at.host.lab.saveFolder, vm);
   const refusals = async (vm: string): Promise<string[]> => {

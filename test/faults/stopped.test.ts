@@ -10,10 +10,10 @@ describe('workers told to stop in the middle of a move', () => {
   let world: World;
   beforeAll(async () => {
     world = await makeWorld({ settings: impatient });
-  }, 120_000);
+  });
   afterAll(async () => {
     await world.close();
-  }, 60_000);
+  });
 
   test('hand over and go on when they are back: source, destination and control', async () => {
     const vm = await world.makeVm('stopped', { diskBytes: [40 * MiB, 2 * MiB], noise: true });
