@@ -1,3 +1,4 @@
+import { checkMarks } from '../deed/marks.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { readMark } from '../storage/mark.ts';
 import type { Host } from './host.ts';
@@ -8,7 +9,7 @@ import { findVms } from '../xen/dom0.ts';
 /**
  * Draws a VM's lineage: from here on this host holds its deed. Refused ('adoption-refused') where a record, a fence's mark
  * or a saved image says otherwise, where other hosts reported the uuid, or where one could not be asked and nobody named it to
- * be passed over; a VM that this host holds already is given as it is.
+ * be passed over; a VM that this host holds already is given as it is, unless the marks beside its disks disagree ('unknown-state').
  */
 export async function adoptVm(
   host: Host,
@@ -16,7 +17,13 @@ export async function adoptVm(
 ): Promise<{ vmUuid: string; lineage: string; token: number }> {
   const uuid = await uuidOf(host, ask.vm);
   const known = host.deeds.byVm(uuid);
-  if (known?.state === 'holder') return { vmUuid: uuid, lineage: known.lineage, token: known.token };
+  if (known?.state === 'holder') {
+    const { found, all } = await findVm(host, uuid);
+    const { disks } = await examineDisks(found, all);
+    // A database that was put back says what was true once; the fence's marks say what came after.
+    checkMarks(known, await Promise.all(disks.map(({ path }) => readMark(path))));
+    return { vmUuid: uuid, lineage: known.lineage, token: known.token };
+  }
   if (known !== null)
     throw refused(`${host.file.name} has a record of it: ${known.state}, token ${String(known.token)}`);
   if (ask.elsewhere.length > 0) throw refused(`${ask.elsewhere.join(', ')} has a VM of the same uuid`);

@@ -16,7 +16,7 @@ describe('gc', () => {
   }, 60_000);
 
   test('frees the landing of a move that was aborted while its destination was away', async () => {
-    const vm = await world.makeVm('left-behind', { noise: true, diskBytes: [16 * 2 ** 20] });
+    const vm = await world.makeVm('left-behind', { noise: true, diskBytes: [16 * 2 ** 20, 2 ** 21] });
     const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: 2 ** 20 });
     await until(move, (at) => (at.transfer?.disks[0]?.verifiedBytes ?? 0) > 0);
     expect(await landingsOf(vm.name)).toEqual([]);

@@ -52,6 +52,9 @@ describe('the records of a host that are not its newest, or not its own', () => 
     await expect(migrate(world, { vm: vm.uuid, from: 'lon-1' }).then((move) => move.result())).rejects.toMatchObject({
       type: 'preflight-refused',
     });
+    await expect(world.sealift.adopt({ vm: vm.name, host: 'lon-1', by: 'test' })).rejects.toMatchObject({
+      type: 'unknown-state',
+    });
     expect((await xl(world.london, 'list')).stdout).not.toContain(vm.name);
 
     await rm(config);
