@@ -1,10 +1,11 @@
 import { checkMarks } from '../deed/marks.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { readMark } from '../storage/mark.ts';
+import { findVms } from '../xen/dom0.ts';
+import type { FoundVm } from '../xen/dom0.ts';
 import type { Host } from './host.ts';
 import type { HostActivities } from './port.ts';
-import { examineDisks, findVm } from './vms.ts';
-import { findVms } from '../xen/dom0.ts';
+import { examineDisks } from './vms.ts';
 
 /**
  * Draws a VM's lineage: from here on this host holds its deed. Refused ('adoption-refused') where a record, a fence's mark
@@ -15,11 +16,10 @@ export async function adoptVm(
   host: Host,
   ask: Parameters<HostActivities['adoptVm']>[0],
 ): Promise<{ vmUuid: string; lineage: string; token: number }> {
-  const uuid = await uuidOf(host, ask.vm);
+  const { uuid, found, all } = await findNamed(host, ask.vm);
   const known = host.deeds.byVm(uuid);
+  const { disks } = await examineDisks(found, all);
   if (known?.state === 'holder') {
-    const { found, all } = await findVm(host, uuid);
-    const { disks } = await examineDisks(found, all);
     // A database that was put back says what was true once; the fence's marks say what came after.
     checkMarks(known, await Promise.all(disks.map(({ path }) => readMark(path))));
     return { vmUuid: uuid, lineage: known.lineage, token: known.token };
@@ -34,9 +34,7 @@ export async function adoptVm(
       `ask again when it is back; or, sure that it holds no copy: --without-asking ${silent.join(' ')}`,
     );
   }
-  const { found, all } = await findVm(host, uuid);
   if (found.savedImagePath !== null) throw refused('xendomains keeps a saved image of it');
-  const { disks } = await examineDisks(found, all);
   for (const { vdev, path } of disks) {
     const mark = await readMark(path).catch((error: unknown) => {
       throw isSealiftError(error) ? refused(`the mark beside disk ${vdev} cannot be read`) : error;
@@ -53,7 +51,7 @@ export async function adoptVm(
   }
 }
 
-async function uuidOf(host: Host, vm: string): Promise<string> {
+async function findNamed(host: Host, vm: string): Promise<{ uuid: string; found: FoundVm; all: FoundVm[] }> {
   const all = await findVms(host.dom0, host.toolstack);
   const found = all.find((one) => one.uuid === vm || one.name === vm);
   if (found === undefined) throw new SealiftError('unknown-vm', `${host.file.name} has no VM ${vm}`);
@@ -66,5 +64,5 @@ async function uuidOf(host: Host, vm: string): Promise<string> {
       },
     );
   }
-  return found.uuid;
+  return { uuid: found.uuid, found, all };
 }

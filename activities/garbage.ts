@@ -1,10 +1,10 @@
 import { rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { refuseHeld } from '../deed/fence.ts';
 import { unlock } from '../deed/locks.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
-import { holdersOf } from '../storage/holders.ts';
 import { markPath, readMark } from '../storage/mark.ts';
 import { removeLandingRun } from '../transport/landing-store.ts';
 import { runName } from './authorize.ts';
@@ -12,6 +12,7 @@ import { containerPaths } from './container-files.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
+import { plainWords } from './plain-words.ts';
 import type { GarbageItem } from './port.ts';
 import { closeLanding } from './run.ts';
 
@@ -62,7 +63,7 @@ export async function removeGarbage(
       removed.push(item);
     } catch (error) {
       if (!isSealiftError(error)) throw error;
-      refused.push({ id: item.id, why: `${error.message}  [${error.type}]` });
+      refused.push({ id: item.id, why: `${plainWords(host)(error.message)}  [${error.type}]` });
     }
   }
   return { removed, refused };
@@ -82,11 +83,6 @@ async function removeItem(host: Host, item: GarbageItem, ask: { givenUp: string[
   for (const path of await ownDisks(host, run)) await refuseHeld(path);
   host.deeds.mayCollect(migrationId, { by: ask.by, evenReady });
   await removeCopy(host, run);
-}
-
-async function refuseHeld(path: string): Promise<void> {
-  const [holder] = await holdersOf(path);
-  if (holder !== undefined) throw new SealiftError('disk-busy', `${holder.command} has it open`);
 }
 
 async function removeCopy(host: Host, run: DeedRun): Promise<void> {

@@ -134,7 +134,8 @@ async function refuseStrange(path: string): Promise<void> {
   throw new SealiftError('fence-failed', `${path} is not a regular file, which is all that can be fenced`);
 }
 
-async function refuseHeld(path: string): Promise<void> {
+/** Throws 'disk-busy' while anything has the disk open, 'disk-missing'. */
+export async function refuseHeld(path: string): Promise<void> {
   const [holder] = await holdersOf(path);
   if (holder === undefined) return;
   throw heldOpen(path, holder);

@@ -12,6 +12,16 @@ export function interruption(): AbortSignal {
   return controller.signal;
 }
 
+/** What `work` gives, or null when it failed because `signal` was aborted. */
+export async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (signal.aborted) return null;
+    throw error;
+  }
+}
+
 /** Resolves when `signal` is aborted. */
 export async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;

@@ -49,9 +49,9 @@ export function addUp(program: Command, cli: Cli): void {
       }
       // Loaded here: no other command needs the server or the stand-in.
       const { bringUp } = await import('../../infra/embedded.ts');
-      const { aborted, interruption } = await import('../../infra/interruption.ts');
+      const { aborted, interruption, unlessAborted } = await import('../../infra/interruption.ts');
       const signal = interruption();
-      const up = await bringUp({
+      const bringing = bringUp({
         folder: data,
         hosts: realHosts.length === 0 ? standIns : [],
         realHosts,
@@ -60,10 +60,8 @@ export function addUp(program: Command, cli: Cli): void {
         say: (line) => {
           cli.note(line);
         },
-      }).catch((error: unknown) => {
-        if (signal.aborted) return null;
-        throw error;
       });
+      const up = await unlessAborted(signal, bringing);
       if (up === null) {
         cli.exitCode = exitCodes.detached;
         return;

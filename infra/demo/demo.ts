@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { errorKind } from '../../domain/error-types.ts';
 import { isSealiftError } from '../../domain/error.ts';
 import { bringUp, wasUp } from '../embedded.ts';
-import { aborted, interruption } from '../interruption.ts';
+import { aborted, interruption, unlessAborted } from '../interruption.ts';
 import type { Embedded } from '../embedded.ts';
 import { freePortOr } from '../free-port.ts';
 import { makeDemoVm } from './demo-vm.ts';
@@ -30,7 +30,7 @@ async function main(): Promise<number> {
   const first = !wasUp(folder);
   say(`Sealift on this machine. Everything it writes lies in ${folder}`);
   const signal = interruption();
-  const up = await bringUp({
+  const bringing = bringUp({
     folder,
     signal,
     hosts: [...hosts],
@@ -38,10 +38,8 @@ async function main(): Promise<number> {
     say: (line) => {
       say(`  ${line}`);
     },
-  }).catch((error: unknown) => {
-    if (signal.aborted) return null;
-    throw error;
   });
+  const up = await unlessAborted(signal, bringing);
   if (up === null) return 130;
   try {
     const code = await Promise.race([show(up, first), aborted(signal).then(() => 130)]);
