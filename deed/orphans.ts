@@ -1,13 +1,8 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { processesThat, read, target } from '../storage/processes.ts';
+import type { Process } from '../storage/processes.ts';
 import type { Intent } from './intents.ts';
 
 const variable = 'SEALIFT_INTENT';
-
-/** A process of a command of ours that has not ended. */
-export interface Orphan {
-  pid: number;
-  command: string;
-}
 
 /**
  * Variables for a command that is launched under an intent: processes inherit them, however often they fork and whoever their
@@ -22,15 +17,12 @@ export function intentEnvironment({ lineage, id }: Pick<Intent, 'lineage' | 'id'
  * pipe that the command was given as standard output, or inherited it. What `xl create` leaves in the background for the life of the
  * domain writes to a log and is not among them: it ends with the domain, which a fence proves to be gone.
  */
-export async function orphansOf(lineage: string, id?: number): Promise<Orphan[]> {
-  const found: Orphan[] = [];
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    if (pid === String(process.pid)) continue;
-    const entries = (await read(`/proc/${pid}/environ`)).split('\0');
-    if (!entries.some((entry) => matches(entry, lineage, id)) || !(await hasPipe(pid))) continue;
-    found.push({ pid: Number(pid), command: (await read(`/proc/${pid}/comm`)).trim() });
-  }
-  return found;
+export async function orphansOf(lineage: string, id?: number): Promise<Process[]> {
+  const own = String(process.pid);
+  return processesThat((pid) => {
+    const entries = pid === own ? [] : read(`/proc/${pid}/environ`).split('\0');
+    return entries.some((entry) => matches(entry, lineage, id)) && hasPipe(pid);
+  });
 }
 
 function matches(entry: string, lineage: string, id: number | undefined): boolean {
@@ -38,16 +30,6 @@ function matches(entry: string, lineage: string, id: number | undefined): boolea
   return id === undefined ? entry.startsWith(prefix) : entry === `${prefix}${String(id)}`;
 }
 
-async function hasPipe(pid: string): Promise<boolean> {
-  const output = await readlink(`/proc/${pid}/fd/1`).catch(() => '');
-  return /^(pipe|socket):/.test(output);
-}
-
-/** A process that ended meanwhile, or is another user's, reads as nothing. */
-async function read(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    return '';
-  }
+function hasPipe(pid: string): boolean {
+  return /^(pipe|socket):/.test(target(`/proc/${pid}/fd/1`));
 }
