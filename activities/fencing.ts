@@ -6,13 +6,14 @@ import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { diskShapeOf } from '../storage/disk.ts';
 import { joinVms } from '../xen/dom0.ts';
+import type { FoundVm } from '../xen/dom0.ts';
 import { domainGone } from '../xen/gone.ts';
 import { runName } from './authorize.ts';
 import { asideRoot, copyName } from './folders.ts';
 import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
-import { refuseChanged } from './unchanged.ts';
+import { refuseChanged, vmOfRun } from './unchanged.ts';
 import { ending, inTurn } from './vm-turn.ts';
 
 /**
@@ -26,10 +27,12 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
   if (run.state === 'ceded' || run.state === 'returned') return;
   await inTurn(host, record.lineage, async () => {
     await refuseLive(host, record);
-    await refuseChanged(host, migrationId);
+    // Its domain is gone: the files tell the rest.
+    const vms = await joinVms(host.dom0, []);
+    await refuseChanged(host, migrationId, vms);
     const intact = await isIntact(host, record, run.token);
     if (!intact && run.role === 'source') await forgetReads(host, migrationId, runName(run));
-    const { intent, places } = host.deeds.mayFence(migrationId, await foundPlaces(host, migrationId, record));
+    const { intent, places } = host.deeds.mayFence(migrationId, foundPlaces(host, migrationId, record, vms));
     const { changed } = await ending(host, intent, async (env) => {
       const put = await fence(places, markOf(record, 'source'), host.file.fence, { env });
       await Promise.all([proveFenced(places, markOf(record, 'source'), host.file.fence), refuseLive(host, record)]);
@@ -88,16 +91,12 @@ async function refuseLive(host: Host, record: DeedRecord): Promise<void> {
   }
 }
 
-async function foundPlaces(host: Host, migrationId: string, record: DeedRecord): Promise<FencePlaces> {
+function foundPlaces(host: Host, migrationId: string, record: DeedRecord, vms: FoundVm[]): FencePlaces {
   if (record.places !== null) return record.places;
-  // Its domain was just seen to be gone: the files tell the rest. One that names no uuid had it from its domain.
-  const { configPath } = readNotes(host.deeds, migrationId);
-  const all = await joinVms(host.dom0, []);
-  const vm =
-    all.find((one) => one.uuid === record.vmUuid) ??
-    all.find((one) => one.uuid === null && one.configPath !== null && one.configPath === configPath);
+  const notes = readNotes(host.deeds, migrationId);
+  const vm = vmOfRun(vms, record, notes);
   return {
-    disks: readNotes(host.deeds, migrationId).disks.map(({ vdev, path, loop }) => ({
+    disks: notes.disks.map(({ vdev, path, loop }) => ({
       vdev,
       path,
       ...(loop === undefined ? {} : { loop }),

@@ -7,6 +7,7 @@ import { isCurrent } from '../deed/record.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { errorCode, writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
+import { lookAround } from '../xen/dom0.ts';
 import { awaitGone, domainsOf, onlyDomain } from '../xen/gone.ts';
 import type { Host } from './host.ts';
 import { isUnknownRun } from './edge.ts';
@@ -35,8 +36,9 @@ export async function stopVm(
     return { outcome: 'stopped', wasRunning: run.wasRunning ?? false, detail: `the run is ${run.state}` };
   }
   return inTurn(host, record.lineage, async () => {
-    await refuseChanged(host, ask.migrationId);
-    const before = await domainsOf(host.toolstack, { uuid: record.vmUuid });
+    const { vms, domains } = await lookAround(host.dom0, host.toolstack);
+    await refuseChanged(host, ask.migrationId, vms);
+    const before = domains.filter(({ uuid }) => uuid === record.vmUuid);
     const domain = onlyDomain(before);
     const running = domain !== null;
     const { intent, wasRunning } = host.deeds.mayStop(ask.migrationId, running);
@@ -149,8 +151,9 @@ async function pullPlug(
 
 /** An order to shut down cannot be taken back: a guest that obeys it would be found running, and be off a moment later. */
 async function awaitOrdered(host: Host, { vmUuid }: DeedRecord, { ordered }: RunNotes): Promise<void> {
+  if (ordered === null) return;
   const before = await domainsOf(host.toolstack, { uuid: vmUuid });
-  if (ordered === null || !before.some(({ domid }) => domid === ordered.domid)) return;
+  if (!before.some(({ domid }) => domid === ordered.domid)) return;
   const limitMs = Math.max(0, Date.parse(ordered.until) - Date.now());
   await awaitGone(host.toolstack, { uuid: vmUuid, before }, { limitMs });
 }

@@ -37,7 +37,7 @@ async function untilPassed(
   deadline: number,
   signal: AbortSignal,
 ): Promise<Check> {
-  for (;;) {
+  for (let pauseMs = 25; ; pauseMs = Math.min(pauseMs * 1.5, 200)) {
     try {
       return { check, passed: true, detail: await attempt() };
     } catch (error) {
@@ -45,7 +45,7 @@ async function untilPassed(
         return { check, passed: false, detail: error instanceof Error ? error.message.slice(0, 200) : 'failed' };
       }
     }
-    await sleep(100, undefined, { signal });
+    await sleep(pauseMs, undefined, { signal });
   }
 }
 

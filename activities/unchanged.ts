@@ -1,24 +1,33 @@
 import { createHash } from 'node:crypto';
 import type { DeedRecord } from '../deed/record.ts';
-import { isSealiftError, SealiftError } from '../domain/error.ts';
+import { SealiftError } from '../domain/error.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
 import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
-import { examineDisks, findVm } from './vms.ts';
+import { examineDisks } from './vms.ts';
 import type { ExaminedDisk } from './vms.ts';
 
 /**
  * Throws `vm-changed` when a VM is not any more what its run was opened with: what crosses was written down then, and a gate
  * may have lasted for days. Once the fence has moved the configuration aside nothing of it can change, and nothing is compared.
+ * `vms`: all of this host, as they are now.
  */
-export async function refuseChanged(host: Host, migrationId: string): Promise<void> {
+export async function refuseChanged(host: Host, migrationId: string, vms: FoundVm[]): Promise<void> {
   const { record, run } = host.deeds.byMigration(migrationId);
   if (run.role !== 'source' || run.state !== 'open') return;
-  const change = await changeSince(host, record, readNotes(host.deeds, migrationId));
+  const change = await changeSince(record, readNotes(host.deeds, migrationId), vms);
   if (change === null) return;
   throw new SealiftError('vm-changed', `${record.vmName} was changed after its move was opened: ${change}`);
+}
+
+/** A run's VM at its source; a configuration that names no uuid had it from its domain, which may be gone. */
+export function vmOfRun(vms: FoundVm[], { vmUuid }: DeedRecord, { configPath }: RunNotes): FoundVm | undefined {
+  return (
+    vms.find(({ uuid }) => uuid === vmUuid) ??
+    vms.find((vm) => vm.uuid === null && vm.configPath !== null && vm.configPath === configPath)
+  );
 }
 
 /** Tells whether a configuration still says the same; without what is pinned, which depends on the domain that runs. */
@@ -26,14 +35,11 @@ export function restDigest({ config }: FoundVm): string | null {
   return config === null ? null : createHash('sha256').update(writeXlConfig(config)).digest('hex');
 }
 
-async function changeSince(host: Host, { vmUuid, places }: DeedRecord, notes: RunNotes): Promise<string | null> {
-  const now = await findVm(host, vmUuid).catch((error: unknown) => {
-    if (isSealiftError(error) && error.type === 'unknown-vm') return null;
-    throw error;
-  });
-  if (now === null) return places === null ? 'its configuration is not there' : null;
-  const { found, all } = now;
-  const { disks } = await examineDisks(found, all);
+async function changeSince(record: DeedRecord, notes: RunNotes, vms: FoundVm[]): Promise<string | null> {
+  const { places } = record;
+  const found = vmOfRun(vms, record, notes);
+  if (found === undefined) return places === null ? 'its configuration is not there' : null;
+  const { disks } = await examineDisks(found, vms);
   for (const disk of disks) {
     const before = notes.disks.find(({ vdev }) => vdev === disk.vdev);
     // A fence that was begun has taken the file from its loop device.

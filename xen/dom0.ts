@@ -52,10 +52,15 @@ export interface FoundVm {
  * the toolstack go through.
  */
 export async function findVms(dom0: Dom0, toolstack: Toolstack): Promise<FoundVm[]> {
+  return (await lookAround(dom0, toolstack)).vms;
+}
+
+/** The same, with the domains that it was made from. */
+export async function lookAround(dom0: Dom0, toolstack: Toolstack): Promise<{ vms: FoundVm[]; domains: Domain[] }> {
   const [domains, running] = await Promise.all([toolstack.list(), toolstack.runningConfigs()]);
-  const found = await joinVms(dom0, domains);
-  for (const vm of found) addRunning(vm, running);
-  return found;
+  const vms = await joinVms(dom0, domains);
+  for (const vm of vms) addRunning(vm, running);
+  return { vms, domains };
 }
 
 /** The same from files and from domains that the caller has listed; what is in force in the domains is not asked for. */
