@@ -21,16 +21,11 @@ import { askOthers, holderOf, isNamed, listVms } from './vms.ts';
  */
 export async function migrate(link: Link, request: MigrateRequest): Promise<MoveHandle> {
   const { vm, from, migrationId = randomUUID(), ...rest } = request;
-  const found = await locate(link, vm, from);
-  const asked: MigrationRequest = {
-    ...rest,
-    migrationId,
-    vmUuid: found.vmUuid,
-    vmName: found.vmName,
-    from: found.host,
-  };
+  const wanted = parsed(migrationInput.omit({ vmUuid: true, vmName: true, from: true }), { ...rest, migrationId });
+  // A destination that is away is told now, not by a workflow that waits for it.
+  const [found] = await Promise.all([locate(link, vm, from), askHost(link, wanted.to, 'hostCard')]);
+  const asked: MigrationRequest = { ...wanted, vmUuid: found.vmUuid, vmName: found.vmName, from: found.host };
   const input = parsed(migrationInput, asked);
-  await askHost(link, input.to, 'hostCard');
   const summary = `${input.vmName}: ${input.from} → ${input.to} · ${input.method}`;
   const start = async (): Promise<MoveHandle> =>
     moveHandle(link, input.vmUuid, await startTask(link, 'migrateVm', input.vmUuid, input, summary));
