@@ -26,10 +26,12 @@ type Answer<Name extends Question> = Awaited<ReturnType<HostActivities[Name]>>;
 
 /** A question's whole time, queue included, in milliseconds: a survey reads a VM's disks' sizes, not their bytes. */
 const answerMs = 120_000;
+/** A worker that has taken a question beats while it works on it: without a beat for so long, it is gone. */
+const heartbeatMs = 15_000;
 
 /**
  * Asks a host's worker one question as a standalone activity: no workflow, one try.
- * @throws 'host-away' when nobody picks it up in time, 'unknown-host' when no such host ever registered, or the host's own error.
+ * @throws 'host-away' when nobody picks it up in time or its worker dies over it, 'unknown-host' when no such host ever registered, or the host's own error.
  */
 export async function askHost<Name extends Question>(
   link: Link,
@@ -45,6 +47,7 @@ export async function askHost<Name extends Question>(
         args: ask,
         scheduleToStartTimeout: link.hostMs,
         scheduleToCloseTimeout: answerMs,
+        heartbeatTimeout: heartbeatMs,
         retry: { maximumAttempts: 1 },
         summary: `${question} on ${host}`,
       }),

@@ -2,6 +2,7 @@ import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { SealiftError } from '../domain/error.ts';
 import { temporalAway } from './errors.ts';
+import { Retries } from './retries.ts';
 import { createSealift } from './sealift.ts';
 import type { ConnectOptions, Sealift } from './types.ts';
 
@@ -50,17 +51,25 @@ export async function connect(options: ConnectOptions = {}): Promise<Sealift> {
   return createSealift({ client, address: settings.address, hostMs: options.hostMs ?? 4_000 });
 }
 
-/** A connection whose server has answered once. */
+/** A connection whose server has answered once. Its `close` waits until no call of it is tried again. */
 export async function openConnection(settings: TemporalSettings, connectMs = 5_000): Promise<Connection> {
   const { address, apiKey, metadata, tls } = settings.connectionOptions;
+  const retries = new Retries();
   try {
-    return await Connection.connect({
+    const connection = await Connection.connect({
       address: address ?? settings.address,
       connectTimeout: connectMs,
+      interceptors: [retries.interceptor],
       ...(apiKey === undefined ? {} : { apiKey }),
       ...(metadata === undefined ? {} : { metadata: textOnly(metadata) }),
       ...(tls === undefined ? {} : { tls }),
     });
+    const close = connection.close.bind(connection);
+    connection.close = async () => {
+      await retries.end();
+      await close();
+    };
+    return connection;
   } catch (error) {
     throw temporalAway(settings.address, error);
   }

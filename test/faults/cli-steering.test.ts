@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { connect } from '../../client/index.ts';
 import { sealift, startSealift, told } from '../support/command.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { until, untilPhase } from '../support/until.ts';
@@ -92,6 +94,28 @@ describe('the command line moves a VM on a live server', () => {
     const watched = await run('watch', 'web-2', '--json');
     expect(watched).toMatchObject({ exitCode: 1 });
     expect(watched.json.at(-1)).toMatchObject({ error: { type: 'cancelled' } });
+    await expectUnmoved(world, vm);
+  });
+
+  test('and is left by Ctrl-C while Temporal is away, with nothing to be seen of calls that are under way', async () => {
+    const vm = await world.makeVm('web-4');
+    await run('migrate', 'web-4', '--to', 'fra-1', '--cutover', 'approve', '--detach');
+    const move = await world.sealift.handle('web-4');
+    await untilPhase(move, 'waits');
+    const watching = startSealift(world, 'watch', 'web-4', '--stay');
+    await once(watching.stdout, 'data');
+    await world.killTemporal();
+    // Its next call has failed once by then, and is to be tried again.
+    await connect({ address: world.up.server.address, connectMs: 2_000 }).then(
+      () => Promise.reject(new Error('Temporal is gone')),
+      () => undefined,
+    );
+    watching.kill('SIGINT');
+    const left = told(await watching);
+    expect(left).toMatchObject({ exitCode: 130, stderr: expect.stringContaining('sealift watch web-4') });
+    expect(left.stderr.trim().split('\n')).toHaveLength(1);
+    await world.startTemporal();
+    await move.abort();
     await expectUnmoved(world, vm);
   });
 

@@ -26,7 +26,8 @@ describe('faults on the way', () => {
     const vm = await noisyVm('temporal');
     const move = await migrate(world, { vm: vm.name, ...slow });
     await until(move, (at) => at.verifiedBytes > 0);
-    await world.restartTemporal();
+    await world.killTemporal();
+    await world.startTemporal();
     await move.result();
     await expectMoved(world, vm);
   });

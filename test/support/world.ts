@@ -78,8 +78,10 @@ export interface World {
   /** Stops the control worker by SIGTERM. */
   stopControl(): Promise<void>;
   startControl(): Promise<void>;
-  /** Kills Temporal by SIGKILL and starts it again on its database and port. */
-  restartTemporal(): Promise<void>;
+  /** Kills Temporal by SIGKILL. */
+  killTemporal(): Promise<void>;
+  /** Starts it again on its database and port. */
+  startTemporal(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -160,10 +162,12 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
         logPath: join(logFolder, 'control.log'),
       });
     },
-    restartTemporal: async () => {
-      const port = Number(server.address.split(':')[1]);
+    killTemporal: async () => {
       process.kill(server.pid, 'SIGKILL');
       await server.ended;
+    },
+    startTemporal: async () => {
+      const port = Number(server.address.split(':')[1]);
       server = await startServer({
         binary: (await findServerBinary(join(folder, 'cache'))).path,
         folder: join(folder, 'temporal'),
