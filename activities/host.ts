@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Deeds } from '../deed/deeds.ts';
-import { loadIdentity } from '../deed/identity.ts';
+import { loadIdentity, tieIdentity } from '../deed/identity.ts';
 import type { Identity } from '../deed/identity.ts';
 import { deedTables } from '../deed/tables.ts';
 import { SealiftError } from '../domain/error.ts';
@@ -43,14 +43,15 @@ export interface Host {
 }
 
 /**
- * Opens the host of a host file: identity, database (a second process gets `state-locked`), the owner's mark in dom0
- * (`copied-host`), and the landing (`port-taken`). Throws `bad-config` when the file does not fit.
+ * Opens the host of a host file: identity, database (a second process gets `state-locked`), what it is tied to and the
+ * owner's mark in dom0 (`copied-host`), and the landing (`port-taken`). Throws `bad-config` when the file does not fit.
  */
 export async function openHost(filePath: string, log: Logger): Promise<Host> {
   const file = parseHostFile(await readText(filePath), filePath);
   const identity = await loadIdentity(file.state);
   const state = openHostState(file.state, [deedTables, journalTables, landingTables, receiptTables]);
   try {
+    await tieIdentity(file.state, state.instance);
     await claimDom0(state, file.xen.etc);
     for (const folder of [runKeyFolder(file), asideRoot(file)]) await mkdir(folder, { recursive: true, mode: 0o700 });
     const deeds = new Deeds(state.database, identity);

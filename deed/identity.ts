@@ -66,6 +66,24 @@ export async function loadIdentity(folder: string): Promise<Identity> {
   return identityOf(parseKey(await readFile(path, 'utf8'), path));
 }
 
+/**
+ * Ties the identity of `folder` to the state that it serves, by the state's `instance`, written into its file. Throws 'copied-host'
+ * when it has served another: what it signed and accepted stands in that one's records, and without them it would do so twice.
+ */
+export async function tieIdentity(folder: string, instance: string): Promise<void> {
+  const path = join(folder, fileName);
+  const text = await readFile(path, 'utf8');
+  const served = tiePattern.exec(text)?.[1];
+  if (served === instance) return;
+  if (served === undefined) return writeFileDurably(path, `state: ${instance}\n${text}`, 0o600);
+  throw new SealiftError('copied-host', `the identity ${path} belongs to another state than the database beside it`, {
+    hint: 'an identity goes nowhere without its database: put back the one that was drawn here, or run sealift host init in a fresh folder',
+  });
+}
+
+/** Stands before the key, where PEM allows any text. */
+const tiePattern = /^state: ([0-9a-f-]{36})\n/;
+
 /** Whether `signature` (base64url) is that of the host named `identity` over `body`. False for anything malformed. */
 export function verifySignature(identity: string, body: SignedBody, signature: string): boolean {
   if (!identityName.safeParse(identity).success) return false;

@@ -1,5 +1,5 @@
 import { access, copyFile, cp, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
@@ -17,8 +17,8 @@ describe('the records of a host that are not its newest, or not its own', () => 
     await world.close();
   });
 
-  const stateOf = async (): Promise<string> =>
-    parseHostFile(await readFile(world.london.host.filePath, 'utf8'), 'host.toml').state;
+  const stateOf = async (at = world.london): Promise<string> =>
+    parseHostFile(await readFile(at.host.filePath, 'utf8'), 'host.toml').state;
 
   test('an older database put back at the source is told by file, and else by the marks: nothing starts there', async () => {
     const vm = await world.makeVm('rolled-back');
@@ -65,37 +65,60 @@ describe('the records of a host that are not its newest, or not its own', () => 
   });
 
   test('a state that was copied does not serve another dom0', async () => {
-    const at = join(world.folder, 'elsewhere');
-    const lab = await makeLabHost(join(at, 'dom0'));
+    const elsewhere = await anotherHost();
     const state = await stateOf();
-    await cp(state, join(at, 'state'), { recursive: true, filter: (path) => !path.endsWith('.sock') });
-    const file = parseHostFile(await readFile(world.london.host.filePath, 'utf8'), 'host.toml');
-    const path = join(at, 'host.toml');
-    const pool = join(at, 'pool');
+    await cp(state, elsewhere.state, { recursive: true, filter: (path) => !path.endsWith('.sock') });
+    expect(await elsewhere.start()).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('[copied-host]') });
+    await expect(access(elsewhere.owner)).rejects.toMatchObject({ code: 'ENOENT' });
+    await rm(elsewhere.folder, { recursive: true });
+  });
+
+  test('an identity that was copied alone serves no other records, new ones or those of another host', async () => {
+    const elsewhere = await anotherHost();
+    const key = join(await stateOf(), 'identity.key');
+    await mkdir(elsewhere.state);
+    await copyFile(key, join(elsewhere.state, 'identity.key'));
+    expect(await elsewhere.start()).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('[copied-host]') });
+    await expect(access(elsewhere.owner)).rejects.toMatchObject({ code: 'ENOENT' });
+    await rm(elsewhere.folder, { recursive: true });
+
+    const own = join(await stateOf(world.frankfurt), 'identity.key');
+    const before = await readFile(own);
+    await world.frankfurt.worker.stop();
+    await copyFile(key, own);
+    await expect(world.startWorker(world.frankfurt)).rejects.toThrow('[copied-host]');
+    await writeFile(own, before);
+    await world.startWorker(world.frankfurt);
+  });
+
+  /** A host that is not there yet, on a dom0 of its own, with the file of London's. */
+  const anotherHost = async () => {
+    const folder = join(world.folder, 'elsewhere');
+    const lab = await makeLabHost(join(folder, 'dom0'));
+    const [state, pool, path] = ['state', 'pool', 'host.toml'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
     await mkdir(pool);
+    const file = parseHostFile(await readFile(world.london.host.filePath, 'utf8'), 'host.toml');
     const xen = { ...file.xen, etc: lab.etcFolder, save: lab.saveFolder };
+    const landing = { address: '127.0.0.1', port: 0 };
     await writeFile(
       path,
-      printHostFile({
-        ...file,
-        state: join(at, 'state'),
-        xen,
-        landing: { address: '127.0.0.1', port: 0 },
-        pool: [{ name: 'fast', kind: 'folder', path: pool }],
-      }),
+      printHostFile({ ...file, state, xen, landing, pool: [{ name: 'fast', kind: 'folder', path: pool }] }),
     );
-    const { exitCode, stderr } = await execa(process.execPath, ['workers/host.ts', path], {
-      env: {
-        ...world.london.host.env,
-        ...lab.env,
-        TEMPORAL_ADDRESS: world.up.server.address,
-        SEALIFT_STOP_WITH_STDIN: '',
-      },
-      stdin: 'ignore',
-      reject: false,
-    });
-    expect({ exitCode, stderr }).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('[copied-host]') });
-    await expect(access(join(lab.etcFolder, 'sealift.owner'))).rejects.toMatchObject({ code: 'ENOENT' });
-    await rm(dirname(path), { recursive: true });
-  });
+    const start = async () =>
+      execa(process.execPath, ['workers/host.ts', path], {
+        env: {
+          ...world.london.host.env,
+          ...lab.env,
+          TEMPORAL_ADDRESS: world.up.server.address,
+          SEALIFT_STOP_WITH_STDIN: '',
+        },
+        stdin: 'ignore',
+        reject: false,
+      });
+    return { folder, state, owner: join(lab.etcFolder, 'sealift.owner'), start };
+  };
 });
