@@ -8,24 +8,27 @@ import { sessionContext } from '../seal/session.ts';
 import { unwrapSessionKey } from '../seal/wrap.ts';
 import type { LandingRun } from '../transport/landing.ts';
 import { runKeyFolder } from './folders.ts';
+import { requireLanding } from './landing-disks.ts';
 import { readNotes } from './notes.ts';
 
 /**
  * Decides by this host's own record whether a session may land, and opens its key. Throws `bad-statement`, `unknown-run`,
- * `run-closed`, `stale-session` or `tag-mismatch`; nothing of the key gets into an error.
+ * `run-closed`, `stale-session`, `unknown-state` or `tag-mismatch`; nothing of the key gets into an error.
  */
 export async function authorizeSession(
   host: { deeds: Deeds; file: HostFile },
   shown: Signed<Session>,
 ): Promise<LandingRun> {
   const { run, session } = host.deeds.acceptSession(shown);
+  const { disks } = readNotes(host.deeds, run.migrationId);
+  await requireLanding(run.lineage, disks);
   const secret = await readFile(join(runKeyFolder(host.file), session.body.recipient), 'utf8');
   const key = await unwrapSessionKey(session.body.wrapped, secret);
   return {
     run: runName(run),
     keys: { key, context: sessionContext(session.body, run.method) },
     number: session.body.number,
-    disks: readNotes(host.deeds, run.migrationId).disks,
+    disks,
   };
 }
 

@@ -13,7 +13,7 @@ import { dropRunSecret, runName } from './authorize.ts';
 import { beating } from './edge.ts';
 import { proveQuiet } from './fencing.ts';
 import type { Host } from './host.ts';
-import { disksOf } from './landing-disks.ts';
+import { disksOf, requireLanding } from './landing-disks.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { translateForeign } from './translation.ts';
@@ -33,6 +33,7 @@ export async function makeReady(
   const { record, run } = host.deeds.byMigration(migrationId);
   if (run.root !== null) return { ready: host.deeds.ready(migrationId, run.root) };
   const notes = readNotes(host.deeds, migrationId);
+  await requireLanding(run.lineage, disksOf(notes));
   const name = runName(run);
   const place = { run: name, disks: disksOf(notes) };
   let progress: TransferProgress | null = null;

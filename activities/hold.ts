@@ -6,6 +6,7 @@ import { domainsOf } from '../xen/gone.ts';
 import { proveQuiet } from './fencing.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
+import { requireLanding } from './landing-disks.ts';
 import { findNotes } from './notes.ts';
 import { inTurn } from './vm-turn.ts';
 
@@ -25,12 +26,16 @@ export async function checkHold(host: Host, vmUuid: string): Promise<{ deed: Sig
   return { deed };
 }
 
-/** The holder begins to give a VM back to the host that it came from. Throws `revert-refused` when it came from elsewhere. */
+/**
+ * The holder begins to give a VM back to the host that it came from. Throws `revert-refused` when it came from elsewhere,
+ * `unknown-state` when this host does not know that it took the deed and yet set the VM up: nobody could tell what it wrote.
+ */
 export async function beginReturn(
   host: Host,
   ask: { vmUuid: string; to: string; deed: Signed<Deed> },
 ): Promise<{ migrationId: string; ranSince: string | null; wasRunning: boolean; from: string }> {
   const record = recordOf(host, ask.vmUuid);
+  if (record.state === 'receiving') await requireLanding(record.lineage, record.places?.disks ?? []);
   const { run } = host.deeds.beginReturn(record.lineage, peerIdentity(host.file, ask.to), ask.deed);
   const running = (await domainsOf(host.toolstack, { uuid: ask.vmUuid })).length > 0;
   return {

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { markLanding, unfence } from '../deed/fence.ts';
 import type { FencePlaces } from '../deed/places.ts';
@@ -6,6 +7,7 @@ import { SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { Offer } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
+import { readMark } from '../storage/mark.ts';
 import { allocateDisk } from '../storage/pool.ts';
 import { runName } from './authorize.ts';
 import { asideRoot, copyName, landingFolder } from './folders.ts';
@@ -21,8 +23,8 @@ interface Wanted {
 }
 
 /** Where the landing's disks of a run will lie: those of an abandoned landing of the same VM, else new private names. */
-export function planPlaces(host: Host, wanted: Wanted): FencePlaces {
-  const earlier = abandonedLanding(host, wanted);
+export async function planPlaces(host: Host, wanted: Wanted): Promise<FencePlaces> {
+  const earlier = await abandonedLanding(host, wanted);
   const disks =
     earlier?.notes.disks.map(({ vdev, path }) => ({ vdev, path })) ??
     wanted.disks.map(({ vdev }) => {
@@ -67,9 +69,16 @@ async function makeDisks(host: Host, wanted: Wanted): Promise<RunNotes['disks']>
       sizeBytes: shape.sizeBytes,
       reservedBytes: await reservedBytes(host, pool),
     });
+    await refuseUsed(path, shape.vdev);
     made.push({ ...shape, path, fresh: true });
   }
   return made;
+}
+
+/** A disk of the landing's name that was written to and bears no mark was accepted once, by records that are not here any more. */
+async function refuseUsed(path: string, vdev: string): Promise<void> {
+  if ((await readMark(path)) !== null || (await stat(path)).blocks * 512 <= 4096) return;
+  throw new SealiftError('unknown-state', `disk ${vdev} is there, with content and no mark: ${path}`);
 }
 
 interface Landing {
@@ -77,14 +86,14 @@ interface Landing {
   notes: RunNotes;
 }
 
-/** The newest landing of the VM's lineage here that was given up, with disks of the same shapes. */
-function abandonedLanding(host: Host, wanted: Wanted): Landing | null {
+/** The newest landing of the VM's lineage here that was given up, with disks of the same shapes that are still a landing's. */
+async function abandonedLanding(host: Host, wanted: Wanted): Promise<Landing | null> {
   const shapes = (disks: DiskShape[]): string => JSON.stringify(disks.map(({ vdev, sizeBytes }) => [vdev, sizeBytes]));
-  return (
-    earlierLandings(host, wanted.offer)
-      .reverse()
-      .find(({ notes }) => shapes(notes.disks) === shapes(wanted.disks)) ?? null
-  );
+  for (const landing of earlierLandings(host, wanted.offer).reverse()) {
+    if (shapes(landing.notes.disks) !== shapes(wanted.disks)) continue;
+    if ((await notLandings(wanted.offer.lineage, landing.notes.disks)).length === 0) return landing;
+  }
+  return null;
 }
 
 /** The earlier landing whose disks lie at `places`; null when they are to be made new. */
@@ -111,4 +120,25 @@ function earlierLandings(host: Host, offer: Offer): Landing[] {
 export function disksOf(notes: RunNotes): RunNotes['disks'] {
   if (notes.disks.length === 0) throw new SealiftError('unknown-run', "the run's disks were taken over by a later run");
   return notes.disks;
+}
+
+/**
+ * Throws 'unknown-state' unless the disks of a landing are marked as such. A disk loses that mark when the VM is set up here after
+ * its accept: a database that was rolled back does not know of it, and the disk may be the VM's own by now.
+ */
+export async function requireLanding(lineage: string, disks: { vdev: string; path: string }[]): Promise<void> {
+  const [other] = await notLandings(lineage, disks);
+  if (other === undefined) return;
+  throw new SealiftError('unknown-state', `record and marks disagree: disk ${other} is not a landing's any more`, {
+    hint: 'was the database of this host rolled back? compare both hosts: sealift vm inspect VM --host HOST',
+  });
+}
+
+async function notLandings(lineage: string, disks: { vdev: string; path: string }[]): Promise<string[]> {
+  const others: string[] = [];
+  for (const { vdev, path } of disks) {
+    const mark = await readMark(path);
+    if (mark?.role !== 'landing' || mark.lineage !== lineage) others.push(vdev);
+  }
+  return others;
 }

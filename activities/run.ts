@@ -68,7 +68,7 @@ export async function receiveRun(
   const known = host.deeds.hasRun(offer.migrationId);
   const recipient = known ? ownRecipient(host, offer) : await drawKey(host);
   const wanted = { ...ask, offer };
-  const key = host.deeds.receive({ offer: ask.offer, from, recipient, places: planPlaces(host, wanted) });
+  const key = host.deeds.receive({ offer: ask.offer, from, recipient, places: await planPlaces(host, wanted) });
   const { places } = host.deeds.byMigration(offer.migrationId).run;
   if (places !== null && findNotes(host.deeds, offer.migrationId) === null) await prepareDisks(host, wanted, places);
   return { key };
