@@ -1,5 +1,6 @@
 import { rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { asideFoldersOf } from '../deed/aside.ts';
 import { refuseHeld } from '../deed/fence.ts';
 import { unlock } from '../deed/locks.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
@@ -93,7 +94,8 @@ async function removeCopy(host: Host, run: DeedRun): Promise<void> {
     // Only folders of our own making are empty then.
     if (run.role === 'destination') await rmdir(dirname(path)).catch(() => undefined);
   }
-  if (run.places !== null) await rm(run.places.asideFolder, { recursive: true, force: true });
+  const aside = run.places === null ? [] : asideFoldersOf(run.places);
+  for (const folder of aside) await rm(folder, { recursive: true, force: true });
   if (run.role === 'destination') {
     host.landed.forget(runName(run));
     removeLandingRun(host.state.database, runName(run));

@@ -1,5 +1,5 @@
 import { lstat, mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
 import { lineage } from '../domain/names.ts';
@@ -53,28 +53,42 @@ export async function readOriginals(folder: string, ofLineage: string): Promise<
   return parsed.data;
 }
 
-/** Forgets what was noted, and removes the folder unless something else lies in it. */
-export async function dropOriginals(folder: string): Promise<void> {
-  if (!(await isThere(folder))) return;
-  await rm(join(folder, fileName), { force: true });
-  await syncFolder(folder);
-  try {
-    await rmdir(folder);
-  } catch (error) {
-    if (!['ENOTEMPTY', 'EEXIST'].includes(errorCode(error))) throw error;
-    return;
+/** Forgets what was noted, and removes the folders unless something else lies in them. */
+export async function dropOriginals(places: FencePlaces): Promise<void> {
+  for (const folder of asideFoldersOf(places)) {
+    if (!(await isThere(folder))) continue;
+    await rm(join(folder, fileName), { force: true });
+    await syncFolder(folder);
+    try {
+      await rmdir(folder);
+    } catch (error) {
+      if (!['ENOTEMPTY', 'EEXIST'].includes(errorCode(error))) throw error;
+      continue;
+    }
+    await syncFolder(dirname(folder));
   }
-  await syncFolder(dirname(folder));
+}
+
+/** The folders that a fence moves files to. */
+export function asideFoldersOf({ asideFolder, savedImagePath }: FencePlaces): string[] {
+  return savedImagePath === null ? [asideFolder] : [asideFolder, imageFolder(asideFolder, savedImagePath)];
+}
+
+/** As large as the VM's memory, and often on another file system than Xen's configuration: it stays on its own. xendomains passes by what begins with a dot. */
+function imageFolder(asideFolder: string, savedImagePath: string): string {
+  return join(dirname(savedImagePath), `.sealift.${basename(asideFolder)}`);
 }
 
 /** The files that would start the VM, with the names that they have aside. Autostart comes last, so that it comes back last. */
 export function startersOf(places: FencePlaces): { path: string; aside: string }[] {
-  const starters = [
-    { path: places.configPath, name: 'config' },
-    { path: places.savedImagePath, name: 'saved' },
-    { path: places.autostartPath, name: 'autostart' },
+  const { asideFolder, configPath, savedImagePath, autostartPath } = places;
+  return [
+    ...(configPath === null ? [] : [{ path: configPath, aside: join(asideFolder, 'config') }]),
+    ...(savedImagePath === null
+      ? []
+      : [{ path: savedImagePath, aside: join(imageFolder(asideFolder, savedImagePath), 'saved') }]),
+    ...(autostartPath === null ? [] : [{ path: autostartPath, aside: join(asideFolder, 'autostart') }]),
   ];
-  return starters.flatMap(({ path, name }) => (path === null ? [] : [{ path, aside: join(places.asideFolder, name) }]));
 }
 
 /**
@@ -83,6 +97,8 @@ export function startersOf(places: FencePlaces): { path: string; aside: string }
  */
 export async function moveAside(path: string, aside: string): Promise<boolean> {
   if (!(await isThere(path))) return false;
+  await mkdir(dirname(aside), { recursive: true, mode: 0o700 });
+  await syncFolder(dirname(dirname(aside)));
   let free = aside;
   for (let again = 1; await isThere(free); again += 1) free = `${aside}.${String(again)}`;
   await moveDurably(path, free);

@@ -99,7 +99,7 @@ export async function unfence(
     await removeMark(path);
     onStep(`${vdev} unmarked`);
   }
-  await dropOriginals(places.asideFolder);
+  await dropOriginals(places);
   onStep('originals dropped');
 }
 

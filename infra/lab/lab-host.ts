@@ -155,6 +155,8 @@ async function start(host: LabHost, file: string, args: string[], report: Reboot
   return exitCode === 0;
 }
 
+/** What the script's `*` finds. */
 async function filesOf(folder: string): Promise<string[]> {
-  return (await readdir(folder)).sort().map((entry) => join(folder, entry));
+  const entries = (await readdir(folder)).filter((entry) => !entry.startsWith('.'));
+  return entries.sort().map((entry) => join(folder, entry));
 }

@@ -1,10 +1,10 @@
-import { access, rm } from 'node:fs/promises';
+import { access, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { rebootLabHost } from '../../infra/lab/lab-host.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { untilPhase } from '../support/until.ts';
-import { makeWorld, migrate, xl } from '../support/world.ts';
+import { makeWorld, migrate, quick, xl } from '../support/world.ts';
 import type { TestHost, World } from '../support/world.ts';
 
 describe('a saved image of the VM, which xendomains would restore at boot', () => {
@@ -43,6 +43,40 @@ describe('a saved image of the VM, which xendomains would restore at boot', () =
     const boot = await rebootLabHost(world.london.host.lab.root);
     expect(boot.started.filter((file) => file.includes(vm.name))).toEqual([]);
     await expectMoved(world, vm);
+  });
+
+  test('and on another file system than Xen’s configuration is fenced, comes back by a revert, and goes by gc', async () => {
+    const elsewhere = await mkdtemp('/dev/shm/sealift-save-');
+    const { saveFolder, etcFolder } = world.london.host.lab;
+    try {
+      expect((await stat(elsewhere)).dev).not.toBe((await stat(etcFolder)).dev);
+      await rm(saveFolder, { recursive: true });
+      await symlink(elsewhere, saveFolder);
+      const vm = await world.makeVm('far');
+      const image = imagePath(world.london, vm.name);
+      const moveAway = async (): Promise<void> => {
+        const move = await migrate(world, { vm: vm.name, cutover: 'approve' });
+        await untilPhase(move, 'waits');
+        expect((await xl(world.london, 'save', '-c', vm.name, image)).exitCode).toBe(0);
+        await move.approve({ by: 'test' });
+        await move.result();
+        await expect(access(image)).rejects.toMatchObject({ code: 'ENOENT' });
+        const boot = await rebootLabHost(world.london.host.lab.root);
+        expect(boot.started.filter((file) => file.includes(vm.name))).toEqual([]);
+        await expectMoved(world, vm);
+      };
+      await moveAway();
+      await (await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick })).result();
+      await access(image);
+      await rm(image);
+      await moveAway();
+      await (await world.sealift.finish({ vm: vm.name })).result();
+      const items = (await world.sealift.garbage('lon-1')).filter(({ vmName }) => vmName === vm.name);
+      await world.sealift.removeGarbage({ host: 'lon-1', ids: items.map(({ id }) => id), by: 'test' });
+      expect(await readdir(elsewhere, { recursive: true })).toEqual([]);
+    } finally {
+      await rm(elsewhere, { recursive: true });
+    }
   });
 
   test('at the destination refuses the move by name', async () => {
