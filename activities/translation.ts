@@ -1,8 +1,10 @@
 import { access } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { HostFile } from '../domain/host-file.ts';
 import type { Concern } from '../domain/survey.ts';
 import { dom0Files, translateConfig } from '../xen/translate.ts';
 import type { Translated } from '../xen/translate.ts';
+import { configVifs } from '../xen/xl-config/vif.ts';
 import { parseXlConfig } from '../xen/xl-config/parse.ts';
 
 /** A VM as another host describes it, with the places that its disks have here. */
@@ -15,7 +17,7 @@ export interface ForeignVm {
 
 /**
  * What this host makes of a configuration of another one by its own maps and policy, and what it has against it: what the
- * translation refuses, and files that it would need and does not have. Throws 'config-syntax'.
+ * translation refuses, and files and bridges that it would need and does not have. Throws 'config-syntax'.
  */
 export async function translateForeign(file: HostFile, vm: ForeignVm): Promise<Translated> {
   const { xen } = file;
@@ -28,20 +30,39 @@ export async function translateForeign(file: HostFile, vm: ForeignVm): Promise<T
     paths: xen.paths,
     allow: { bootloaders: xen.allow.bootloaders, vifScripts: xen.allow.vif_scripts },
   });
-  return { ...translated, concerns: [...translated.concerns, ...(await missingFiles(file.name, translated))] };
+  const missing = [...(await missingFiles(file.name, translated)), ...(await missingBridges(file, translated))];
+  return { ...translated, concerns: [...translated.concerns, ...missing] };
 }
 
 async function missingFiles(host: string, { config }: Translated): Promise<Concern[]> {
   const concerns: Concern[] = [];
   for (const { what, path } of dom0Files(config)) {
-    const there = await access(path).then(
-      () => true,
-      () => false,
-    );
-    if (there) continue;
+    if (await leadsSomewhere(path)) continue;
     const text = `${what} leads to a file that is not on ${host}`;
     const remedy = 'put the file there, or map to another one in the file of the destination ([xen.paths])';
     concerns.push({ name: 'dom0-file-missing', severity: 'refuses', text, remedy });
   }
   return concerns;
+}
+
+/** Only of vifs that Xen's own script puts on a bridge: to another script the name may mean anything. Open vSwitch writes a VLAN behind it. */
+async function missingBridges({ name, xen }: HostFile, { config }: Translated): Promise<Concern[]> {
+  const concerns: Concern[] = [];
+  for (const [index, { bridge, script }] of configVifs(config).entries()) {
+    if (bridge === null || script !== null) continue;
+    const names = [bridge, bridge.split(/[.:]/)[0] ?? bridge];
+    const there = await Promise.all(names.map((one) => leadsSomewhere(join(xen.net, one))));
+    if (there.includes(true)) continue;
+    const text = `vif ${String(index)} would be on the bridge ${bridge}, which is not on ${name}`;
+    const remedy = 'make the bridge, or map to another one in the file of the destination ([xen.bridges])';
+    concerns.push({ name: 'bridge-missing', severity: 'refuses', text, remedy });
+  }
+  return concerns;
+}
+
+async function leadsSomewhere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

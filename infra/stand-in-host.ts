@@ -62,6 +62,7 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
       xl: 'xl',
       etc: host.lab.etcFolder,
       save: host.lab.saveFolder,
+      net: host.lab.netFolder,
       confined: true,
       limit_seconds: 30,
       bridges: {},

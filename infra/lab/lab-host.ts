@@ -20,6 +20,7 @@ export interface LabHost {
   etcFolder: string;
   autoFolder: string;
   saveFolder: string;
+  netFolder: string;
 }
 
 export type LabHostOptions = Partial<LabSettings>;
@@ -42,6 +43,7 @@ export async function makeLabHost(root: string, options: LabHostOptions = {}): P
   await mkdir(root, { recursive: true });
   const places = labPlaces(await realpath(root));
   const folders = [places.autoFolder, places.saveFolder, places.runFolder, places.consoleFolder];
+  folders.push(join(places.netFolder, 'xenbr0'));
   for (const folder of folders) await mkdir(folder, { recursive: true });
   const settings: LabSettings = {
     hostName: basename(places.root),
@@ -58,10 +60,10 @@ export async function makeLabHost(root: string, options: LabHostOptions = {}): P
 }
 
 function labHost(root: string): LabHost {
-  const { etcFolder, autoFolder, saveFolder } = labPlaces(root);
+  const { etcFolder, autoFolder, saveFolder, netFolder } = labPlaces(root);
   const xl = join(dirname(fileURLToPath(import.meta.url)), 'xl');
   const env = { SEALIFT_LAB_ROOT: root, SEALIFT_NODE: process.execPath };
-  return { root, xl, env, etcFolder, autoFolder, saveFolder };
+  return { root, xl, env, etcFolder, autoFolder, saveFolder, netFolder };
 }
 
 /**

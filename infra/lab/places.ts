@@ -7,6 +7,8 @@ export interface LabPlaces {
   etcFolder: string;
   autoFolder: string;
   saveFolder: string;
+  /** An entry for each network interface of dom0. */
+  netFolder: string;
   /** Cleared by a reboot, like xenstore. */
   runFolder: string;
   consoleFolder: string;
@@ -22,6 +24,7 @@ export function labPlaces(root: string): LabPlaces {
     etcFolder,
     autoFolder: join(etcFolder, 'auto'),
     saveFolder: join(root, 'var/lib/xen/save'),
+    netFolder: join(root, 'sys/class/net'),
     runFolder: join(root, 'run'),
     consoleFolder: join(root, 'var/log/xen/console'),
     settingsFile: join(root, 'lab-host.json'),

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -34,12 +34,14 @@ async function setUp(xen = ''): Promise<{
   const folder = await mkdtemp(join(tmpdir(), 'sealift-question-'));
   closing.push(() => rm(folder, { recursive: true }));
   const [source, destination] = [await createIdentity(join(folder, 'a')), await createIdentity(join(folder, 'b'))];
+  await mkdir(join(folder, 'net/br1'), { recursive: true });
   const text = `name = "fra-1"
 site = "frankfurt"
 state = "${folder}"
 landing = { address = "127.0.0.1", port = 0 }
 pool = [{ name = "fast", kind = "folder", path = "${folder}" }]
 peer = [{ name = "lon-1", identity = "${source.name}" }]
+xen.net = "${folder}/net"
 ${xen}`;
   const file = parseHostFile(text, 'host.toml');
   const database = openDatabase(join(folder, 'landing.db'), [journalTables, landingTables]);

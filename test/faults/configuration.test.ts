@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
@@ -45,11 +45,13 @@ async function refusedAlike(vm: string, name: string, line: string): Promise<voi
 }
 
 describe('a configuration that the destination would not run is refused before the VM is stopped', () => {
-  test('a bridge that is not in its map, until it is', async () => {
+  test('a bridge that is not in its map, or not there, until it is', async () => {
     await world.makeVm('bridged');
     await destinationWith({ default_bridge: undefined });
     await refusedAlike('bridged', 'bridge-unmapped', 'vif 0 is on a bridge that this host does not map');
     await destinationWith({ bridges: { xenbr0: 'br-dmz' } });
+    await refusedAlike('bridged', 'bridge-missing', 'vif 0 would be on the bridge br-dmz, which is not on fra-1');
+    await mkdir(join(world.frankfurt.host.lab.netFolder, 'br-dmz'));
     const plan = await world.sealift.plan({ vm: 'bridged', from: 'lon-1', to: 'fra-1' });
     expect(plan.concerns).toContainEqual(
       expect.objectContaining({ name: 'config-change', severity: 'note', text: 'vif 0: bridge xenbr0 → br-dmz' }),
