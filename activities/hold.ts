@@ -64,16 +64,16 @@ export function takeBack(host: Host, deed: Signed<Deed>): { migrationId: string 
 /** The holder says that the VM stays. Copies which this host itself ceded before the VM came back to it become garbage. */
 export function settleHold(
   host: Host,
-  ask: { vmUuid: string; to: string },
+  ask: { vmUuid: string; to: string; by: string },
 ): { settled: Signed<Settled>; released: string[] } {
   const { lineage } = recordOf(host, ask.vmUuid);
-  const { settled, released } = host.deeds.settle(lineage, peerIdentity(host.file, ask.to), host.file.name);
+  const { settled, released } = host.deeds.settle(lineage, peerIdentity(host.file, ask.to), ask.by);
   return { settled, released: toCollect(released) };
 }
 
 /** Ends the hold: the fenced copies that were ceded from here become garbage, which only `removeGarbage` removes. */
-export function finishHold(host: Host, settled: Signed<Settled>): { released: string[] } {
-  return { released: toCollect(host.deeds.release(settled, host.file.name)) };
+export function finishHold(host: Host, ask: { settled: Signed<Settled>; by: string }): { released: string[] } {
+  return { released: toCollect(host.deeds.release(ask.settled, ask.by)) };
 }
 
 function toCollect(runs: DeedRun[]): string[] {

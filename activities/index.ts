@@ -134,9 +134,11 @@ export function hostActivities(host: Host): HostActivities {
     beginReturn: edge(z.strictObject({ vmUuid, to: hostName, deed: signedDeed }), (ask) => beginReturn(host, ask)),
     giveBack: edge(z.strictObject(run), (ask) => giveBack(host, ask.migrationId)),
     takeBack: edge(z.strictObject({ deed: signedDeed }), (ask) => Promise.resolve(takeBack(host, ask.deed))),
-    settleHold: edge(z.strictObject({ vmUuid, to: hostName }), (ask) => Promise.resolve(settleHold(host, ask))),
-    finishHold: edge(z.strictObject({ settled: signedSettled }), (ask) =>
-      Promise.resolve(finishHold(host, ask.settled)),
+    settleHold: edge(z.strictObject({ vmUuid, to: hostName, by: who }), (ask) =>
+      Promise.resolve(settleHold(host, ask)),
+    ),
+    finishHold: edge(z.strictObject({ settled: signedSettled, by: who }), (ask) =>
+      Promise.resolve(finishHold(host, ask)),
     ),
   };
 }

@@ -181,8 +181,12 @@ export interface HostActivities {
   }): Promise<RunRef & { ranSince: string | null; wasRunning: boolean; from: string }>;
   giveBack(ask: RunRef): Promise<{ deed: Signed<Deed> }>;
   takeBack(ask: { deed: Signed<Deed> }): Promise<RunRef>;
-  /** Holder: gives up its return to the host `to`; `released` are its own older copies, now garbage. */
-  settleHold(ask: { vmUuid: string; to: string }): Promise<{ settled: Signed<Settled>; released: string[] }>;
+  /** Holder: gives up its return to the host `to`, by the word of the person `by`; `released` are its own older copies, now garbage. */
+  settleHold(ask: {
+    vmUuid: string;
+    to: string;
+    by: string;
+  }): Promise<{ settled: Signed<Settled>; released: string[] }>;
   /** Source: ends the hold by the holder's word; its fenced copy becomes garbage that `removeGarbage` may remove. */
-  finishHold(ask: { settled: Signed<Settled> }): Promise<{ released: string[] }>;
+  finishHold(ask: { settled: Signed<Settled>; by: string }): Promise<{ released: string[] }>;
 }

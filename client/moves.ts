@@ -120,7 +120,7 @@ export async function revert(link: Link, request: Parameters<Sealift['revert']>[
 }
 
 /** Ends the hold of the VM's fenced copy. */
-export async function finish(link: Link, request: { vm: string }): Promise<TaskHandle<FinishResult>> {
+export async function finish(link: Link, request: { vm: string; by: string }): Promise<TaskHandle<FinishResult>> {
   const { holder, origin } = await holdOf(link, request.vm);
   const input = parsed(finishInput, {
     migrationId: randomUUID(),
@@ -128,6 +128,7 @@ export async function finish(link: Link, request: { vm: string }): Promise<TaskH
     vmName: holder.vmName,
     host: origin.host,
     holder: holder.host,
+    by: request.by,
   });
   const summary = `${input.vmName}: release the copy on ${input.host}`;
   return taskHandle(link, input.vmUuid, await startTask(link, 'finishHold', input.vmUuid, input, summary));

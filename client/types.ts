@@ -221,7 +221,7 @@ export interface Sealift {
     timings?: MigrationRequest['timings'];
   }): Promise<TaskHandle<RevertResult>>;
   /** Ends the hold: the fenced copy at the source becomes garbage that `removeGarbage` may remove. */
-  finish(request: { vm: string }): Promise<TaskHandle<FinishResult>>;
+  finish(request: { vm: string; by: string }): Promise<TaskHandle<FinishResult>>;
   /** Migrations, reverts and finishes, newest first. */
   list(filter?: { open?: boolean; vm?: string; limit?: number }): Promise<MoveSummary[]>;
   hosts(): Promise<HostSummary[]>;

@@ -13,16 +13,16 @@ import { createTask, enter, leave } from './task.ts';
  */
 export async function finishHold(request: FinishRequest, state?: TaskState): Promise<FinishResult> {
   const input = parseInput(finishInput, request);
-  const { vmName, vmUuid, host, holder, migrationId, timings } = input;
+  const { vmName, vmUuid, host, holder, by, migrationId, timings } = input;
   const about = { migrationId, vmUuid, vmName, timings, from: host, to: holder, method: 'sealed' as const };
   const task = createTask({ kind: 'finish', ...about, graceMs: 0, onStuckGuest: 'wait' }, request, state);
   answerStatus(task);
   try {
     enter(task, 'open');
     const stays = { summary: `settle ${vmName} on ${holder}` };
-    const { settled, released: older } = await onHost(task, holder, 'settleHold', stays, { vmUuid, to: host });
+    const { settled, released: older } = await onHost(task, holder, 'settleHold', stays, { vmUuid, to: host, by });
     const summary = `release the copy of ${vmName} on ${host}`;
-    const { released } = await onHost(task, host, 'finishHold', { summary }, { settled });
+    const { released } = await onHost(task, host, 'finishHold', { summary }, { settled, by });
     leave(task, `${String(released.length + older.length)} to be collected`);
     enter(task, 'done');
     await condition(allHandlersFinished);

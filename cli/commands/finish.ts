@@ -13,7 +13,7 @@ export function addFinish(program: Command, cli: Cli): void {
     )
     .addHelpText('after', examples('sealift finish web-1'))
     .action(async (vm: string) => {
-      const task = await (await cli.connect()).finish({ vm });
+      const task = await (await cli.connect()).finish({ vm, by: cli.user });
       const result = await task.result();
       cli.answer(result, endLines('finish', result));
     });

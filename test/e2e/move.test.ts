@@ -1,18 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { verifySignature } from '../../deed/identity.ts';
 import { checkRecords } from '../../infra/lab/records.ts';
 import { rebootLabHost } from '../../infra/lab/lab-host.ts';
-import { dataDiskAt, makeWorld, MiB, migrate, quick, verdict, xl } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { dataDiskAt, MiB, migrate, quick, verdict, xl } from '../support/world.ts';
 
 describe('a sealed move between two hosts', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld();
-  }, 120_000);
-  afterAll(async () => {
-    await world.close();
-  }, 60_000);
+  const world = useWorld();
 
   test('moves a running VM, its records whole, and leaves the source fenced through a reboot', async () => {
     const vm = await world.makeVm('web-1', { diskBytes: [9 * MiB + 512, 8 * MiB] });
@@ -52,7 +46,7 @@ describe('a sealed move between two hosts', () => {
 
     await (await migrate(world, { vm: 'db-1' })).result();
     expect(await verdict(world, vm, world.frankfurt)).toEqual([]);
-    const finished = await (await world.sealift.finish({ vm: 'db-1' })).result();
+    const finished = await (await world.sealift.finish({ vm: 'db-1', by: 'test' })).result();
     const garbage = await world.sealift.garbage('lon-1');
     expect(garbage.map(({ id }) => id)).toEqual(expect.arrayContaining(finished.released));
     await world.sealift.removeGarbage({ host: 'lon-1', ids: finished.released, by: 'test' });

@@ -1,21 +1,16 @@
 import { open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { MoveHandle } from '../../client/index.ts';
 import { addLabVm } from '../../infra/lab/lab-host.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { troubles, until, untilPhase } from '../support/until.ts';
-import { impatient, makeWorld, MiB, migrate, xl } from '../support/world.ts';
-import type { TestVm, World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { impatient, MiB, migrate, xl } from '../support/world.ts';
+import type { TestVm } from '../support/world.ts';
 
 describe('a VM that is changed while its move waits at the gate', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld({ settings: impatient });
-  }, 120_000);
-  afterAll(async () => {
-    await world.close();
-  }, 60_000);
+  const world = useWorld({ settings: impatient });
 
   async function atGate(name: string): Promise<{ vm: TestVm; move: MoveHandle; domid: string }> {
     const vm = await world.makeVm(name, { diskBytes: [2 * MiB, 2 * MiB] });

@@ -1,19 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { sealift } from '../support/command.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
-import { makeWorld, migrate } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { migrate } from '../support/world.ts';
 
 describe('the command line after a move, on a live server', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld();
-  });
-  afterAll(async () => {
-    await world.close();
-  });
+  const world = useWorld();
 
   const run = (...args: string[]) => sealift(world, ...args);
 

@@ -1,17 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { sealift } from '../support/command.ts';
 import { expectMoved } from '../support/expect-moved.ts';
-import { makeWorld } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
 
 describe('the command line asks hosts on a live server', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld();
-  });
-  afterAll(async () => {
-    await world.close();
-  });
+  const world = useWorld();
 
   const run = (...args: string[]) => sealift(world, ...args);
 

@@ -1,20 +1,14 @@
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { connect } from '../../client/index.ts';
 import { sealift, startSealift, told } from '../support/command.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { until, untilPhase } from '../support/until.ts';
-import { makeWorld, MiB } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { MiB } from '../support/world.ts';
 
 describe('the command line moves a VM on a live server', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld();
-  });
-  afterAll(async () => {
-    await world.close();
-  });
+  const world = useWorld();
 
   const run = (...args: string[]) => sealift(world, ...args);
 

@@ -1,18 +1,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
 import type { HostFile } from '../../domain/host-file.ts';
-import { makeWorld, migrate, xl } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { migrate, xl } from '../support/world.ts';
 
-let world: World;
-beforeAll(async () => {
-  world = await makeWorld();
-}, 120_000);
-afterAll(async () => {
-  await world.close();
-}, 60_000);
+const world = useWorld();
 
 /** Starts the destination's worker anew with other maps and another policy. */
 async function destinationWith(xen: Partial<HostFile['xen']>): Promise<void> {

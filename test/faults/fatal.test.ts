@@ -1,20 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { expectMoved } from '../support/expect-moved.ts';
 import { until } from '../support/until.ts';
-import { impatient, makeWorld, MiB, migrate } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { impatient, MiB, migrate } from '../support/world.ts';
 
 describe('a host whose database cannot be written any more', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld({ settings: impatient });
-  }, 120_000);
-  afterAll(async () => {
-    await world.close();
-  }, 60_000);
+  const world = useWorld({ settings: impatient });
 
   /** From now on the kernel refuses the worker every write behind the first page of a file. */
   const refuseWrites = async (): Promise<void> => {

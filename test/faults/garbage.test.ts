@@ -1,19 +1,13 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { until } from '../support/until.ts';
-import { makeWorld, migrate } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { migrate } from '../support/world.ts';
 
 describe('gc', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld();
-  }, 120_000);
-  afterAll(async () => {
-    await world.close();
-  }, 60_000);
+  const world = useWorld();
 
   test('frees the landing of a move that was aborted while its destination was away', async () => {
     const vm = await world.makeVm('left-behind', { noise: true, diskBytes: [16 * 2 ** 20, 2 ** 21] });
@@ -34,7 +28,7 @@ describe('gc', () => {
   test('never takes a file that somebody else has put where a released copy lay', async () => {
     const vm = await world.makeVm('replaced');
     await (await migrate(world, { vm: vm.name })).result();
-    const { released } = await (await world.sealift.finish({ vm: vm.name })).result();
+    const { released } = await (await world.sealift.finish({ vm: vm.name, by: 'test' })).result();
     const [first = '', second = ''] = vm.diskPaths;
     for (const path of [first, second]) await execa('chattr', ['-i', path], { reject: false });
     await rm(first);
@@ -51,7 +45,7 @@ describe('gc', () => {
   test('a revert is refused once finish was given, with the VM left running', async () => {
     const vm = await world.makeVm('finished');
     await (await migrate(world, { vm: vm.name })).result();
-    await (await world.sealift.finish({ vm: vm.name })).result();
+    await (await world.sealift.finish({ vm: vm.name, by: 'test' })).result();
     const revert = await world.sealift.revert({ vm: vm.name, confirm: vm.name });
     await expect(revert.result()).rejects.toMatchObject({ type: 'revert-refused' });
     await expectMoved(world, vm);

@@ -1,22 +1,18 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { clearFaults, setFault } from '../../infra/lab/lab-host.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { troubles, until } from '../support/until.ts';
-import { changeHostFile, makeWorld, migrate } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { changeHostFile, migrate } from '../support/world.ts';
 
 describe('an xl that hangs is reported, and the move goes on when it does not any more', () => {
-  let world: World;
+  const world = useWorld();
   beforeAll(async () => {
-    world = await makeWorld();
     for (const at of [world.london, world.frankfurt])
       await changeHostFile(world, at, (file) => ({ ...file, xen: { ...file.xen, limit_seconds: 4 } }));
   });
   afterEach(() => {
     for (const { host } of world.up.hosts) clearFaults(host.lab.root);
-  });
-  afterAll(async () => {
-    await world.close();
   });
 
   test('at the survey of the destination', async () => {

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, test } from '@jest/globals';
+import { describe, test } from '@jest/globals';
 import type { MoveHandle, MoveProgress } from '../../client/index.ts';
 import type { Phase } from '../../domain/progress.ts';
 import { expectMoved } from '../support/expect-moved.ts';
 import { until, untilPast } from '../support/until.ts';
-import { impatient, makeWorld, MiB, migrate } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { impatient, MiB, migrate } from '../support/world.ts';
 
 const slow = { limitBytesPerSecond: 3 * MiB };
 const noisy = { diskBytes: [16 * MiB, 2 * MiB], noise: true };
@@ -14,13 +14,7 @@ const untilIn = (move: MoveHandle, phase: Phase): Promise<MoveProgress> =>
   phase === 'move' ? until(move, (at) => at.verifiedBytes > 0) : untilPast(move, phase);
 
 describe('a worker killed on the way', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld({ settings: impatient });
-  });
-  afterAll(async () => {
-    await world.close();
-  });
+  const world = useWorld({ settings: impatient });
 
   test.each(['stop', 'fence', 'move', 'cede'] as const)('the source worker is killed in phase %s', async (phase) => {
     const vm = await world.makeVm(`src-${phase}`, noisy);

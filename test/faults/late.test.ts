@@ -2,20 +2,20 @@ import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@temporalio/client';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { openConnection, temporalSettings } from '../../client/connect.ts';
 import { toSealiftError } from '../../client/errors.ts';
 import { hostTaskQueue } from '../../domain/migration.ts';
 import { clearFaults, setFault } from '../../infra/lab/lab-host.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { until } from '../support/until.ts';
-import { changeHostFile, makeWorld, migrate, quick, xl } from '../support/world.ts';
-import type { TestVm, World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { changeHostFile, migrate, quick, xl } from '../support/world.ts';
+import type { TestVm } from '../support/world.ts';
 
 describe('what was ordered earlier, and takes effect late', () => {
-  let world: World;
+  const world = useWorld();
   beforeAll(async () => {
-    world = await makeWorld();
     const command = join(world.folder, 'xl-that-tells');
     await writeFile(command, tellingXl(log()), { mode: 0o700 });
     await changeHostFile(world, world.london, (file) => ({
@@ -27,9 +27,6 @@ describe('what was ordered earlier, and takes effect late', () => {
   afterEach(() => {
     clearFaults(world.london.host.lab.root);
   });
-  afterAll(async () => {
-    await world.close();
-  }, 60_000);
 
   const log = (): string => join(world.folder, 'told');
 

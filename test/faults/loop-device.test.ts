@@ -77,7 +77,7 @@ describe('a VM with a loop device', () => {
       expect((await checkRecords(vm.file)).problems).toEqual([]);
 
       await (await migrate(world, { vm: 'looped' })).result();
-      await (await world.sealift.finish({ vm: 'looped' })).result();
+      await (await world.sealift.finish({ vm: 'looped', by: 'test' })).result();
       const garbage = await world.sealift.garbage('lon-1');
       const copy = garbage.filter(({ kind, vmName }) => kind === 'released-copy' && vmName === 'looped');
       expect(copy).not.toEqual([]);

@@ -1,22 +1,17 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { clearFaults, rebootLabHost, setFault } from '../../infra/lab/lab-host.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { until, untilPhase } from '../support/until.ts';
-import { impatient, makeWorld, MiB, migrate } from '../support/world.ts';
-import type { TestHost, TestVm, World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { impatient, MiB, migrate } from '../support/world.ts';
+import type { TestHost, TestVm } from '../support/world.ts';
 
 const slow = { limitBytesPerSecond: 3 * MiB };
 
 describe('faults on the way', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld({ settings: impatient });
-  });
+  const world = useWorld({ settings: impatient });
   afterEach(() => {
     for (const { host } of world.up.hosts) clearFaults(host.lab.root);
-  });
-  afterAll(async () => {
-    await world.close();
   });
 
   const noisyVm = (name: string): Promise<TestVm> =>

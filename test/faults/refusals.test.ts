@@ -2,20 +2,14 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
 import { addLabVm } from '../../infra/lab/lab-host.ts';
 import { until } from '../support/until.ts';
-import { changeHostFile, makeWorld, MiB, migrate, xl } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { changeHostFile, MiB, migrate, xl } from '../support/world.ts';
 
-let world: World;
-beforeAll(async () => {
-  world = await makeWorld();
-});
-afterAll(async () => {
-  await world.close();
-});
+const world = useWorld();
 
 /** The names of what refuses a plan, and that the VM runs on as before. */
 async function refusals(vm: string): Promise<string[]> {

@@ -1,18 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { Phase } from '../../domain/progress.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { untilPast } from '../support/until.ts';
-import { makeWorld, migrate, quick } from '../support/world.ts';
-import type { TestHost, World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { migrate, quick } from '../support/world.ts';
+import type { TestHost } from '../support/world.ts';
 
 describe('a way back on which a worker is killed', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld();
-  });
-  afterAll(async () => {
-    await world.close();
-  });
+  const world = useWorld();
 
   const kill = async (at: TestHost): Promise<void> => {
     await world.killWorker(at);
@@ -35,7 +30,7 @@ describe('a way back on which a worker is killed', () => {
   test('finish ends well, with both killed as it begins', async () => {
     const vm = await world.makeVm('finish');
     await (await migrate(world, { vm: vm.name })).result();
-    const finishing = await world.sealift.finish({ vm: vm.name });
+    const finishing = await world.sealift.finish({ vm: vm.name, by: 'test' });
     await kill(world.london);
     await kill(world.frankfurt);
     const { released } = await finishing.result();

@@ -8,22 +8,20 @@ import { parseHostFile } from '../../domain/host-file.ts';
 import { expectMoved } from '../support/expect-moved.ts';
 import { reset } from '../support/reset.ts';
 import { troubles, until, untilPhase } from '../support/until.ts';
-import { makeWorld, migrate, quick, xl } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { migrate, quick, xl } from '../support/world.ts';
 
 describe('a destination whose database is rolled back behind what it has accepted', () => {
-  let world: World;
+  const world = useWorld();
   let connection: Connection;
   let temporal: Client;
   beforeAll(async () => {
-    world = await makeWorld();
     const { address } = world.up.server;
     connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
     temporal = new Client({ connection });
   });
   afterAll(async () => {
     await connection.close();
-    await world.close();
   });
 
   const database = async (): Promise<string> =>

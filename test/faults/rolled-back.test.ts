@@ -1,21 +1,15 @@
 import { access, copyFile, cp, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
 import { makeLabHost } from '../../infra/lab/lab-host.ts';
 import { expectMoved } from '../support/expect-moved.ts';
-import { makeWorld, migrate, xl } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { migrate, xl } from '../support/world.ts';
 
 describe('the records of a host that are not its newest, or not its own', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld();
-  });
-  afterAll(async () => {
-    await world.close();
-  });
+  const world = useWorld();
 
   const stateOf = async (at = world.london): Promise<string> =>
     parseHostFile(await readFile(at.host.filePath, 'utf8'), 'host.toml').state;

@@ -7,26 +7,25 @@ import { sealift } from '../support/command.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { reset } from '../support/reset.ts';
 import { until, untilPhase } from '../support/until.ts';
-import { impatient, makeWorld, MiB, migrate } from '../support/world.ts';
-import type { TestVm, World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { impatient, MiB, migrate } from '../support/world.ts';
+import type { TestVm } from '../support/world.ts';
 
 const slow = { limitBytesPerSecond: MiB };
 /** Of 18 MiB, 8 of them journaled when it came to harm. */
 const half = 12 * MiB;
 
 describe('a move whose workflow is lost in the middle of the bytes', () => {
-  let world: World;
+  const world = useWorld({ settings: impatient });
   let connection: Connection;
   let temporal: Client;
   beforeAll(async () => {
-    world = await makeWorld({ settings: impatient });
     const { address } = world.up.server;
     connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
     temporal = new Client({ connection });
   }, 120_000);
   afterAll(async () => {
     await connection.close();
-    await world.close();
   }, 60_000);
 
   /** A VM that is stopped and fenced, with about half of its bytes journaled at the destination. */

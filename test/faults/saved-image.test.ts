@@ -1,20 +1,15 @@
 import { access, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { rebootLabHost } from '../../infra/lab/lab-host.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { untilPhase } from '../support/until.ts';
-import { makeWorld, migrate, quick, xl } from '../support/world.ts';
-import type { TestHost, World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { migrate, quick, xl } from '../support/world.ts';
+import type { TestHost } from '../support/world.ts';
 
 describe('a saved image of the VM, which xendomains would restore at boot', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld();
-  });
-  afterAll(async () => {
-    await world.close();
-  });
+  const world = useWorld();
 
   const imagePath = (at: TestHost, vm: string): string => join(at.host.lab.saveFolder, vm);
   const refusals = async (vm: string): Promise<string[]> => {
@@ -70,7 +65,7 @@ describe('a saved image of the VM, which xendomains would restore at boot', () =
       await access(image);
       await rm(image);
       await moveAway();
-      await (await world.sealift.finish({ vm: vm.name })).result();
+      await (await world.sealift.finish({ vm: vm.name, by: 'test' })).result();
       const items = (await world.sealift.garbage('lon-1')).filter(({ vmName }) => vmName === vm.name);
       await world.sealift.removeGarbage({ host: 'lon-1', ids: items.map(({ id }) => id), by: 'test' });
       expect(await readdir(elsewhere, { recursive: true })).toEqual([]);

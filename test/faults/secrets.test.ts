@@ -2,18 +2,12 @@ import { open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { troubles, until, untilPhase } from '../support/until.ts';
-import { makeWorld, MiB, migrate, quick } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { MiB, migrate, quick } from '../support/world.ts';
 
-let world: World;
-beforeAll(async () => {
-  world = await makeWorld();
-});
-afterAll(async () => {
-  await world.close();
-});
+const world = useWorld();
 
 test('no key, no configuration and no content of a VM is in history, logs or Temporal’s database (I8)', async () => {
   const inConfig = 'canary-of-the-configuration';

@@ -1,17 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { expectMoved } from '../support/expect-moved.ts';
 import { until, untilPhase } from '../support/until.ts';
-import { changeHostFile, makeWorld, MiB, migrate, xl } from '../support/world.ts';
-import type { TestHost, World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { changeHostFile, MiB, migrate, xl } from '../support/world.ts';
+import type { TestHost } from '../support/world.ts';
 
 describe('a host that allows one move at once', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld();
-  }, 120_000);
-  afterAll(async () => {
-    await world.close();
-  }, 60_000);
+  const world = useWorld();
 
   test.each(['source', 'destination'] as const)(
     'lets the next one wait with its VM running, at the %s',

@@ -1,19 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { expectMoved } from '../support/expect-moved.ts';
 import { until } from '../support/until.ts';
-import { impatient, makeWorld, MiB, migrate } from '../support/world.ts';
-import type { World } from '../support/world.ts';
+import { useWorld } from '../support/use-world.ts';
+import { impatient, MiB, migrate } from '../support/world.ts';
 
 describe('workers told to stop in the middle of a move', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await makeWorld({ settings: impatient });
-  });
-  afterAll(async () => {
-    await world.close();
-  });
+  const world = useWorld({ settings: impatient });
 
   test('hand over and go on when they are back: source, destination and control', async () => {
     const vm = await world.makeVm('stopped', { diskBytes: [40 * MiB, 2 * MiB], noise: true });

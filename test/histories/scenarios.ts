@@ -60,7 +60,7 @@ export const scenarios: Record<string, (temporal: TestTemporal, pair: Pair) => P
   },
   finish: async (temporal, { vm, migrate }) => {
     await (await migrate()).result();
-    const finish = await temporal.sealift.finish({ vm: vm.vmUuid });
+    const finish = await temporal.sealift.finish({ vm: vm.vmUuid, by: 'test' });
     await finish.result();
     return finish.workflowId;
   },

@@ -386,7 +386,7 @@ test('finish releases the copy at the source, after which nothing can be reverte
   const pair = await temporal.pair();
   const { vmName } = pair.vm;
   await (await pair.migrate()).result();
-  const result = await (await temporal.sealift.finish({ vm: vmName })).result();
+  const result = await (await temporal.sealift.finish({ vm: vmName, by: 'test' })).result();
   expect(result).toMatchObject({ host: pair.from.name, released: [expect.stringMatching(/^copy-/)] });
   await expect(temporal.sealift.planRevert(vmName)).rejects.toMatchObject({ type: 'revert-refused' });
   const revert = await temporal.sealift.revert({ vm: vmName, confirm: vmName, timings: quick });
