@@ -14,7 +14,7 @@ import { inTurn } from './vm-turn.ts';
  * The host that a VM would go back to: does it keep its copy? Gives the deed by which it went. Throws `revert-refused` when the
  * hold was ended or a disk is not there.
  */
-export async function checkHold(host: Host, vmUuid: string): Promise<{ deed: Signed<Deed> }> {
+export async function checkHold(host: Host, vmUuid: string): Promise<{ migrationId: string; deed: Signed<Deed> }> {
   const { run, deed } = host.deeds.heldRun(recordOf(host, vmUuid).lineage);
   for (const { vdev, path } of run.places?.disks ?? []) {
     if (await isThere(path)) continue;
@@ -23,7 +23,7 @@ export async function checkHold(host: Host, vmUuid: string): Promise<{ deed: Sig
       `the VM cannot go back: disk ${vdev} is not on ${host.file.name} any more`,
     );
   }
-  return { deed };
+  return { migrationId: run.migrationId, deed };
 }
 
 /**

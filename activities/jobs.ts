@@ -12,8 +12,8 @@ export interface Transfer {
   stop(): Promise<void>;
 }
 
-interface Job<Kind extends Transfer = Transfer> {
-  transfer: Kind;
+interface Job {
+  transfer: Promise<Transfer>;
   /** Activities that attend to it now. */
   attached: number;
   /** Set while nobody does. */
@@ -25,7 +25,7 @@ interface Job<Kind extends Transfer = Transfer> {
  * stops nor doubles the transfer. One that nobody attaches to for `orphanMs` stops.
  */
 export class TransferJobs {
-  readonly #jobs = new Map<string, Promise<Job>>();
+  readonly #jobs = new Map<string, Job>();
   readonly #orphanMs: number;
 
   constructor(orphanMs: number) {
@@ -41,9 +41,12 @@ export class TransferJobs {
     start: () => Promise<Kind>,
     attend: (transfer: Kind) => Promise<Result>,
   ): Promise<Result> {
-    const job = await this.#attach(migrationId, start);
+    const job = this.#jobs.get(migrationId) ?? this.#begin(migrationId, start);
+    job.attached += 1;
+    clearTimeout(job.orphaned);
     try {
-      return await attend(job.transfer);
+      // A migration has one method and so one kind of transfer under way.
+      return await attend((await job.transfer) as Kind);
     } finally {
       this.#detach(migrationId, job);
     }
@@ -51,52 +54,48 @@ export class TransferJobs {
 
   /** The migration's transfer, when one is under way. */
   async find(migrationId: string): Promise<Transfer | null> {
-    const job = await this.#jobs.get(migrationId)?.catch(() => null);
-    return job?.transfer ?? null;
+    return (await this.#jobs.get(migrationId)?.transfer.catch(() => null)) ?? null;
   }
 
   async stop(migrationId: string): Promise<void> {
-    const transfer = await this.find(migrationId);
-    this.#jobs.delete(migrationId);
-    await transfer?.stop();
+    const job = this.#jobs.get(migrationId);
+    if (job !== undefined) await this.#end(migrationId, job);
   }
 
   async stopAll(): Promise<void> {
     await Promise.all([...this.#jobs.keys()].map((migrationId) => this.stop(migrationId)));
   }
 
-  async #attach<Kind extends Transfer>(migrationId: string, start: () => Promise<Kind>): Promise<Job<Kind>> {
-    let pending = this.#jobs.get(migrationId);
-    if (pending === undefined) {
-      pending = this.#begin(migrationId, start);
-      this.#jobs.set(migrationId, pending);
-    }
-    const job = await pending;
-    job.attached += 1;
-    clearTimeout(job.orphaned);
-    // A migration has one method and so one kind of transfer under way.
-    return job as Job<Kind>;
-  }
-
-  async #begin<Kind extends Transfer>(migrationId: string, start: () => Promise<Kind>): Promise<Job> {
-    try {
-      const transfer = await start();
-      const forget = (): void => void this.#jobs.delete(migrationId);
-      // Attended to or not: what could not be made durable ends the process.
-      transfer.done.catch(endIfFatal).then(forget, forget);
-      return { transfer, attached: 0, orphaned: undefined };
-    } catch (error) {
-      this.#jobs.delete(migrationId);
-      throw error;
-    }
+  #begin(migrationId: string, start: () => Promise<Transfer>): Job {
+    const job: Job = { transfer: start(), attached: 0, orphaned: undefined };
+    this.#jobs.set(migrationId, job);
+    const over = (): void => {
+      this.#forget(migrationId, job);
+    };
+    // Attended to or not: what could not be made durable ends the process.
+    job.transfer
+      .then(({ done }) => done)
+      .catch(endIfFatal)
+      .then(over, over);
+    return job;
   }
 
   #detach(migrationId: string, job: Job): void {
     job.attached -= 1;
-    if (job.attached > 0 || !this.#jobs.has(migrationId)) return;
-    job.orphaned = setTimeout(() => {
-      void this.stop(migrationId);
-    }, this.#orphanMs);
+    if (job.attached > 0 || this.#jobs.get(migrationId) !== job) return;
+    job.orphaned = setTimeout(() => void this.#end(migrationId, job), this.#orphanMs);
     job.orphaned.unref();
+  }
+
+  async #end(migrationId: string, job: Job): Promise<void> {
+    this.#forget(migrationId, job);
+    const transfer = await job.transfer.catch(() => null);
+    await transfer?.stop();
+  }
+
+  /** Another transfer of the migration may have begun meanwhile: it is left alone. */
+  #forget(migrationId: string, job: Job): void {
+    clearTimeout(job.orphaned);
+    if (this.#jobs.get(migrationId) === job) this.#jobs.delete(migrationId);
   }
 }

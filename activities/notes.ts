@@ -18,7 +18,7 @@ const runNotes = z.strictObject({
   /** The run has a slot of this host. */
   admitted: z.boolean(),
   /** What a person asked of the transfer; holds for later sessions of the run too. */
-  steer: z.strictObject({ paused: z.boolean(), limitBytesPerSecond: z.int().nullable() }),
+  steer: z.strictObject({ paused: z.boolean(), limitBytesPerSecond: z.int().nullable().optional() }),
   /** Source: what the last finished transfer was, and which round it was. */
   sent: z
     .strictObject({ round: z.int(), plainBytes: z.int(), wireBytes: z.int(), retries: z.int(), streams: z.int() })
@@ -43,7 +43,7 @@ export const emptyNotes: RunNotes = {
   restDigest: null,
   disks: [],
   admitted: false,
-  steer: { paused: false, limitBytesPerSecond: null },
+  steer: { paused: false },
   sent: null,
   container: null,
   changes: [],

@@ -35,6 +35,8 @@ export interface VmReport {
   concerns: Concern[];
   /** Marks beside the disks and beside Xen's configuration, one line each. */
   marks: string[];
+  /** Since when a VM that came by a move has run here: what a revert leaves behind. Null when it did not. */
+  ranSince: string | null;
   /** The open run, or one whose abort was cut short: what `abortRun` would end; null when there is none. `peer`: the other host. */
   run: { migrationId: string; peer: string | null } | null;
 }
@@ -173,7 +175,7 @@ export interface HostActivities {
 
   // The hold. `revert`: return, stop and fence at the destination, give back; take back and start at the source.
   /** Asked of the source first: a copy that `finishHold` released cannot be gone back to. */
-  checkHold(ask: { vmUuid: string }): Promise<{ deed: Signed<Deed> }>;
+  checkHold(ask: { vmUuid: string }): Promise<RunRef & { deed: Signed<Deed> }>;
   beginReturn(ask: {
     vmUuid: string;
     to: string;

@@ -21,7 +21,7 @@ export class ProgressMeter {
     this.#totals = notes.disks;
     this.#verified = notes.disks.map(() => 0);
     this.paused = notes.steer.paused;
-    this.limit = notes.steer.limitBytesPerSecond;
+    this.limit = notes.steer.limitBytesPerSecond ?? null;
   }
 
   /** Plain bytes of each disk that are durable where they go. */

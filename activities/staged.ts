@@ -16,7 +16,7 @@ import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import type { TransferSummary } from './port.ts';
 import { ProgressMeter } from './progress-meter.ts';
-import { alreadySent, beginSession, hostLimit, lowest, manifestOf, requireFence } from './transfer.ts';
+import { alreadySent, beginSession, limitOf, manifestOf, requireFence } from './transfer.ts';
 
 /**
  * Source, `staged`: encrypts all disks, read under the present fence, into one container file. One that was interrupted
@@ -108,7 +108,7 @@ function startCarrying(host: Host, ask: { migrationId: string; limitBytesPerSeco
   const plainBytes = notes.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
   const stopping = new AbortController();
   const meter = new ProgressMeter('send', notes);
-  meter.limit = lowest(notes.steer.limitBytesPerSecond ?? ask.limitBytesPerSecond, hostLimit(host));
+  meter.limit = limitOf(host, notes, ask);
   const done = sendFile({
     ssh: {
       address: server.address,

@@ -122,6 +122,16 @@ export function lowest(...limits: (number | null | undefined)[]): number | null 
   return set.length === 0 ? null : Math.min(...set);
 }
 
+/** The limit that a session begins with: as was ordered last, else as it was asked for, and never above the host's own. */
+export function limitOf(
+  host: Host,
+  { steer }: RunNotes,
+  ask: { limitBytesPerSecond?: number | undefined },
+): number | null {
+  const asked = steer.limitBytesPerSecond === undefined ? ask.limitBytesPerSecond : steer.limitBytesPerSecond;
+  return lowest(asked, hostLimit(host));
+}
+
 export function hostLimit(host: Host): number | null {
   return host.file.limits.rate_mbps === undefined ? null : (host.file.limits.rate_mbps * 1_000_000) / 8;
 }
@@ -139,7 +149,7 @@ async function startTransfer(host: Host, ask: Parameters<typeof sendDisks>[1], r
     run: runName(run),
     manifest: manifestOf(host, ask.migrationId),
     streams: ask.streams,
-    limitBytesPerSecond: lowest(notes.steer.limitBytesPerSecond ?? ask.limitBytesPerSecond, hostLimit(host)),
+    limitBytesPerSecond: limitOf(host, notes, ask),
     paused: notes.steer.paused,
     stallMs: limits.stall_seconds * 1_000,
     connectLimitMs: limits.connect_seconds * 1_000,

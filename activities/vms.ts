@@ -8,38 +8,42 @@ import { probeFormat } from '../storage/format.ts';
 import { diskPlace } from '../storage/loop.ts';
 import type { Loop } from '../storage/loop.ts';
 import { readMark } from '../storage/mark.ts';
-import { findVms } from '../xen/dom0.ts';
+import { findVms, lookAround } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { configConcerns } from '../xen/concerns.ts';
+import type { Domain } from '../xen/toolstack.ts';
+import { peerName } from './host.ts';
 import type { Host } from './host.ts';
+import { findNotes } from './notes.ts';
 import type { VmReport } from './port.ts';
 
 /** Every VM of this host: domains, configurations at rest, and copies that only the records know of. */
 export async function listVms(host: Host): Promise<VmSummary[]> {
-  const found = await findVms(host.dom0, host.toolstack);
+  const { vms, domains } = await lookAround(host.dom0, host.toolstack);
   const summaries: VmSummary[] = [];
-  for (const vm of found) summaries.push(await summary(host, vm));
+  for (const vm of vms) summaries.push(await summary(host, vm));
   const shown = new Set(summaries.map((one) => one.vmUuid));
   for (const record of host.deeds.records()) {
-    if (!shown.has(record.vmUuid)) summaries.push(await summaryOfRecord(host, record));
+    if (!shown.has(record.vmUuid)) summaries.push(await summaryOfRecord(host, record, domains));
   }
   return summaries;
 }
 
 /** The VM of a uuid: a domain, a configuration at rest or a copy that only the record knows of; null when there is none. */
 export async function seeVm(host: Host, uuid: string): Promise<VmSummary | null> {
-  const found = (await findVms(host.dom0, host.toolstack)).find((one) => one.uuid === uuid);
+  const { vms, domains } = await lookAround(host.dom0, host.toolstack);
+  const found = vms.find((one) => one.uuid === uuid);
   if (found !== undefined) return summary(host, found);
   const record = host.deeds.byVm(uuid);
-  return record === null ? null : summaryOfRecord(host, record);
+  return record === null ? null : summaryOfRecord(host, record, domains);
 }
 
 /** One VM by name or uuid with its disks, its concerns and the marks about it. Throws `unknown-vm`. */
 export async function inspectVm(host: Host, vm: string): Promise<VmReport> {
-  const all = await findVms(host.dom0, host.toolstack);
-  const found = all.find((one) => one.uuid === vm || one.name === vm);
-  if (found === undefined) return reportOfRecord(host, vm);
-  const { disks, concerns } = await examineDisks(found, all);
+  const { vms, domains } = await lookAround(host.dom0, host.toolstack);
+  const found = vms.find((one) => one.uuid === vm || one.name === vm);
+  if (found === undefined) return reportOfRecord(host, vm, domains);
+  const { disks, concerns } = await examineDisks(found, vms);
   const marks = await marksOf(disks.map((disk) => disk.path));
   const shown = disks.map(({ vdev, sizeBytes, sectorBytes, path, problem }) => ({
     vdev,
@@ -54,6 +58,7 @@ export async function inspectVm(host: Host, vm: string): Promise<VmReport> {
     disks: shown,
     concerns: [...concerns, ...concernsOf(found)],
     marks,
+    ranSince: record === null ? null : ranSince(host, record),
     run: runToAbort(host, record),
   };
 }
@@ -142,13 +147,13 @@ async function summary(host: Host, vm: FoundVm): Promise<VmSummary> {
     diskBytes: await bytesOf(vm.disks.flatMap((disk) => (disk.cdrom || disk.target === null ? [] : [disk.target]))),
     autostart: vm.autostartPath !== null,
     fenced: record !== null && record.places !== null,
-    deed: deedOf(record),
+    deed: deedOf(host, record),
     problem: named.success ? vm.problem : `a name that Sealift does not take`,
   };
 }
 
-async function summaryOfRecord(host: Host, record: DeedRecord): Promise<VmSummary> {
-  const domain = (await host.toolstack.list()).find((one) => one.uuid === record.vmUuid);
+async function summaryOfRecord(host: Host, record: DeedRecord, domains: Domain[]): Promise<VmSummary> {
+  const domain = domains.find((one) => one.uuid === record.vmUuid);
   return {
     vmUuid: record.vmUuid,
     vmName: record.vmName,
@@ -157,12 +162,12 @@ async function summaryOfRecord(host: Host, record: DeedRecord): Promise<VmSummar
     diskBytes: await bytesOf(record.places?.disks.map((disk) => disk.path) ?? []),
     autostart: false,
     fenced: record.places !== null,
-    deed: deedOf(record),
+    deed: deedOf(host, record),
     problem: null,
   };
 }
 
-async function reportOfRecord(host: Host, vm: string): Promise<VmReport> {
+async function reportOfRecord(host: Host, vm: string, domains: Domain[]): Promise<VmReport> {
   const record = host.deeds.records().find((one) => one.vmUuid === vm || one.vmName === vm);
   if (record === undefined) throw new SealiftError('unknown-vm', `${host.file.name} has no VM ${vm}`);
   const disks: ExaminedDisk[] = [];
@@ -176,10 +181,11 @@ async function reportOfRecord(host: Host, vm: string): Promise<VmReport> {
     });
   }
   return {
-    summary: await summaryOfRecord(host, record),
+    summary: await summaryOfRecord(host, record, domains),
     disks,
     concerns: [],
     marks: await marksOf(disks.map((disk) => disk.path)),
+    ranSince: ranSince(host, record),
     run: runToAbort(host, record),
   };
 }
@@ -196,10 +202,17 @@ function runToAbort(host: Host, record: DeedRecord | null): VmReport['run'] {
   return { migrationId: run.migrationId, peer: peer?.name ?? null };
 }
 
-function deedOf(record: DeedRecord | null): VmSummary['deed'] {
-  return record === null
-    ? null
-    : { lineage: record.lineage, token: record.token, state: record.state, runToken: record.runToken };
+function ranSince(host: Host, { lineage, token }: DeedRecord): string | null {
+  const run = host.deeds.runs(lineage).find((one) => one.token === token && one.role === 'destination');
+  return run === undefined ? null : (findNotes(host.deeds, run.migrationId)?.startedAt ?? null);
+}
+
+function deedOf(host: Host, record: DeedRecord | null): VmSummary['deed'] {
+  if (record === null) return null;
+  const { lineage, token, state, runToken, peer } = record;
+  const ceded = state === 'ceded' ? host.deeds.runs(lineage).find((run) => run.token === token) : undefined;
+  const name = peer === null ? null : peerName(host.file, peer);
+  return { lineage, token, state, runToken, peer: name, released: ceded?.released === true };
 }
 
 /** The marks beside disks, one line each; a mark that cannot be read is a line too. */

@@ -47,6 +47,17 @@ export function toSealiftError(error: unknown, doing: Doing): SealiftError {
   if (chain.some((one) => one instanceof TimeoutFailure) && doing.host !== undefined) {
     return hostAway(doing.host, error);
   }
+  // Temporal's SDK has no type for it.
+  if (chain.some((one) => one.message.startsWith('No registered handler'))) {
+    return new SealiftError(
+      'bad-usage',
+      `${doing.workflowId ?? 'the task'} is a revert or a finish, which takes no such order`,
+      {
+        hint: 'see what it is with: sealift list',
+        cause: error,
+      },
+    );
+  }
   const ended = endOfWorkflow(error, chain, doing);
   if (ended !== null) return ended;
   const service = chain.find((one) => isGrpcServiceError(one));

@@ -13,6 +13,9 @@ import { readStatus, watchMove } from './progress.ts';
 import type { MoveHandle, TaskHandle } from './types.ts';
 import { listVms, isNamed } from './vms.ts';
 
+/** An order that no control worker takes in this time is not waited for. */
+const takenMs = 20_000;
+
 /** The handle of a VM's move, revert or finish. `runId` names one of several under the same workflow id. */
 export function taskHandle<Result>(link: Link, uuid: string, runId?: string): TaskHandle<Result> {
   const workflowId = migrationWorkflowId(uuid);
@@ -70,13 +73,19 @@ function updater(link: Link, handle: WorkflowHandle) {
     ...args: Updates[Name]['ask']
   ): Promise<Updates[Name]['answer']> => {
     try {
-      return await asSealift({ address: link.address, workflowId: handle.workflowId }, () =>
-        args.length === 0
-          ? handle.executeUpdate<Updates[Name]['answer'], []>(name)
-          : handle.executeUpdate<Updates[Name]['answer'], [unknown, ...unknown[]]>(name, {
-              args: [args[0], ...args.slice(1)],
-            }),
-      );
+      return await asSealift({ address: link.address, workflowId: handle.workflowId }, async () => {
+        const [first, ...rest] = args;
+        // Temporal waits for a control worker without end; what an order does once it is taken may last.
+        const taken = await link.client.withDeadline(Date.now() + takenMs, () =>
+          first === undefined
+            ? handle.startUpdate<Updates[Name]['answer'], []>(name, { waitForStage: 'ACCEPTED' })
+            : handle.startUpdate<Updates[Name]['answer'], [unknown, ...unknown[]]>(name, {
+                args: [first, ...rest],
+                waitForStage: 'ACCEPTED',
+              }),
+        );
+        return taken.result();
+      });
     } catch (error) {
       throw await afterTheEnd(handle, name, error);
     }

@@ -12,8 +12,8 @@ import { askHost } from './ask-host.ts';
 import { asSealift } from './errors.ts';
 import { moveHandle, taskHandle } from './handle.ts';
 import type { Link } from './link.ts';
-import type { MigrateRequest, MoveHandle, PlanRequest, RevertPlan, Sealift, TaskHandle } from './types.ts';
-import { askOthers, holderOf, isNamed, listVms } from './vms.ts';
+import type { MigrateRequest, MoveHandle, PlanRequest, RevertPlan, Sealift, TaskHandle, VmOnHost } from './types.ts';
+import { askOthers, holderOf, isNamed, listVms, refuseSeveral } from './vms.ts';
 
 /**
  * Starts a move under the VM's workflow id, which Temporal gives to one open workflow at a time. An open move of the same
@@ -70,18 +70,13 @@ async function othersOf(link: Link, { vmUuid, host }: Located, to: string): Prom
 export async function planRevert(link: Link, vm: string): Promise<RevertPlan> {
   const { holder, origin } = await holdOf(link, vm);
   await askHost(link, origin.host, 'checkHold', { vmUuid: origin.vmUuid });
-  const receipts = await askHost(link, holder.host, 'findReceipts', { vm: origin.vmUuid });
-  const [newest] = receipts
-    .map((one) => one.body)
-    .filter((body) => body.lineage === origin.lineage && body.destination.name === holder.host)
-    .sort((a, b) => b.token - a.token);
-  const start = newest?.phases.find((one) => one.phase === 'start');
+  const { ranSince } = await askHost(link, holder.host, 'inspectVm', { vm: origin.vmUuid });
   return {
     vmUuid: origin.vmUuid,
     vmName: holder.vmName,
     from: holder.host,
     to: origin.host,
-    writesSince: start?.at ?? null,
+    writesSince: ranSince,
   };
 }
 
@@ -121,13 +116,15 @@ export async function revert(link: Link, request: Parameters<Sealift['revert']>[
 
 /** Ends the hold of the VM's fenced copy. */
 export async function finish(link: Link, request: { vm: string; by: string }): Promise<TaskHandle<FinishResult>> {
-  const { holder, origin } = await holdOf(link, request.vm);
+  const { newest, origins } = await holdsOf(link, request.vm);
+  // Of a VM that went on from one host to the next, each still keeps its copy: the newest first, one by one.
+  const origin = origins.find((one) => !one.deed.released) ?? newest;
   const input = parsed(finishInput, {
     migrationId: randomUUID(),
     vmUuid: origin.vmUuid,
-    vmName: holder.vmName,
+    vmName: origin.vmName,
     host: origin.host,
-    holder: holder.host,
+    holder: origin.deed.peer,
     by: request.by,
   });
   const summary = `${input.vmName}: release the copy on ${input.host}`;
@@ -157,30 +154,37 @@ async function locate(link: Link, vm: string, from: string | undefined): Promise
   return { vmUuid: summary.vmUuid, vmName: summary.vmName, host: summary.host };
 }
 
-/** The two ends of a VM's hold: who has the deed and who still keeps the fenced copy it came from. */
-async function holdOf(
+/** The two ends of a VM's newest hold: who has the deed and who still keeps the fenced copy it came from. */
+async function holdOf(link: Link, vm: string): Promise<{ holder: VmOnHost; origin: Kept }> {
+  const { newest: origin, named, silent } = await holdsOf(link, vm);
+  const holder = named.find(
+    ({ deed }) => (deed?.state === 'holder' || deed?.state === 'receiving') && deed.lineage === origin.deed.lineage,
+  );
+  if (holder === undefined) throw new SealiftError('revert-refused', `no host that answers holds ${vm}${silent}`);
+  return { holder, origin };
+}
+
+/** A host's fenced copy of a VM that it has ceded. */
+type Kept = VmOnHost & { vmUuid: string; deed: NonNullable<VmOnHost['deed']> };
+
+/** All fenced copies of a VM, that of the newest token first: a VM that has moved twice has two. */
+async function holdsOf(
   link: Link,
   vm: string,
-): Promise<{ holder: { host: string; vmName: string }; origin: { host: string; vmUuid: string; lineage: string } }> {
+): Promise<{ newest: Kept; origins: Kept[]; named: VmOnHost[]; silent: string }> {
   const { vms, away } = await listVms(link);
   const named = vms.filter((one) => isNamed(one, vm));
-  // Newest token first: a VM that has moved twice has two fenced copies, and only the last one's deed names its holder.
-  const byToken = [...named].sort((a, b) => (b.deed?.token ?? 0) - (a.deed?.token ?? 0));
-  const origin = byToken.find((one) => one.deed?.state === 'ceded');
-  const holder = byToken.find(
-    (one) =>
-      (one.deed?.state === 'holder' || one.deed?.state === 'receiving') && one.deed.lineage === origin?.deed?.lineage,
-  );
   const silent = away.length > 0 ? `; ${away.join(', ')} cannot be asked` : '';
   if (named.length === 0) throw new SealiftError('unknown-vm', `no host has a VM ${vm}${silent}`);
-  if (origin?.deed == null || origin.vmUuid === null) {
+  refuseSeveral(vm, named);
+  const origins = named
+    .filter((one): one is Kept => one.deed?.state === 'ceded' && one.vmUuid !== null)
+    .sort((a, b) => b.deed.token - a.deed.token);
+  const [newest] = origins;
+  if (newest === undefined) {
     throw new SealiftError('revert-refused', `no host keeps a fenced copy of ${vm} that it handed over${silent}`);
   }
-  if (holder === undefined) throw new SealiftError('revert-refused', `no host that answers holds ${vm}${silent}`);
-  return {
-    holder: { host: holder.host, vmName: holder.vmName },
-    origin: { host: origin.host, vmUuid: origin.vmUuid, lineage: origin.deed.lineage },
-  };
+  return { newest, origins, named, silent };
 }
 
 async function startTask(

@@ -83,6 +83,16 @@ export async function askOthers(
   return askAll([...others].sort(), (host) => askHost(link, host, 'seeVm', { vmUuid }));
 }
 
+/** @throws 'bad-usage' when a name is that of several VMs: an order must not find its VM by chance. */
+export function refuseSeveral(vm: string, named: VmOnHost[]): void {
+  const several = new Map(named.map((one) => [one.vmUuid, one.host]));
+  if (several.size < 2) return;
+  const found = [...several].map(([uuid, host]) => `${uuid ?? 'no uuid'} on ${host}`).join(', ');
+  throw new SealiftError('bad-usage', `${vm} is the name of several VMs: ${found}`, {
+    hint: 'give the uuid instead of the name',
+  });
+}
+
 export function isNamed(one: { vmUuid: string | null; vmName: string }, vm: string): boolean {
   return one.vmName === vm || one.vmUuid === vm.toLowerCase();
 }

@@ -67,6 +67,8 @@ export const migrationStatus = z.strictObject({
   phase,
   /** What it waits for and how the wait ends, one line each; empty when it does not wait. */
   waits: z.array(z.string()),
+  /** It goes on only when a person acts; the lines name the commands. Other waits end by themselves. */
+  waitsForPerson: z.boolean(),
   done: z.array(z.strictObject({ phase: z.string(), at: z.string(), ms: z.number(), note: z.string() })),
   lineage: lineage.nullable(),
   token: token.nullable(),

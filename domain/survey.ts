@@ -27,6 +27,18 @@ export type DomainState = z.infer<typeof domainState>;
 export const deedState = z.enum(['none', 'holder', 'receiving', 'ceded']);
 export type DeedState = z.infer<typeof deedState>;
 
+/** What a host's record says of a VM. */
+const vmDeed = z.strictObject({
+  lineage,
+  token: z.int(),
+  state: deedState,
+  runToken: z.int(),
+  /** The host that it was ceded to, or came from, by the name that this host trusts it under. */
+  peer: hostName.nullable(),
+  /** Of a VM that was ceded: its hold has ended, so that its copy here may be gone. */
+  released: z.boolean(),
+});
+
 /** One VM on one host, as `vm list` shows it: domains, configurations at rest and fenced copies alike. */
 export const vmSummary = z.strictObject({
   vmUuid: vmUuid.nullable(),
@@ -36,7 +48,7 @@ export const vmSummary = z.strictObject({
   diskBytes: z.int(),
   autostart: z.boolean(),
   fenced: z.boolean(),
-  deed: z.strictObject({ lineage, token: z.int(), state: deedState, runToken: z.int() }).nullable(),
+  deed: vmDeed.nullable(),
   /** Trouble in one line, when the VM cannot be read as a whole. */
   problem: z.string().nullable(),
 });

@@ -8,7 +8,9 @@ import {
 import type { z } from 'zod';
 import { errorKind, errorTypes } from '../domain/error-types.ts';
 import type { ErrorType } from '../domain/error-types.ts';
-import type { Trouble } from './state.ts';
+import type { About, Trouble } from './state.ts';
+
+const kindWords = { migrate: 'move', revert: 'revert', finish: 'finish' } as const;
 
 /** Types that no retry helps; the rest is retried by Temporal for as long as it takes. */
 export const finalTypes: ErrorType[] = (Object.keys(errorTypes) as ErrorType[]).filter(
@@ -51,9 +53,14 @@ export function parseInput<T>(schema: z.ZodType<T>, request: unknown): T {
  * What a failed step says of the world. An error that is none of Temporal's failures is a defect in the workflow: it is
  * thrown on, so that the workflow's task fails and goes on from there when the defect is mended.
  */
-export function troubleOf(error: unknown, what: { vmName: string; host?: string }): Trouble {
+export function troubleOf(error: unknown, what: { vmName: string; kind?: About['kind']; host?: string }): Trouble {
   if (isCancellation(error)) {
-    return { type: 'cancelled', message: `the move of ${what.vmName} was aborted`, hint: null, aborted: true };
+    return {
+      type: 'cancelled',
+      message: `the ${kindWords[what.kind ?? 'migrate']} of ${what.vmName} was aborted`,
+      hint: null,
+      aborted: true,
+    };
   }
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure) {

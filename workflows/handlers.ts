@@ -25,7 +25,7 @@ export function answerStatus(task: Task): void {
   });
 }
 
-/** Takes the updates about a guest that must stop: `wait`, `destroy` and `abort`. */
+/** Takes the updates about a guest that must stop: `wait` and `destroy`. */
 export function takeGuestOrders(task: Task): void {
   const { about, state } = task;
   const stuck = (): void => {
@@ -68,10 +68,14 @@ export function takeGuestOrders(task: Task): void {
       },
     },
   );
+}
+
+/** Takes the update `abort`, which every task has. */
+export function takeAbort(task: Task): void {
   setHandler(abortUpdate, () => abort(task), {
     description: 'ends it before the deed leaves its host; the VM is as it was',
     validator: () => {
-      if (state.passed) throw abortRefused(task);
+      if (task.state.passed) throw abortRefused(task);
     },
   });
 }
@@ -137,30 +141,33 @@ async function abort(task: Task): Promise<AbortAnswer> {
   const { live } = task;
   live.aborting = true;
   live.scope?.cancel();
-  await condition(() => live.verdict !== null || live.handingOver);
+  // A step that was done before it heard of the abort may have passed the point of no return: then nothing is undone.
+  await condition(() => live.verdict !== null || live.handingOver || task.state.passed);
+  if (task.state.passed || live.verdict?.passed === true) throw abortRefused(task);
   if (live.verdict === null) return { outcome: 'under-way', restarted: false };
-  if (live.verdict.passed) throw abortRefused(task);
   return { outcome: 'aborted', restarted: live.verdict.restarted };
 }
 
-/** Remembered for the transfers to come, and told to the one that runs. */
+/** Told to the transfer that runs, and remembered for those to come. */
 async function steer(task: Task, order: { paused?: boolean; limitBytesPerSecond?: number | null }): Promise<undefined> {
   const { about, state, live } = task;
+  if (live.moving) {
+    try {
+      const what = order.paused === undefined ? 'throttle' : order.paused ? 'pause' : 'resume';
+      const call = { summary: `${what} the transfer of ${about.vmName}`, attempts: 3 };
+      await activity(task, about.from, 'steerTransfer', call)({ migrationId: about.migrationId, ...order });
+    } catch (error) {
+      throw failureOf(troubleOf(error, { ...about, host: about.from }));
+    }
+  }
   Object.assign(state.orders, order);
   show(task);
-  if (!live.moving) return undefined;
-  try {
-    const what = order.paused === undefined ? 'throttle' : order.paused ? 'pause' : 'resume';
-    const call = { summary: `${what} the transfer of ${about.vmName}`, attempts: 3 };
-    await activity(task, about.from, 'steerTransfer', call)({ migrationId: about.migrationId, ...order });
-    return undefined;
-  } catch (error) {
-    throw failureOf(troubleOf(error, { vmName: about.vmName, host: about.from }));
-  }
+  return undefined;
 }
 
 function abortRefused(task: Task): Error {
   const { kind, vmName, from, to } = task.about;
+  if (kind === 'finish') return refusal('abort-refused', `the finish of ${vmName} is done`);
   const owner = kind === 'migrate' ? `${vmName} belongs to ${to}` : `${vmName} was given back by ${from}`;
   const hint =
     kind === 'migrate'

@@ -2,7 +2,7 @@ import { migrationInput } from '../domain/migration.ts';
 import type { MigrationRequest } from '../domain/migration.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import { parseInput } from './failures.ts';
-import { answerStatus, takeGuestOrders, takeMoveOrders } from './handlers.ts';
+import { answerStatus, takeAbort, takeGuestOrders, takeMoveOrders } from './handlers.ts';
 import { throughPointOfNoReturn } from './point-of-no-return.ts';
 import type { TaskState } from './state.ts';
 import { passGate, checkWindow } from './steps/gate.ts';
@@ -22,6 +22,7 @@ export async function migrateVm(request: MigrationRequest, state?: TaskState): P
   const input = parseInput(migrationInput, request);
   const task = createTask({ kind: 'migrate', ...input }, request, state);
   answerStatus(task);
+  takeAbort(task);
   takeGuestOrders(task);
   takeMoveOrders(task, input);
   const { from, to, migrationId } = input;

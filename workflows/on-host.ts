@@ -127,7 +127,7 @@ async function insist<Name extends StepName>(
   for (let pauseMs = awayPauseMs; ; pauseMs = Math.min(pauseMs * 2, awayPauseMs * 20)) {
     const trouble = await oneRound(task, host, name, { ...call, attempts }, ask, ends);
     if ('answer' in trouble) return trouble.answer;
-    waitFor(task, troubleLines(task, host, call.summary, trouble), { calm: trouble.type === 'host-busy' });
+    waitFor(task, troubleLines(task, host, call.summary, trouble), trouble.type === 'host-busy' ? 'clock' : 'itself');
     await pauseFor(task, pauseMs, `${host} could not ${call.summary}`, () => task.state.left);
     if (task.state.left) throw leftBehind(task);
     attempts = 1;

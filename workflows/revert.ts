@@ -1,7 +1,7 @@
 import { revertInput } from './contract.ts';
 import type { RevertRequest, RevertResult } from './contract.ts';
 import { parseInput, refusal } from './failures.ts';
-import { answerStatus, takeGuestOrders } from './handlers.ts';
+import { answerStatus, takeAbort, takeGuestOrders } from './handlers.ts';
 import { onHost, untilDone } from './on-host.ts';
 import { throughPointOfNoReturn } from './point-of-no-return.ts';
 import type { Outcomes, TaskState } from './state.ts';
@@ -18,13 +18,14 @@ export async function revertVm(request: RevertRequest, state?: TaskState): Promi
   }
   const task = createTask({ kind: 'revert', method: 'sealed', ...input }, request, state);
   answerStatus(task);
+  takeAbort(task);
   takeGuestOrders(task);
-  const { outcomes } = task.state;
   return throughPointOfNoReturn(task, {
     before: async () => {
       const { migrationId } = await step(task, 'begin', 'open', async (note) => {
         const summary = `ask ${to} whether it keeps its copy of ${vmName}`;
-        const { deed } = await onHost(task, to, 'checkHold', { summary }, { vmUuid });
+        const { deed, migrationId } = await onHost(task, to, 'checkHold', { summary }, { vmUuid });
+        task.state.returning = migrationId;
         const begun = await onHost(
           task,
           from,
@@ -42,7 +43,7 @@ export async function revertVm(request: RevertRequest, state?: TaskState): Promi
       });
       await giveBack(task, migrationId);
     },
-    undo: { host: from, migrationId: () => outcomes.begin?.migrationId ?? null, passed: ['returned'], landing: null },
+    undo: { host: from, migrationId: () => task.state.returning, passed: ['returned'], landing: null },
     after: () => takeBack(task),
   });
 }

@@ -19,6 +19,9 @@ export interface About {
   timings: Timings;
 }
 
+/** How a wait ends: by the clock, when the world is as it should be again, or by a person's order. */
+export type WaitKind = 'clock' | 'itself' | 'person';
+
 /** Why a task ends without what it was for. */
 export interface Trouble {
   type: string;
@@ -60,8 +63,8 @@ export interface TaskState {
   /** What the phase's steps said of themselves. */
   notes: string[];
   waits: string[];
-  /** The wait ends by the clock: nobody has to do anything. */
-  calm: boolean;
+  /** `clock`: a calm wait, which is shown as the phase it is in. `person`: it goes on only when somebody acts. */
+  waitKind: WaitKind;
   done: MigrationStatus['done'];
   concerns: MigrationStatus['concerns'];
   lineage: string | null;
@@ -69,12 +72,14 @@ export interface TaskState {
   root: string | null;
   progress: MigrationStatus['progress'];
   trouble: Trouble | null;
-  /** What people asked for. `limitBytesPerSecond` undefined: as the input has it. */
-  orders: { paused: boolean; limitBytesPerSecond?: number | null; approvedBy: string | null };
+  /** What people asked for. `paused` undefined: nobody did. `limitBytesPerSecond` undefined: as the input has it; null: none. */
+  orders: { paused?: boolean; limitBytesPerSecond?: number | null; approvedBy: string | null };
   /** A stuck guest: null when none, else what a person decided, once they did. */
   stuck: { decision: { waitMs: number } | { destroyedBy: string } | null } | null;
   /** The source may have been given `openRun`, whatever came of it. */
   opening: boolean;
+  /** The run whose return the holder may have been told to begin, whatever came of it. */
+  returning: string | null;
   /** The compensation has begun, for this reason. */
   undoing: Trouble | null;
   /** The host's record says that the deed has left it: forward only. */
@@ -96,7 +101,7 @@ export function newState(now: number): TaskState {
     phaseEnded: null,
     notes: [],
     waits: [],
-    calm: false,
+    waitKind: 'itself',
     done: [],
     concerns: [],
     lineage: null,
@@ -104,9 +109,10 @@ export function newState(now: number): TaskState {
     root: null,
     progress: null,
     trouble: null,
-    orders: { paused: false, approvedBy: null },
+    orders: { approvedBy: null },
     stuck: null,
     opening: false,
+    returning: null,
     undoing: null,
     passed: false,
     left: false,

@@ -16,12 +16,13 @@ export function statusOf(about: About, state: TaskState): MigrationStatus {
     method: about.method,
     phase: shownPhase(state),
     waits: state.waits,
+    waitsForPerson: state.waits.length > 0 && state.waitKind === 'person',
     done: state.done,
     lineage: state.lineage,
     token: state.token,
     root: state.root,
     concerns: state.concerns,
-    paused: state.orders.paused,
+    paused: state.orders.paused === true,
     approvedBy: state.orders.approvedBy,
     progress: state.progress,
     error: trouble === null ? null : { type: trouble.type, message: trouble.message, hint: trouble.hint },
@@ -30,7 +31,7 @@ export function statusOf(about: About, state: TaskState): MigrationStatus {
 
 /** The phase as people see it: a wait that somebody has to end comes before what it interrupts. */
 export function shownPhase(state: TaskState): Phase {
-  return state.waits.length > 0 && !state.calm ? 'waits' : state.phase;
+  return state.waits.length > 0 && state.waitKind !== 'clock' ? 'waits' : state.phase;
 }
 
 /** The same for Temporal's Web UI, in Markdown. */
@@ -51,7 +52,7 @@ export function renderDetails(about: About, state: TaskState): string {
   }
   for (const one of state.concerns)
     lines.push(`- ${one.severity}: ${one.text}${one.remedy === null ? '' : ` (${one.remedy})`}`);
-  if (state.orders.paused) lines.push('', 'Paused; the update `resume` goes on.');
+  if (state.orders.paused === true) lines.push('', 'Paused; the update `resume` goes on.');
   if (state.trouble !== null) lines.push('', `${state.trouble.message} \`${state.trouble.type}\``);
   if (state.trouble?.hint != null) lines.push(state.trouble.hint);
   if (state.root !== null) lines.push('', `root \`sha256:${state.root}\``);

@@ -12,7 +12,7 @@ import type { SearchAttributeUpdatePair } from '@temporalio/common';
 import type { Phase } from '../domain/progress.ts';
 import { searchKeys } from './search-attributes.ts';
 import { newState } from './state.ts';
-import type { About, Outcomes, TaskState } from './state.ts';
+import type { About, Outcomes, TaskState, WaitKind } from './state.ts';
 import { renderDetails, shownPhase } from './status.ts';
 
 /** A task and what one run of its workflow holds beside its state. */
@@ -103,10 +103,10 @@ export function leave(task: Task, note = ''): void {
 }
 
 /** Says what the task waits for and how that ends; an empty list ends the wait. */
-export function waitFor(task: Task, lines: string[], options: { calm?: boolean } = {}): void {
+export function waitFor(task: Task, lines: string[], kind: WaitKind = 'itself'): void {
   if (lines.length === 0 && task.state.waits.length === 0) return;
   task.state.waits = lines;
-  task.state.calm = options.calm ?? false;
+  task.state.waitKind = kind;
   show(task);
 }
 

@@ -4,7 +4,6 @@ import { exitCodes } from '../exit-codes.ts';
 import { listenKeys } from './keys.ts';
 import { makeTeller } from './teller.ts';
 import type { Teller } from './teller.ts';
-import { waitsForPerson } from './waits.ts';
 import { taskWord } from './words.ts';
 
 /** How following a migration ended: it closed, it waits for a person and nobody is at this terminal, or Ctrl-C. */
@@ -40,7 +39,7 @@ export async function follow<Result>(
       if (look === 'interrupted' || look.done === true) break;
       last = look.value;
       teller.tell(last);
-      if (!cli.interactive && !options.stay && waitsForPerson(last.status)) {
+      if (!cli.interactive && !options.stay && last.status.waitsForPerson) {
         how = 'waits';
         break;
       }

@@ -15,6 +15,7 @@ export function statusExample(change: Partial<MigrationStatus> = {}): MigrationS
     method: 'sealed',
     phase: 'survey',
     waits: [],
+    waitsForPerson: false,
     done: [],
     lineage: null,
     token: null,

@@ -14,6 +14,7 @@ const closed = lookExample({ phase: 'done', done: [survey] }, { closed: true });
 const stuck = lookExample({
   phase: 'waits',
   waits: ['web-1 has not shut down', 'sealift abort web-1 leaves it running'],
+  waitsForPerson: true,
 });
 
 function client(looks = [...moving, closed], end: Parameters<typeof moveExample>[1] = receiptExample()) {

@@ -152,14 +152,32 @@ export class FakeHost {
     return this.calls.filter((one) => one === step).length;
   }
 
+  private summary(vm: FakeVm): VmSummary {
+    return {
+      vmUuid: vm.vmUuid,
+      vmName: vm.vmName,
+      state: vm.running ? 'running' : 'stopped',
+      memoryBytes: 2 ** 28,
+      diskBytes: 2 ** 21,
+      autostart: false,
+      fenced: vm.fenced,
+      deed: vm.deed === null ? null : { ...deedOf(vm), peer: this.peers[0] ?? null, released: vm.released },
+      problem: null,
+    };
+  }
+
   private steps(): HostActivities {
     return {
       hostCard: async () => this.card(),
-      listVms: async () => [...this.vms.values()].map(summary),
-      inspectVm: async ({ vm }) => ({ summary: summary(this.find(vm)), disks: [], concerns: [], marks: [], run: null }),
+      listVms: async () => [...this.vms.values()].map((vm) => this.summary(vm)),
+      inspectVm: async ({ vm }) => {
+        const found = this.find(vm);
+        const ranSince = [...this.runs.values()].find((run) => run.vmUuid === found.vmUuid)?.startedAt ?? null;
+        return { summary: this.summary(found), disks: [], concerns: [], marks: [], ranSince, run: null };
+      },
       seeVm: async ({ vmUuid }) => {
         const vm = this.vms.get(vmUuid);
-        return vm === undefined ? null : summary(vm);
+        return vm === undefined ? null : this.summary(vm);
       },
       adoptVm: async ({ vm, elsewhere, notAsked, withoutAsking }) => {
         if (elsewhere.length > 0) throw failure('adoption-refused', `${elsewhere.join(', ')} has ${vm}`);
@@ -210,7 +228,7 @@ export class FakeHost {
           state: vm.running ? 'running' : 'stopped',
           memoryBytes: 2 ** 28,
           disks,
-          deed: { lineage: vm.lineage, token: vm.token, state: vm.deed ?? 'none', runToken: 0 },
+          deed: deedOf(vm),
           concerns,
         };
       },
@@ -333,7 +351,8 @@ export class FakeHost {
         const vm = this.find(vmUuid);
         if (vm.released) throw failure('revert-refused', `the copy of ${vm.vmName} was released`);
         const { lineage, token } = vm;
-        return { deed: signed({ ...ends(this), kind: 'deed', lineage, token, root: null }) };
+        const migrationId = [...this.runs].find(([, one]) => one.vmUuid === vmUuid)?.[0] ?? randomUUID();
+        return { migrationId, deed: signed({ ...ends(this), kind: 'deed', lineage, token, root: null }) };
       },
       beginReturn: async ({ vmUuid }) => {
         const vm = this.find(vmUuid);
@@ -464,16 +483,11 @@ function signed<Body extends StatementBody>(body: Body): Signed<Body> {
   return { body, signature: 'A'.repeat(86) };
 }
 
-function summary(vm: FakeVm): VmSummary {
-  return {
-    vmUuid: vm.vmUuid,
-    vmName: vm.vmName,
-    state: vm.running ? 'running' : 'stopped',
-    memoryBytes: 2 ** 28,
-    diskBytes: 2 ** 21,
-    autostart: false,
-    fenced: vm.fenced,
-    deed: vm.deed === null ? null : { lineage: vm.lineage, token: vm.token, state: vm.deed, runToken: 0 },
-    problem: null,
-  };
+function deedOf({ lineage, token, deed }: FakeVm): {
+  lineage: string;
+  token: number;
+  state: DeedState;
+  runToken: number;
+} {
+  return { lineage, token, state: deed ?? 'none', runToken: 0 };
 }

@@ -205,13 +205,17 @@ describe('steering', () => {
     stopping.release();
     await sending.begun;
     const { migrationId } = await move.status();
-    expect(from.steering).toEqual([{ migrationId, paused: true }]);
+    expect(from.steering).toEqual([{ migrationId, paused: true, limitBytesPerSecond: 1_000 }]);
     await move.resume();
     await move.throttle(null);
     expect(from.steering.slice(1)).toEqual([
       { migrationId, paused: false },
       { migrationId, limitBytesPerSecond: null },
     ]);
+    from.fail('steerTransfer', 'unknown-state', 'the host is confused');
+    await expect(move.pause()).rejects.toMatchObject({ message: 'the host is confused' });
+    expect(await move.status()).toMatchObject({ paused: false });
+    from.rules.delete('steerTransfer');
     await expect(move.throttle(-1)).rejects.toMatchObject({
       type: 'bad-usage',
       message: '-1 is not a rate in bytes per second',

@@ -17,6 +17,15 @@ afterAll(async () => {
   await temporal.stop();
 });
 
+/** The workflow has begun to handle an order. */
+async function untilAbortIsTaken(workflowId: string): Promise<void> {
+  const taken = async (): Promise<boolean> => {
+    const { events } = await temporal.client.workflow.getHandle(workflowId).fetchHistory();
+    return (events ?? []).some((event) => event.workflowExecutionUpdateAcceptedEventAttributes != null);
+  };
+  while (!(await taken())) await delay(20);
+}
+
 /** The VM is where it was, as it was, and its run is spent. */
 function expectUndone({ from, to, vm }: Pair): void {
   expect(from.vms.get(vm.vmUuid)).toMatchObject({ running: true, fenced: false, deed: 'holder' });
@@ -82,6 +91,24 @@ describe('abort', () => {
     });
     const receipt = await move.result();
     expect(receipt.body.probe).toHaveLength(1);
+    expectMoved(pair);
+  });
+
+  test('is refused when it crosses the cede, which is done before it hears of the abort', async () => {
+    const pair = await temporal.pair();
+    const { promise: aborting, resolve } = Promise.withResolvers<null>();
+    pair.from.rule('cede', async (_ask, real) => {
+      const done = await real();
+      await aborting;
+      return done;
+    });
+    const move = await pair.migrate();
+    await until(move, ({ phase }) => phase === 'cede');
+    const aborted = expect(move.abort()).rejects.toMatchObject({ type: 'abort-refused' });
+    await untilAbortIsTaken(move.workflowId);
+    resolve(null);
+    await aborted;
+    await move.result();
     expectMoved(pair);
   });
 
@@ -380,6 +407,46 @@ describe('a revert', () => {
     const revert = temporal.sealift.revert({ vm: pair.vm.vmName, confirm: pair.vm.vmName });
     await expect(revert).rejects.toMatchObject({ type: 'revert-refused' });
   });
+});
+
+test('a revert that is aborted although the answer to its beginning was lost gives the return up', async () => {
+  const pair = await temporal.pair();
+  const { vmName } = pair.vm;
+  await (await pair.migrate()).result();
+  pair.to.rule('beginReturn', async (_ask, real) => {
+    await real();
+    throw failure('xl-failed', 'xl list failed (exit 1)');
+  });
+  const revert = await temporal.sealift.revert({ vm: vmName, confirm: vmName, timings: quick });
+  while (pair.to.count('beginReturn') === 0) await delay(20);
+  expect(await revert.abort()).toMatchObject({ outcome: 'aborted' });
+  expect(pair.to.count('abortRun')).toBe(1);
+});
+
+test('a finish whose old host is away can be aborted, and takes no order of a move', async () => {
+  const pair = await temporal.pair();
+  const { vmName } = pair.vm;
+  await (await pair.migrate()).result();
+  const held = pair.from.hold('finishHold');
+  const finish = await temporal.sealift.finish({ vm: vmName, by: 'test' });
+  await held.begun;
+  const move = await temporal.sealift.handle(vmName);
+  await expect(move.pause()).rejects.toMatchObject({
+    type: 'bad-usage',
+    hint: expect.stringContaining('sealift list'),
+  });
+  expect(await finish.abort()).toEqual({ outcome: 'aborted', restarted: false });
+  await expect(finish.result()).rejects.toMatchObject({ message: `the finish of ${vmName} was aborted` });
+  expect(await (await temporal.sealift.finish({ vm: vmName, by: 'test' })).result()).toMatchObject({ host: pair.from.name });
+});
+
+test('orders for a VM whose name two VMs have are refused', async () => {
+  const pair = await temporal.pair();
+  await (await pair.migrate()).result();
+  pair.from.addVm(pair.vm.vmName, { deed: 'ceded', running: false, fenced: true });
+  const several = { type: 'bad-usage', message: expect.stringContaining('is the name of several VMs') };
+  await expect(temporal.sealift.finish({ vm: pair.vm.vmName, by: 'test' })).rejects.toMatchObject(several);
+  await expect(temporal.sealift.planRevert(pair.vm.vmName)).rejects.toMatchObject(several);
 });
 
 test('finish releases the copy at the source, after which nothing can be reverted', async () => {

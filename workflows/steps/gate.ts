@@ -12,10 +12,11 @@ export async function passGate(task: Task, input: MigrationInput): Promise<void>
     if (cutover === 'approve') {
       const { orders } = task.state;
       if (orders.approvedBy === null) {
-        waitFor(task, [
+        const lines = [
           `${vmName} waits for approval before it is shut down`,
           `sealift approve ${vmName} lets it go on`,
-        ]);
+        ];
+        waitFor(task, lines, 'person');
         await condition(() => orders.approvedBy !== null);
         waitFor(task, []);
       }
@@ -24,7 +25,7 @@ export async function passGate(task: Task, input: MigrationInput): Promise<void>
       const leftMs = Date.parse(cutover.notBefore) - Date.now();
       checkWindow(input);
       if (leftMs > 0) {
-        waitFor(task, [`${vmName} waits for its cutover window, which begins ${cutover.notBefore}`], { calm: true });
+        waitFor(task, [`${vmName} waits for its cutover window, which begins ${cutover.notBefore}`], 'clock');
         await sleep(leftMs, { summary: 'the cutover window begins' });
         waitFor(task, []);
       }

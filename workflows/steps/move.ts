@@ -44,7 +44,7 @@ async function crossOnce(task: Task, input: MigrationInput): Promise<void> {
   if (task.state.outcomes.ready !== undefined) return;
   task.live.moving = true;
   try {
-    await remindPause(task, input);
+    await remind(task, input);
     if (input.method === 'sealed') await sendSealed(task, input);
     else await sendStaged(task, input);
   } finally {
@@ -52,17 +52,17 @@ async function crossOnce(task: Task, input: MigrationInput): Promise<void> {
   }
 }
 
-/** A pause that was asked for before there was a transfer. */
-async function remindPause(task: Task, input: MigrationInput): Promise<void> {
-  if (!task.state.orders.paused || task.state.outcomes.sent !== undefined) return;
+/** What was ordered while there was no transfer. */
+async function remind(task: Task, input: MigrationInput): Promise<void> {
+  const { paused, limitBytesPerSecond } = task.state.orders;
+  if ((paused === undefined && limitBytesPerSecond === undefined) || task.state.outcomes.sent !== undefined) return;
   const { vmName, from, migrationId } = input;
-  await onHost(
-    task,
-    from,
-    'steerTransfer',
-    { summary: `pause the transfer of ${vmName}` },
-    { migrationId, paused: true },
-  );
+  const call = { summary: `steer the transfer of ${vmName} as ordered` };
+  const order = {
+    ...(paused === undefined ? {} : { paused }),
+    ...(limitBytesPerSecond === undefined ? {} : { limitBytesPerSecond }),
+  };
+  await onHost(task, from, 'steerTransfer', call, { migrationId, ...order });
 }
 
 async function sendSealed(task: Task, input: MigrationInput): Promise<void> {

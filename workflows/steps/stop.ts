@@ -64,7 +64,7 @@ async function askPeople(task: Task, where: Where, lines: string[]): Promise<Dec
   const { state, about } = task;
   state.stuck = { decision: null };
   const decided = (): boolean => state.stuck?.decision != null;
-  waitFor(task, lines);
+  waitFor(task, lines, 'person');
   for (
     let lookMs = about.timings.retryMaximumMs;
     !decided();
