@@ -1,5 +1,5 @@
 import { SealiftError } from '../domain/error.ts';
-import { chunkBytes } from '../domain/chunks.ts';
+import { chunkBytes, chunkCount, chunkLength } from '../domain/chunks.ts';
 import { readContainer } from '../seal/container.ts';
 import type { Container, ContainerChunk } from '../seal/container.ts';
 import { alignedBuffer } from '../storage/aligned.ts';
@@ -69,22 +69,23 @@ async function unsealAll(
   meter: ProgressMeter,
   signal: AbortSignal,
 ): Promise<void> {
-  const held = paths.map((_, disk) => new Set([...host.landed.held(run, disk)].map(({ index }) => index)));
+  const held = host.landed.disks(run).map(({ disk, sizeBytes }) => heldChunks(host, run, disk, sizeBytes));
+  const heldBytes = host.landed.totals(run).map((total) => total.heldBytes);
   const disks: Disk[] = [];
   let pending: JournalEntry[] = [];
   const commit = async (): Promise<void> => {
     for (const disk of new Set(pending.map((entry) => entry.disk))) await disks[disk]?.sync();
     host.landed.record(run, pending);
+    for (const { disk, index } of pending) {
+      heldBytes[disk] = (heldBytes[disk] ?? 0) + chunkLength(disks[disk]?.sizeBytes ?? 0, index);
+    }
     pending = [];
-    meter.set(
-      host.landed.totals(run).map(({ heldBytes }) => heldBytes),
-      0,
-    );
+    meter.set([...heldBytes], 0);
   };
   try {
     for (const path of paths) disks.push(await openDisk(path, 'write'));
     await container.unseal({
-      wanted: (disk, index) => held[disk]?.has(index) !== true,
+      wanted: (disk, index) => held[disk]?.[index] !== 1,
       allocate: (bytes) => alignedBuffer(Math.max(bytes, chunkBytes)),
       signal,
       onChunk: async (chunk: ContainerChunk) => {
@@ -99,6 +100,13 @@ async function unsealAll(
   } finally {
     await Promise.all(disks.map((disk) => disk.close()));
   }
+}
+
+/** One byte a chunk: 1 where the journal holds it. */
+function heldChunks(host: Host, run: string, disk: number, sizeBytes: number): Uint8Array {
+  const held = new Uint8Array(chunkCount(sizeBytes));
+  for (const { index } of host.landed.held(run, disk)) held[index] = 1;
+  return held;
 }
 
 function summaryOf(plainBytes: number, wireBytes: number): TransferSummary {

@@ -303,7 +303,8 @@ export class LandingConnection {
 
   #written({ disk, index, bodyBytes }: ChunkHeader, digest: Buffer): void {
     const { run } = this.#session().grant;
-    this.#host.tell({ kind: 'written', connection: this.id, run, disk, index, digest, zero: bodyBytes === 0 });
+    const content = { disk, index, digest: digest.toString('hex'), zero: bodyBytes === 0 };
+    this.#host.tell({ kind: 'written', connection: this.id, run, ...content });
   }
 
   #session(): LandingSession {

@@ -1,4 +1,4 @@
-import type { HeldPlace, Place } from './control.ts';
+import type { ControlKind } from './control.ts';
 import type { PlainError } from './threads.ts';
 
 /** What a landing's thread starts with. */
@@ -36,28 +36,28 @@ export type ToLandingThread =
   | { kind: 'refused'; connection: string; error: PlainError }
   /** The answer to what was asked on a connection that belongs to no run, as a whole frame. */
   | { kind: 'answered'; connection: string; frame: Uint8Array }
-  | { kind: 'held'; connection: string; held: HeldPlace[] }
+  /** A control frame for the sender; what would be thousands of objects crosses as the bytes that go out. */
+  | { kind: 'control'; connection: string; control: ControlKind; payload: Uint8Array }
   | { kind: 'planned'; connection: string; beatMs: number }
-  | { kind: 'acknowledged'; connection: string; places: Place[] }
   /** Ends a connection without a word: its stream has come back by another one. */
   | { kind: 'drop'; connection: string }
-  | { kind: 'stored'; connection: string }
   | { kind: 'disks'; run: string; disks: ThreadDisk[] }
   | { kind: 'read-back'; job: number; run: string; disk: number; index: number }
   /** Ends the run's connections of sessions below `below`; answered by `left` when nothing of theirs writes any more. */
   | { kind: 'leave'; request: number; run: string; below: number; closeDisks: boolean }
   | { kind: 'close' };
 
+/** Digests are in hex: a buffer of 32 bytes is a slice of Node's pool, and all 8 KiB of the pool would be copied with it. */
 export type FromLandingThread =
   | { kind: 'listening'; port: number }
   | { kind: 'not-listening'; code: string }
   | { kind: 'hello'; connection: string; statement: Uint8Array; stream: number }
   | { kind: 'asked'; connection: string; what: 'ask' | 'question'; body: Uint8Array }
   | { kind: 'plan'; connection: string; payload: Uint8Array }
-  | { kind: 'written'; connection: string; run: string; disk: number; index: number; digest: Uint8Array; zero: boolean }
+  | { kind: 'written'; connection: string; run: string; disk: number; index: number; digest: string; zero: boolean }
   | { kind: 'not-written'; run: string; error: PlainError }
   | { kind: 'manifest'; connection: string; bytes: Uint8Array }
-  | { kind: 'read'; job: number; digest: Uint8Array | null; error: PlainError | null }
+  | { kind: 'read'; job: number; digest: string | null; error: PlainError | null }
   | { kind: 'left'; request: number }
   | { kind: 'gone'; connection: string }
   | { kind: 'trouble'; message: string; error: PlainError; peer: string };

@@ -5,6 +5,10 @@ import type { LandingThreads } from './landing-threads.ts';
 
 /** Results are put into the journal this many at a time. */
 const batchChunks = 64;
+/** Chunks that wait to be read back while others come in; the rest is found in the journal by `rest`. */
+const mostWaiting = 256;
+/** Whoever wants to know how far it is goes through the whole journal of the run. */
+const progressEveryMs = 1_000;
 
 /**
  * Reads a run's chunks back from the device, after their sync, and compares them with what was journaled. A chunk that reads
@@ -29,12 +33,13 @@ export class ReadBack {
   }
 
   add(chunks: readonly ChunkContent[]): void {
-    this.#queue.push(...chunks);
+    this.#queue.push(...chunks.slice(0, Math.max(0, mostWaiting - this.#queue.length)));
     this.#pump();
   }
 
   /** Reads all that the journal holds and does not know as read back. Throws what a read failed with, or 'cancelled'. */
   async rest(signal: AbortSignal | undefined, onProgress: () => void): Promise<void> {
+    let toldAt = performance.now();
     await this.#settled(0);
     this.#error = null;
     for (const { disk } of this.#journal.disks(this.#run)) {
@@ -44,6 +49,8 @@ export class ReadBack {
         if (this.#failed()) break;
         this.add([{ disk, index, digest }]);
         await this.#settled(this.#threads.readBackLanes);
+        if (performance.now() - toldAt < progressEveryMs) continue;
+        toldAt = performance.now();
         onProgress();
       }
     }

@@ -1,18 +1,17 @@
-import { chunkBytes, chunkCount, chunkLength } from '../domain/chunks.ts';
+import { chunkCount } from '../domain/chunks.ts';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import type { TransferProgress } from '../domain/progress.ts';
 import { decodeManifest } from '../seal/manifest.ts';
 import { openDisk } from '../storage/disk.ts';
 import type { Disk } from '../storage/disk.ts';
 import type { Journal } from '../storage/journal.ts';
-import { heldPerFrame } from './control.ts';
-import type { HeldPlace, Place, Plan } from './control.ts';
+import { controlKind, encodeHeld, encodePlaces, heldPerFrame } from './control.ts';
+import type { ControlKind, HeldPlace, Place, Plan } from './control.ts';
 import type { LandingPlace, LandingRun } from './landing.ts';
 import type { FromLandingThread, Grant, ThreadDisk } from './landing-messages.ts';
 import { ReadBack } from './landing-read-back.ts';
 import type { LandingStore } from './landing-store.ts';
 import type { LandingThreads } from './landing-threads.ts';
-import { Rate } from './rate.ts';
 
 export interface RunTools {
   journal: Journal;
@@ -32,13 +31,11 @@ export class RunAtLanding {
   readonly #place: LandingPlace;
   readonly #tools: RunTools;
   readonly #connections = new Map<string, { stream: number; proved: boolean }>();
-  readonly #rate = new Rate();
   #syncDisks: Promise<Disk>[] | null = null;
   #session: { number: number; signature: string; newest: SharedArrayBuffer[] } | null = null;
   #refuses = false;
   #pending: Written[] = [];
   #committing: Promise<void> | null = null;
-  #committedBytes = 0;
   #trouble: string | null = null;
 
   constructor(place: LandingPlace, tools: RunTools) {
@@ -98,8 +95,7 @@ export class RunAtLanding {
       this.#tools.threads.tell(id, { kind: 'drop', connection: id });
     }
     own.proved = true;
-    if (held)
-      for (const part of this.#held()) this.#tools.threads.tell(connection, { kind: 'held', connection, held: part });
+    if (held) for (const part of this.#held()) this.#send(connection, controlKind.held, encodeHeld(part));
     this.#tools.threads.tell(connection, { kind: 'planned', connection, beatMs });
   }
 
@@ -119,7 +115,7 @@ export class RunAtLanding {
     if (!this.#has(manifest.disks) || `${manifest.lineage}/${String(manifest.token)}` !== this.run)
       throw new SealiftError('manifest-mismatch', 'the manifest is not of the disks that the run was opened for');
     this.#tools.store.keepManifest(this.run, bytes);
-    this.#tools.threads.tell(connection, { kind: 'stored', connection });
+    this.#send(connection, controlKind.stored, Buffer.alloc(0));
   }
 
   /** Tells the run's senders why it cannot go on now. They may come back in a new session. */
@@ -160,17 +156,17 @@ export class RunAtLanding {
     return this.#connections.size > 0;
   }
 
-  progress(step: 'send' | 'read-back'): TransferProgress {
+  progress(): TransferProgress {
     const totals = this.#tools.journal.totals(this.run);
     return {
-      step,
+      step: 'read-back',
       disks: this.#place.disks.map(({ vdev, sizeBytes }, disk) => ({
         vdev,
-        verifiedBytes: (step === 'send' ? totals[disk]?.heldBytes : totals[disk]?.readBackBytes) ?? 0,
+        verifiedBytes: totals[disk]?.readBackBytes ?? 0,
         totalBytes: sizeBytes,
       })),
       wireBytes: 0,
-      bytesPerSecond: step === 'send' ? this.#rate.bytesPerSecond() : 0,
+      bytesPerSecond: 0,
       streams: [...this.#connections.values()].filter(({ proved }) => proved).length,
       retries: 0,
       paused: false,
@@ -188,7 +184,7 @@ export class RunAtLanding {
         const entries = batch.map(({ disk, index, digest, zero }) => ({
           disk,
           index,
-          digest: Buffer.from(digest),
+          digest: Buffer.from(digest, 'hex'),
           zero,
         }));
         this.#tools.journal.record(this.run, entries);
@@ -214,12 +210,12 @@ export class RunAtLanding {
       const own = places.get(connection) ?? [];
       own.push({ disk, index });
       places.set(connection, own);
-      this.#committedBytes += chunkLength(this.disks[disk]?.sizeBytes ?? chunkBytes, index);
     }
-    this.#rate.note(this.#committedBytes);
-    for (const [connection, own] of places) {
-      this.#tools.threads.tell(connection, { kind: 'acknowledged', connection, places: own });
-    }
+    for (const [connection, own] of places) this.#send(connection, controlKind.acknowledged, encodePlaces(own));
+  }
+
+  #send(connection: string, control: ControlKind, payload: Buffer): void {
+    this.#tools.threads.tell(connection, { kind: 'control', connection, control, payload });
   }
 
   *#held(): Generator<HeldPlace[]> {

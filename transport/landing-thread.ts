@@ -5,7 +5,6 @@ import { SealiftError } from '../domain/error.ts';
 import { errorCode } from '../storage/durable-file.ts';
 import { loadCodec } from './codec.ts';
 import type { Codec } from './codec.ts';
-import { controlKind, encodeHeld, encodePlaces } from './control.ts';
 import { LandingConnection } from './landing-connection.ts';
 import type { ConnectionHost } from './landing-connection.ts';
 import { LandingDisks, LandingSession } from './landing-disks.ts';
@@ -77,25 +76,14 @@ class LandingThread implements ConnectionHost {
       case 'answered':
         this.#connections.get(message.connection)?.answer(Buffer.from(message.frame));
         return;
-      case 'held':
-        this.#connections
-          .get(message.connection)
-          ?.send(
-            controlKind.held,
-            encodeHeld(message.held.map((held) => ({ ...held, digest: Buffer.from(held.digest) }))),
-          );
+      case 'control':
+        this.#connections.get(message.connection)?.send(message.control, Buffer.from(message.payload));
         return;
       case 'planned':
         this.#connections.get(message.connection)?.planned(message.beatMs);
         return;
-      case 'acknowledged':
-        this.#connections.get(message.connection)?.send(controlKind.acknowledged, encodePlaces(message.places));
-        return;
       case 'drop':
         this.#connections.get(message.connection)?.close();
-        return;
-      case 'stored':
-        this.#connections.get(message.connection)?.send(controlKind.stored);
         return;
       case 'disks':
         this.#disks(message.run, message.disks);
@@ -133,7 +121,7 @@ class LandingThread implements ConnectionHost {
     try {
       const disks = this.#runs.get(run);
       if (disks === undefined) throw new SealiftError('internal', `the disks of run ${run} are not open`);
-      this.tell({ kind: 'read', job, digest: await disks.readBack(disk, index, slot), error: null });
+      this.tell({ kind: 'read', job, digest: (await disks.readBack(disk, index, slot)).toString('hex'), error: null });
     } catch (error) {
       this.tell({ kind: 'read', job, digest: null, error: toPlain(error) });
     } finally {

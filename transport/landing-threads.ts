@@ -96,7 +96,7 @@ export class LandingThreads {
     const { digest, error } = await promise;
     member.reading -= 1;
     if (digest === null) throw fromPlain(error ?? { type: 'internal', message: 'a chunk was not read back' });
-    return Buffer.from(digest);
+    return Buffer.from(digest, 'hex');
   }
 
   /** Ends the run's connections of sessions below `below`; returns when nothing writes for them any more. */

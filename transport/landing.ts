@@ -95,8 +95,6 @@ export interface Landing {
   ): Promise<{ missing: MissingChunk[] }>;
   /** The manifest's bytes (`decodeManifest`) as the sender gave them, kept durably; null before. */
   manifest(run: string): Buffer | null;
-  /** Null for a run that this process has not seen. */
-  progress(run: string): TransferProgress | null;
   /** Closes the run's connections and disks; journal and manifest stay. */
   forget(run: string): Promise<void>;
   close(): Promise<void>;
@@ -163,7 +161,7 @@ class LandingService implements Landing {
     const run = this.#runFor(place);
     this.#started().tellAll({ kind: 'disks', run: run.run, disks: run.disks });
     try {
-      await run.readBack.rest(signal, () => onProgress?.(run.progress('read-back')));
+      await run.readBack.rest(signal, () => onProgress?.(run.progress()));
     } finally {
       if (!run.hasConnections()) await run.leave();
     }
@@ -172,10 +170,6 @@ class LandingService implements Landing {
 
   manifest(run: string): Buffer | null {
     return this.#store.manifest(run);
-  }
-
-  progress(run: string): TransferProgress | null {
-    return this.#runs.get(run)?.progress('send') ?? null;
   }
 
   async forget(run: string): Promise<void> {
