@@ -30,42 +30,14 @@ export async function makeReady(
   migrationId: string,
   signal: AbortSignal,
 ): Promise<{ ready: Signed<Ready> } | { missingChunks: number }> {
-  const { record, run } = host.deeds.byMigration(migrationId);
-  if (run.root !== null) return { ready: host.deeds.ready(migrationId, run.root) };
-  const notes = readNotes(host.deeds, migrationId);
-  await requireLanding(run.lineage, disksOf(notes));
-  const name = runName(run);
-  const place = { run: name, disks: disksOf(notes) };
+  const { record } = host.deeds.byMigration(migrationId);
   let progress: TransferProgress | null = null;
-  const readBack = async (): Promise<number> => {
-    const reading = host.landing.readBack(place, (now) => (progress = now), signal);
-    return (await beating(reading, () => progress)).missing.length;
-  };
-  let missing = await readBack();
-  const bytes = host.landing.manifest(name);
-  if (missing > 0 || bytes === null) return { missingChunks: Math.max(1, missing) };
-  await host.landing.drain(name);
-  missing = await readBack();
-  const whole = decodeManifest(bytes);
-  refuseOther(whole.manifest, run, record.vmUuid, notes);
-  missing += dropStrays(host, name, whole);
-  if (missing > 0) {
-    host.landed.reopen(name);
-    return { missingChunks: missing };
-  }
-  const translated = await translate(host, whole.manifest, notes);
-  const digests = [];
-  for (const [index, { path }] of notes.disks.entries()) {
-    digests.push({ digest: whole.manifest.disks[index]?.digest ?? '', direct: await readsDirectly(path) });
-  }
-  await host.landing.forget(name);
-  updateNotes(host.deeds, migrationId, { ...translated, autostart: whole.manifest.autostart, digests });
-  const { places } = run;
-  if (places === null) throw new SealiftError('unknown-state', `no places of migration ${migrationId} are kept`);
-  return inTurn(host, record.lineage, async () => {
-    await fence(places, markOf(record, 'landing'), host.file.fence);
-    return { ready: host.deeds.ready(migrationId, manifestRoot(whole.manifest)) };
+  // In turn from its start: an attempt that was lost may still be reading, and would close the disks under this one.
+  const work = inTurn(host, record.lineage, async () => {
+    signal.throwIfAborted();
+    return readyInTurn(host, migrationId, signal, (now) => (progress = now));
   });
+  return beating(work, () => progress);
 }
 
 /** Source: the point of no return. Proves fence and quiet once more; roots are compared by the record itself. */
@@ -91,6 +63,44 @@ export async function acceptDeed(host: Host, ask: { migrationId: string; deed: S
     throw new SealiftError('bad-statement', `the deed belongs to migration ${run.migrationId}, not ${ask.migrationId}`);
   }
   await dropRunSecret(host, run);
+}
+
+async function readyInTurn(
+  host: Host,
+  migrationId: string,
+  signal: AbortSignal,
+  onProgress: (progress: TransferProgress) => void,
+): ReturnType<typeof makeReady> {
+  const { record, run } = host.deeds.byMigration(migrationId);
+  if (run.root !== null) return { ready: host.deeds.ready(migrationId, run.root) };
+  const notes = readNotes(host.deeds, migrationId);
+  await requireLanding(run.lineage, disksOf(notes));
+  const name = runName(run);
+  const place = { run: name, disks: disksOf(notes) };
+  const readBack = async (): Promise<number> => (await host.landing.readBack(place, onProgress, signal)).missing.length;
+  let missing = await readBack();
+  const bytes = host.landing.manifest(name);
+  if (missing > 0 || bytes === null) return { missingChunks: Math.max(1, missing) };
+  await host.landing.drain(name);
+  missing = await readBack();
+  const whole = decodeManifest(bytes);
+  refuseOther(whole.manifest, run, record.vmUuid, notes);
+  missing += dropStrays(host, name, whole);
+  if (missing > 0) {
+    host.landed.reopen(name);
+    return { missingChunks: missing };
+  }
+  const translated = await translate(host, whole.manifest, notes);
+  const digests = [];
+  for (const [index, { path }] of notes.disks.entries()) {
+    digests.push({ digest: whole.manifest.disks[index]?.digest ?? '', direct: await readsDirectly(path) });
+  }
+  await host.landing.forget(name);
+  updateNotes(host.deeds, migrationId, { ...translated, autostart: whole.manifest.autostart, digests });
+  const { places } = run;
+  if (places === null) throw new SealiftError('unknown-state', `no places of migration ${migrationId} are kept`);
+  await fence(places, markOf(record, 'landing'), host.file.fence);
+  return { ready: host.deeds.ready(migrationId, manifestRoot(whole.manifest)) };
 }
 
 /** Takes chunks whose digest is not the manifest's out of the journal; returns how many. */

@@ -70,6 +70,8 @@ export class LandingDisks {
     if (opened === undefined) {
       opened = openDisk((this.shapes[disk] as ThreadDisk).path, 'write');
       this.#open.set(disk, opened);
+      // One that was away is looked for again.
+      opened.catch(() => this.#open.delete(disk));
     }
     return opened;
   }

@@ -22,6 +22,7 @@ export class ReadBack {
   readonly #queue: ChunkContent[] = [];
   #good: ChunkContent[] = [];
   #reading = 0;
+  #stops = 0;
   #error: Error | null = null;
   #waiting: (() => void)[] = [];
 
@@ -37,15 +38,17 @@ export class ReadBack {
     this.#pump();
   }
 
-  /** Reads all that the journal holds and does not know as read back. Throws what a read failed with, or 'cancelled'. */
+  /** Reads all that the journal holds and does not know as read back. Throws what a read failed with, 'cancelled' by `signal`, 'landing-away' after `stop`. */
   async rest(signal: AbortSignal | undefined, onProgress: () => void): Promise<void> {
+    const stops = this.#stops;
     let toldAt = performance.now();
-    await this.#settled(0);
     this.#error = null;
+    await this.#settled(0);
     for (const { disk } of this.#journal.disks(this.#run)) {
       for (const { index, digest, readBack } of this.#journal.held(this.#run, disk)) {
         if (readBack) continue;
         if (signal?.aborted === true) throw new SealiftError('cancelled', 'reading back was cancelled');
+        if (stops !== this.#stops) throw brokenOff();
         if (this.#failed()) break;
         this.add([{ disk, index, digest }]);
         await this.#settled(this.#threads.readBackLanes);
@@ -55,6 +58,7 @@ export class ReadBack {
       }
     }
     await this.#settled(0);
+    if (stops !== this.#stops) throw brokenOff();
     onProgress();
     const error = this.#failed();
     if (error) throw error;
@@ -71,8 +75,9 @@ export class ReadBack {
     });
   }
 
-  /** When nothing is being read. */
-  async idle(): Promise<void> {
+  /** Ends reading, also that of `rest`; returns when nothing is being read. Chunks added later are read. */
+  async stop(): Promise<void> {
+    this.#stops += 1;
     this.#queue.length = 0;
     await this.#settled(0);
   }
@@ -126,4 +131,8 @@ export class ReadBack {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
+}
+
+function brokenOff(): SealiftError {
+  return new SealiftError('landing-away', 'the landing let go of the run while it was read back');
 }

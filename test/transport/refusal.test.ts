@@ -42,7 +42,7 @@ async function send(...args: Parameters<typeof openSender>): Promise<Awaited<Ret
 describe('sessions', () => {
   test('a newer one closes the older, and the older one is refused from then on', async () => {
     const { world, there } = await setUp(12);
-    const older = await send(world, 1, there.landing.port, { limitBytesPerSecond: 4 * chunkBytes });
+    const older = await send(world, 1, there.landing.port, { paused: true });
     await until(() => older.progress().streams > 0);
     const newer = await send(world, 2, there.landing.port);
     await expect(older.done).rejects.toMatchObject({ type: 'stale-session' });
@@ -134,6 +134,18 @@ describe('the landing', () => {
     const { summary } = await again.done;
     expect(summary.wireBytes).toBeLessThan(2 * chunkBytes);
     expect((await there.landing.readBack(place)).missing).toEqual([]);
+    expect(await differing(world)).toEqual([]);
+  });
+
+  test('takes a disk that was away when it is there again', async () => {
+    const { world, there } = await setUp(2);
+    const path = landedPath(world.folder, 'xvda');
+    await rename(path, `${path}.away`);
+    await expect((await send(world, 1, there.landing.port)).done).rejects.toMatchObject({ type: 'disk-missing' });
+    await rename(`${path}.away`, path);
+    await (
+      await send(world, 2, there.landing.port)
+    ).done;
     expect(await differing(world)).toEqual([]);
   });
 

@@ -14,7 +14,7 @@ import { openDatabase } from '../../storage/database.ts';
 import type { Database } from '../../storage/database.ts';
 import { Journal, journalTables } from '../../storage/journal.ts';
 import { landingTables, startLanding } from '../../transport/landing.ts';
-import type { Landing, LandingLog, LandingOptions, LandingPlace } from '../../transport/landing.ts';
+import type { Landing, LandingLog, LandingOptions, LandingPlace, LandingRun } from '../../transport/landing.ts';
 import { startSending } from '../../transport/sender.ts';
 import type { SendJob, SendOptions } from '../../transport/sender.ts';
 
@@ -128,13 +128,7 @@ export async function openLanding(world: World, options: Partial<LandingOptions>
     port: 0,
     database,
     journal,
-    authorize: async ({ body }) => {
-      if (body.lineage !== world.lineage || body.token !== world.token) {
-        throw new SealiftError('unknown-run', 'the landing waits for no such run');
-      }
-      const key = await unwrapSessionKey(body.wrapped, world.secret);
-      return { ...placeOf(world), keys: { key, context: sessionContext(body, 'sealed') }, number: body.number };
-    },
+    authorize: (session) => authorize(world, session),
     threads: 1,
     log: quiet,
     ...options,
@@ -144,6 +138,15 @@ export async function openLanding(world: World, options: Partial<LandingOptions>
     database.close();
   };
   return { landing, database, journal, close };
+}
+
+/** As a host decides it; the signature is not checked here. */
+export async function authorize(world: World, { body }: Signed<Session>): Promise<LandingRun> {
+  if (body.lineage !== world.lineage || body.token !== world.token) {
+    throw new SealiftError('unknown-run', 'the landing waits for no such run');
+  }
+  const key = await unwrapSessionKey(body.wrapped, world.secret);
+  return { ...placeOf(world), keys: { key, context: sessionContext(body, 'sealed') }, number: body.number };
 }
 
 export interface OpenSender {
