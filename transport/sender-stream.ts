@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import { headerBytes } from '../seal/chunk.ts';
 import type { SessionKeys } from '../seal/session.ts';
@@ -79,7 +78,7 @@ export class SenderStream {
       }
       this.#host.trouble(end);
       backoffMs = connection.wasLive ? firstBackoffMs : Math.min(mostBackoffMs, backoffMs * 2);
-      await Promise.race([sleep(backoffMs * (0.5 + Math.random()), null, { ref: false }), this.#overSoon()]);
+      await this.#rest(backoffMs * (0.5 + Math.random()));
     }
   }
 
@@ -119,8 +118,16 @@ export class SenderStream {
     return this.#retired || this.#host.board.ended;
   }
 
-  async #overSoon(): Promise<void> {
-    while (!this.#over()) await this.#host.board.changed(this.#host.board.wakes);
+  /** Waits before the next try; not beyond the end of the job. */
+  async #rest(ms: number): Promise<void> {
+    const { board } = this.#host;
+    const untilMs = performance.now() + ms;
+    for (;;) {
+      const { wakes } = board;
+      const leftMs = untilMs - performance.now();
+      if (leftMs <= 0 || this.#over()) return;
+      await board.changed(wakes, Math.min(leftMs, 1_000));
+    }
   }
 }
 
