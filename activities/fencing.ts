@@ -32,14 +32,13 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
     await refuseChanged(host, migrationId, vms);
     const intact = await isIntact(host, record, run.token);
     if (!intact && run.role === 'source') await forgetReads(host, migrationId, runName(run));
-    const { intent, places } = host.deeds.mayFence(migrationId, foundPlaces(host, migrationId, record, vms));
-    const { changed } = await ending(host, intent, async (env) => {
-      const put = await fence(places, markOf(record, 'source'), host.file.fence, { env });
+    const { intent, places } = host.deeds.mayFence(migrationId, foundPlaces(host, migrationId, record, vms), intact);
+    await ending(host, intent, async (env) => {
+      await fence(places, markOf(record, 'source'), host.file.fence, { env });
       await Promise.all([proveFenced(places, markOf(record, 'source'), host.file.fence), refuseLive(host, record)]);
       if (run.role === 'source') await refuseResized(readNotes(host.deeds, migrationId));
-      return put;
     });
-    host.deeds.noteFenced(migrationId, changed || !intact);
+    host.deeds.noteFenced(migrationId);
   });
 }
 

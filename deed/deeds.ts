@@ -109,12 +109,9 @@ export class Deeds {
   signSession(migrationId: string, ask: { number: number; recipient: string; wrapped: string }): Signed<Session> {
     return this.#act((desk) => signSession(desk, migrationId, ask));
   }
-  /**
-   * Notes that the fence of the run was proven, with the domain gone and nothing under way; for a run on its way back, too.
-   * `changed`: the fence had to be put on (again), so an earlier own reading no longer counts.
-   */
-  noteFenced(migrationId: string, changed: boolean): DeedRecord {
-    return this.#act((desk) => noteFenced(desk, migrationId, changed));
+  /** Notes that the fence of the run was proven, with the domain gone and nothing under way; for a run on its way back, too. */
+  noteFenced(migrationId: string): DeedRecord {
+    return this.#act((desk) => noteFenced(desk, migrationId));
   }
   /** Keeps the root that the source computed from its own reads under the present fence. */
   noteRead(migrationId: string, root: string): DeedRecord {
@@ -197,9 +194,12 @@ export class Deeds {
   mayStop(migrationId: string, running: boolean): { intent: Intent; wasRunning: boolean } {
     return this.#act((desk) => mayStop(desk, migrationId, running));
   }
-  /** May the fence be put on? `found` counts only the first time: the places to use are those returned. */
-  mayFence(migrationId: string, found: FencePlaces): { intent: Intent; places: FencePlaces } {
-    return this.#act((desk) => mayFence(desk, migrationId, found));
+  /**
+   * May the fence be put on? `found` counts only the first time: the places to use are those returned. `intact`: the fence noted for the
+   * run was just proven; where it was not, what was read under it does not count any more.
+   */
+  mayFence(migrationId: string, found: FencePlaces, intact: boolean): { intent: Intent; places: FencePlaces } {
+    return this.#act((desk) => mayFence(desk, migrationId, found, intact));
   }
   /**
    * May the fence be taken off? Only the holder's, with no run open, and for the run that it holds by, or the one of its token

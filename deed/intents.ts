@@ -30,12 +30,21 @@ export function mayStop(desk: Desk, migrationId: string, running: boolean): { in
   return { intent: begun, wasRunning };
 }
 
-/** May the copy be fenced? Once a fence was begun its places stay: what it moved away cannot be found any more. */
-export function mayFence(desk: Desk, migrationId: string, found: FencePlaces): { intent: Intent; places: FencePlaces } {
+/**
+ * May the copy be fenced? Once a fence was begun its places stay: what it moved away cannot be found any more. A fence that is not
+ * `intact` is forgotten before it is put on again, with the reading made under it: a crash in between must leave no trust in either.
+ */
+export function mayFence(
+  desk: Desk,
+  migrationId: string,
+  found: FencePlaces,
+  intact: boolean,
+): { intent: Intent; places: FencePlaces } {
   const { record } = inProgress(desk, 'fence', migrationId);
   const places = record.places ?? found;
   const begun = beginIntent(desk, record, 'fence');
-  saveRecord(desk.sql, { ...record, places });
+  const trusted = intact ? record : { ...record, fencedToken: 0, seenRoot: null };
+  saveRecord(desk.sql, { ...trusted, places });
   return { intent: begun, places };
 }
 

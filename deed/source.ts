@@ -71,16 +71,14 @@ export function openRun(desk: Desk, ask: OpenAsk): Signed<Offer> {
   );
 }
 
-/** What makes the model's Fence known to the record. */
-export function noteFenced(desk: Desk, migrationId: string, changed: boolean): DeedRecord {
+/** The model's NoteFenced. */
+export function noteFenced(desk: Desk, migrationId: string): DeedRecord {
   const { record, run } = findOfMigration(desk, migrationId);
   if (run.role === 'source') refuseClosed('fence', run);
   guard('fence', 'run in progress', runInProgress(desk.sql, record)?.migrationId ?? null, migrationId);
   if (record.places === null) throw refused('fence', 'no fence was begun');
   guardQuiet(desk, 'fence', record.lineage, ['fence']);
-  // a fence that had to be put on again had been broken: whatever was read under it may have changed since
-  const seenRoot = changed ? null : record.seenRoot;
-  return savedRecord(desk, { ...record, fencedToken: record.runToken, seenRoot });
+  return savedRecord(desk, { ...record, fencedToken: record.runToken });
 }
 
 /** The model's Read. */

@@ -74,7 +74,7 @@ describe('intents', () => {
 
   test('are one kind at a time, survive the process, and end with their command', () => {
     const { migrationId } = opens(a, b).body;
-    const { intent } = a.deeds.mayFence(migrationId, places());
+    const { intent } = a.deeds.mayFence(migrationId, places(), false);
     a.deeds.abort(migrationId);
     a = reopened(a);
     expect(a.deeds.intents(lineage)).toEqual([intent]);
@@ -84,8 +84,8 @@ describe('intents', () => {
     const unfence = a.deeds.mayUnfence(migrationId);
     expect(unfence.places).toEqual(places());
     const second = opens(a, b).body.migrationId;
-    expectRefusal(() => a.deeds.mayFence(second, places()), 'intent-open', /the VM's unfence/);
-    expectRefusal(() => a.deeds.noteFenced(second, true), 'intent-open');
+    expectRefusal(() => a.deeds.mayFence(second, places(), false), 'intent-open', /the VM's unfence/);
+    expectRefusal(() => a.deeds.noteFenced(second), 'intent-open');
     a.deeds.endIntent(unfence.intent.id, true);
     expect(a.deeds.byLineage(lineage)?.places).toBeNull();
   });
@@ -93,13 +93,13 @@ describe('intents', () => {
   test('the places found by the first fence stay until an unfence is done', () => {
     const { migrationId } = opens(a, b).body;
     const found = { ...places(), configPath: '/etc/xen/web-1.cfg' };
-    a.deeds.endIntent(a.deeds.mayFence(migrationId, found).intent.id, false);
-    const again = a.deeds.mayFence(migrationId, places());
+    a.deeds.endIntent(a.deeds.mayFence(migrationId, found, false).intent.id, false);
+    const again = a.deeds.mayFence(migrationId, places(), false);
     expect(again.places).toEqual(found);
     a.deeds.endIntent(again.intent.id, true);
     a.deeds.abort(migrationId);
     const second = opens(a, b).body.migrationId;
-    expect(a.deeds.mayFence(second, places()).places).toEqual(found);
+    expect(a.deeds.mayFence(second, places(), false).places).toEqual(found);
   });
 
   test('the power state found first is what counts until it was restored', () => {
@@ -124,7 +124,7 @@ describe('intents', () => {
   test('of stopping and fencing belong to a run that is open', () => {
     const { migrationId } = moved(a, b);
     expectRefusal(() => a.deeds.mayStop(migrationId, true), 'deed-refused', /run in progress is null/);
-    expectRefusal(() => a.deeds.mayFence(migrationId, places()), 'deed-refused');
+    expectRefusal(() => a.deeds.mayFence(migrationId, places(), false), 'deed-refused');
     expectRefusal(() => b.deeds.mayStop(migrationId, true), 'deed-refused', /run in progress is null/);
     expectRefusal(() => b.deeds.mayStop(randomUUID(), true), 'unknown-run');
     b.deeds.beginReturn(lineage, a.identity.name);

@@ -70,11 +70,11 @@ class Vm {
       }
       case 'fence': {
         const { migrationId } = this.offer(action.said);
-        const { intent } = deeds.mayFence(migrationId, places());
-        deeds.endIntent(intent.id, true);
-        // the fence itself cannot be proven while the domain runs
-        if (this.model.hosts[action.h]?.running === true) throw new Unproven();
-        deeds.noteFenced(migrationId, this.model.hosts[action.h]?.fenced === false);
+        const { running = false, fenced = false } = this.model.hosts[action.h] ?? {};
+        // a fence is not begun, and cannot be proven, while the domain runs
+        if (running) throw new Unproven();
+        deeds.endIntent(deeds.mayFence(migrationId, places(), fenced).intent.id, true);
+        deeds.noteFenced(migrationId);
         return;
       }
       case 'read':

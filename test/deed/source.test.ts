@@ -157,15 +157,20 @@ describe('cede', () => {
     const ready = b.deeds.ready(migrationId, rootA);
     expectRefusal(() => a.deeds.noteRead(migrationId, rootA), 'deed-refused', /fenced for run is 0, needed 2/);
     expectRefusal(() => a.deeds.cede(migrationId, ready), 'deed-refused', /fenced for run is 0, needed 2/);
-    expectRefusal(() => a.deeds.noteFenced(migrationId, true), 'deed-refused', /no fence was begun/);
+    expectRefusal(() => a.deeds.noteFenced(migrationId), 'deed-refused', /no fence was begun/);
     fences(a, migrationId);
     expectRefusal(() => a.deeds.cede(migrationId, ready), 'deed-refused', /has not read its disks/);
     a.deeds.noteRead(migrationId, rootA);
-    // the fence was found broken and put on again
-    a.deeds.noteFenced(migrationId, true);
+    // the fence is found broken, and the process dies while it is put on again: the next one finds it in place
+    a.deeds.mayFence(migrationId, places(), false);
+    a = reopened(a);
+    expectRefusal(() => a.deeds.cede(migrationId, ready), 'deed-refused', /fenced for run is 0, needed 2/);
+    a.deeds.noteFenced(migrationId);
     expectRefusal(() => a.deeds.cede(migrationId, ready), 'deed-refused', /has not read its disks/);
     a.deeds.noteRead(migrationId, rootA);
-    a.deeds.noteFenced(migrationId, false);
+    // found in place
+    a.deeds.endIntent(a.deeds.mayFence(migrationId, places(), true).intent.id, true);
+    a.deeds.noteFenced(migrationId);
     expect(a.deeds.cede(migrationId, ready).body.root).toBe(rootA);
   });
 

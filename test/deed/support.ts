@@ -81,8 +81,8 @@ export function receives(destination: TestHost, from: TestHost, offer: Signed<Of
 
 /** Begins and proves the fence of a run, as far as the record knows. */
 export function fences({ deeds }: TestHost, migrationId: string): void {
-  deeds.endIntent(deeds.mayFence(migrationId, places()).intent.id, true);
-  deeds.noteFenced(migrationId, true);
+  deeds.endIntent(deeds.mayFence(migrationId, places(), false).intent.id, true);
+  deeds.noteFenced(migrationId);
 }
 
 /** A move up to READY, with the source's own root read. */
