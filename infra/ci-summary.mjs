@@ -1,5 +1,5 @@
-// `node infra/ci-summary.mjs CHECKS.json JEST.json…`: prints one line for each failure and the last line of .ci/run. A file
-// that is not there means that what should have written it did not get that far: one failure.
+// `node infra/ci-summary.mjs FILE.json…`: what `npm run check` or `npm run model` wrote by `--results`, or jest; prints one line for
+// each failure and the last line of .ci/run. A file that is not there means that what should have written it did not get that far: one failure.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import process from 'node:process';
@@ -8,23 +8,31 @@ import process from 'node:process';
 /** @typedef {{ name: string, status: string, assertionResults: { status: string, fullName: string }[] }} Suite */
 /** @typedef {{ numPassedTests: number, numPendingTests: number, numTodoTests: number, testResults: Suite[] }} Jest */
 
-const [, , checksFile = '', ...jestFiles] = process.argv;
 const count = { passed: 0, failed: 0, skipped: 0 };
 
-/** @type {Check[] | null} */
-const checks = read(checksFile);
-for (const { name, passed } of checks ?? [{ name: 'npm run check did not end', passed: false }]) {
-  if (passed) count.passed += 1;
-  else fail(name);
+for (const file of process.argv.slice(2)) {
+  /** @type {Check[] | Jest | null} */
+  const results = read(file);
+  if (results === null) fail(`what writes ${basename(file)} did not end`);
+  else if (Array.isArray(results)) countChecks(results);
+  else countTests(results);
 }
 
-for (const file of jestFiles) {
-  /** @type {Jest | null} */
-  const jest = read(file);
-  if (jest === null) {
-    fail(`the tests of ${basename(file)} did not end`);
-    continue;
+process.stdout.write(
+  `${String(count.passed)} passed, ${String(count.failed)} failed, ${String(count.skipped)} skipped\n`,
+);
+process.exit(count.failed === 0 ? 0 : 1);
+
+/** @param {Check[]} checks */
+function countChecks(checks) {
+  for (const { name, passed } of checks) {
+    if (passed) count.passed += 1;
+    else fail(name);
   }
+}
+
+/** @param {Jest} jest */
+function countTests(jest) {
   count.passed += jest.numPassedTests;
   count.skipped += jest.numPendingTests + jest.numTodoTests;
   for (const suite of jest.testResults) {
@@ -33,11 +41,6 @@ for (const file of jestFiles) {
     if (suite.status === 'failed' && failed.length === 0) fail(`${suite.name} does not run`);
   }
 }
-
-process.stdout.write(
-  `${String(count.passed)} passed, ${String(count.failed)} failed, ${String(count.skipped)} skipped\n`,
-);
-process.exit(count.failed === 0 ? 0 : 1);
 
 /** @param {string} what */
 function fail(what) {
