@@ -34,7 +34,7 @@ export const sabotages: Sabotage[] = [
   breaks('CopyKept', ['receive only a newer token']),
   breaks('OnlyHolder', ['receive only where nothing of it is'], ['copies']),
   breaks('NothingLost', ['no copying after READY']),
-  breaks('OneHolder', ['accept only the token waited for'], [], longer),
+  breaks('CopyKept', ['accept only the token waited for'], [], longer),
   breaks('CopyKept', ['accept only after READY', "collect READY's landing only when its source gave it up"]),
   // back
   breaks('NeverStranded', ['return only what was ceded'], [], long),
