@@ -38,7 +38,8 @@ export interface Sabotage {
   breaks: Invariant;
 }
 
-const localFence = [
+/** What a fence on the host itself is made of; a shared disk's reservation holds without it. */
+export const localFence = [
   'a fence is proven',
   'cede proves the fence again',
   'reading is under the fence',

@@ -1,3 +1,4 @@
+import { localFence } from './cases.ts';
 import type { Bounds, Invariant, Sabotage } from './cases.ts';
 
 const small: Bounds = { hosts: 2, maxToken: 3, maxWrite: 1 };
@@ -47,7 +48,7 @@ export const sabotages: Sabotage[] = [
   breaks('CopyKept', ['collection forgets READY', "collect READY's landing only when its source gave it up"]),
   // one disk for both
   breaks('NothingLost', ['a shared disk is not collected'], ['shared']),
-  breaks('OneWriter', ['the reservation is given up first'], ['shared', 'unfenced']),
+  breaks('OneWriter', ['the reservation is given up first', ...localFence], ['shared', 'unfenced']),
   breaks('OneRuns', ['a domain arrives paused'], live),
   breaks('OneRuns', ['unpause only by the holder', 'unpause only with the reservation'], live),
   breaks('MemoryFits', ['take back only with no domain left'], live),
