@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { SealiftError } from '../../domain/error.ts';
 
@@ -20,10 +20,10 @@ export async function findChecker(cacheFolder: string): Promise<string> {
   await needJava();
   const named = process.env.SEALIFT_TLC_JAR;
   if (named !== undefined && named !== '') return pinned(named);
-  const cached = join(cacheFolder, tlc.file);
+  const cached = resolve(cacheFolder, tlc.file);
   if (await isPinned(cached)) return cached;
   await mkdir(cacheFolder, { recursive: true });
-  const folder = await mkdtemp(join(cacheFolder, 'maven-'));
+  const folder = await mkdtemp(resolve(cacheFolder, 'maven-'));
   try {
     const copy = ['dependency:copy', `-Dartifact=${tlc.coordinates}`, `-DoutputDirectory=${folder}`];
     const { failed, stdout, shortMessage } = await execa('mvn', ['--batch-mode', '--quiet', ...copy], {
@@ -36,7 +36,7 @@ export async function findChecker(cacheFolder: string): Promise<string> {
       throw noJar(stdout.split('\n').find((line) => line.includes('[ERROR]')) ?? shortMessage ?? 'mvn failed');
     const fetched = await pinned(join(folder, tlc.file));
     // in one step, so that two at a time do no harm
-    const fresh = join(dirname(cached), `${tlc.file}.${randomUUID()}`);
+    const fresh = `${cached}.${randomUUID()}`;
     await rename(fetched, fresh);
     await rename(fresh, cached);
     return cached;
