@@ -92,17 +92,16 @@ export function startersOf(places: FencePlaces): { path: string; aside: string }
 }
 
 /**
- * Moves a file (or a link, as it is) out of the way, durably; returns whether it was there. One that was put there while its
+ * Moves a file (or a link, as it is) out of the way, durably; it need not be there. One that was put there while its
  * namesake lies aside already goes beside that one: nothing is lost, and the first is what comes back.
  */
-export async function moveAside(path: string, aside: string): Promise<boolean> {
-  if (!(await isThere(path))) return false;
+export async function moveAside(path: string, aside: string): Promise<void> {
+  if (!(await isThere(path))) return;
   await mkdir(dirname(aside), { recursive: true, mode: 0o700 });
   await syncFolder(dirname(dirname(aside)));
   let free = aside;
   for (let again = 1; await isThere(free); again += 1) free = `${aside}.${String(again)}`;
   await moveDurably(path, free);
-  return true;
 }
 
 /** Moves a file back. Throws 'unknown-state' when its place was taken meanwhile: a person has to choose. */

@@ -24,7 +24,7 @@ export interface FenceOptions {
 /**
  * Keeps anything on this host from starting the VM or writing its disks, through reboots: originals noted, each disk taken from its
  * loop device, marked and locked, then configuration, saved image and autostart moved aside. Each step is durable before the next begins; cut short
- * anywhere, the next call goes on. Returns whether something was not fenced before.
+ * anywhere, the next call goes on.
  *
  * The record must allow it first (`Deeds.mayFence`), and the domain must be gone. Throws 'disk-busy' when somebody holds a disk
  * open, 'disk-missing', 'fence-failed', 'unknown-state' when a disk or the aside folder carries another VM's or a later mark.
@@ -34,7 +34,7 @@ export async function fence(
   mark: Mark,
   kind: FenceKind,
   { onStep = nothing, env = {} }: FenceOptions = {},
-): Promise<{ changed: boolean }> {
+): Promise<void> {
   for (const { path, loop } of places.disks) {
     await refuseStrange(path);
     // Linux from 5.x on fails a guest's writes to a file made immutable under it: look before
@@ -43,23 +43,21 @@ export async function fence(
   }
   await keepOriginals(places, mark.lineage);
   onStep('originals noted');
-  let changed = false;
   for (const { vdev, path, loop } of places.disks) {
     if (loop !== undefined) {
-      if (await detachLoop(loop.device, path, env)) changed = true;
+      await detachLoop(loop.device, path, env);
       await refuseHeld(path);
       onStep(`${vdev} detached`);
     }
     await writeMark(path, mark);
     onStep(`${vdev} marked`);
-    if (await lock(path, kind, env)) changed = true;
+    await lock(path, kind, env);
     onStep(`${vdev} locked`);
   }
   for (const { path, aside } of startersOf(places)) {
-    if (await moveAside(path, aside)) changed = true;
+    await moveAside(path, aside);
     onStep(`${path} moved aside`);
   }
-  return { changed };
 }
 
 /**

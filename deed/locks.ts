@@ -38,19 +38,14 @@ export async function fenceKind(path: string): Promise<FenceKind | null> {
   }
 }
 
-/** Makes a file refuse writers, durably. Returns whether it did not before. Throws 'fence-failed'. */
-export async function lock(path: string, kind: FenceKind, env: Environment): Promise<boolean> {
-  if (await isLocked(path, kind)) {
-    await syncInode(path);
-    return false;
-  }
+/** Makes a file refuse writers, durably; one that does already stays so. Throws 'fence-failed'. */
+export async function lock(path: string, kind: FenceKind, env: Environment): Promise<void> {
   if (kind === 'immutable') await chattr('+i', path, env);
   else await chmod(path, (await statOf(path)).mode & 0o7777 & ~0o222);
   if (!(await isLocked(path, kind))) {
     throw new SealiftError('fence-failed', `${path} does not keep the fence (${kind})`);
   }
   await syncInode(path);
-  return true;
 }
 
 /** Lets writers in again, durably, whatever kind of fence was on; `mode` are the permission bits to restore. */
@@ -119,8 +114,13 @@ async function works(probe: string, kind: FenceKind): Promise<boolean> {
 }
 
 async function removeProbe(probe: string): Promise<void> {
-  if (await isLocked(probe, 'immutable')) await chattr('-i', probe, {});
-  await unlink(probe);
+  try {
+    await unlink(probe);
+  } catch (error) {
+    if (errorCode(error) !== 'EPERM') throw error;
+    await chattr('-i', probe, {});
+    await unlink(probe);
+  }
 }
 
 /** A probe whose process was killed may be immutable, and would stay for good. */

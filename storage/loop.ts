@@ -69,14 +69,13 @@ export async function hasFile(device: string, file: string): Promise<boolean> {
 }
 
 /**
- * Takes the file from its loop device, everything written to the device on disk before. Returns whether it had it. Nobody may
+ * Takes the file from its loop device, everything written to the device on disk before; the device need not have it. Nobody may
  * have the device open: else the kernel only notes the wish, and the file stays held. Throws `fence-failed`, `disk-io`.
  */
-export async function detachLoop(device: string, file: string, env: Environment): Promise<boolean> {
-  if (!(await hasFile(device, file))) return false;
+export async function detachLoop(device: string, file: string, env: Environment): Promise<void> {
+  if (!(await hasFile(device, file))) return;
   await syncDevice(device);
   await losetup(['--detach', device], env);
-  return true;
 }
 
 /**
