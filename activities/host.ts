@@ -8,6 +8,8 @@ import { deedTables } from '../deed/tables.ts';
 import { SealiftError } from '../domain/error.ts';
 import { parseHostFile } from '../domain/host-file.ts';
 import type { HostFile } from '../domain/host-file.ts';
+import { openSnapshot } from '../storage/database.ts';
+import type { Database } from '../storage/database.ts';
 import { claimDom0, openHostState } from '../storage/host-state.ts';
 import type { HostState } from '../storage/host-state.ts';
 import { Journal, journalTables } from '../storage/journal.ts';
@@ -42,6 +44,9 @@ export interface Host {
   readonly log: Logger;
 }
 
+/** All tables of a host's database. */
+const hostTables = [deedTables, journalTables, landingTables, receiptTables];
+
 /**
  * Opens the host of a host file: identity, database (a second process gets `state-locked`), what it is tied to and the
  * owner's mark in dom0 (`copied-host`), and the landing (`port-taken`). Throws `bad-config` when the file does not fit.
@@ -49,7 +54,7 @@ export interface Host {
 export async function openHost(filePath: string, log: Logger): Promise<Host> {
   const file = parseHostFile(await readText(filePath), filePath);
   const identity = await loadIdentity(file.state);
-  const state = openHostState(file.state, [deedTables, journalTables, landingTables, receiptTables]);
+  const state = openHostState(file.state, hostTables);
   try {
     await tieIdentity(file.state, state.instance);
     await claimDom0(state, file.xen.etc);
@@ -71,8 +76,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
       identity,
       state,
       deeds,
-      dom0: { etcFolder: file.xen.etc, autoFolder: join(file.xen.etc, 'auto'), saveFolder: file.xen.save },
-      toolstack: xlToolstack({ command: file.xen.xl, env: {}, limitMs: file.xen.limit_seconds * 1_000 }),
+      ...xenOf(file),
       landed,
       own: new Journal(state.database, 'source'),
       landing,
@@ -83,6 +87,28 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
     state.close();
     throw error;
   }
+}
+
+/** What it takes to look at a host's records and at its dom0, without owning its state. */
+export interface Onlooker {
+  file: HostFile;
+  /** This host's identity. */
+  me: string;
+  database: Database;
+  dom0: Dom0;
+  toolstack: Toolstack;
+}
+
+/** A look at a host from its file, also while its worker runs: the records as they are now, in memory. */
+export async function openOnlooker(filePath: string): Promise<Onlooker> {
+  const file = parseHostFile(await readText(filePath), filePath);
+  const me = (await loadIdentity(file.state)).name;
+  return { file, me, database: openSnapshot(join(file.state, 'host.db'), hostTables), ...xenOf(file) };
+}
+
+/** The same at the host's own process. */
+export function onlookerOf({ file, identity, state, dom0, toolstack }: Host): Onlooker {
+  return { file, me: identity.name, database: state.database, dom0, toolstack };
 }
 
 /** Ends the host's transfers and its landing, and gives its state free. What was acknowledged stays. */
@@ -103,6 +129,13 @@ export function peerIdentity(file: HostFile, name: string): string {
 /** The name under which a peer of that identity is trusted; null when none is. */
 export function peerName(file: HostFile, identity: string): string | null {
   return file.peer.find((one) => one.identity === identity)?.name ?? null;
+}
+
+function xenOf(file: HostFile): Pick<Host, 'dom0' | 'toolstack'> {
+  return {
+    dom0: { etcFolder: file.xen.etc, autoFolder: join(file.xen.etc, 'auto'), saveFolder: file.xen.save },
+    toolstack: xlToolstack({ command: file.xen.xl, env: {}, limitMs: file.xen.limit_seconds * 1_000 }),
+  };
 }
 
 async function readText(path: string): Promise<string> {

@@ -1,19 +1,23 @@
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
+import { carriedStatement } from '../domain/deed-report.ts';
 import { diskShape } from '../domain/manifest.ts';
 import { probeSpec } from '../domain/migration.ts';
 import { hostName, method, migrationId, poolName, vmName, vmUuid } from '../domain/names.ts';
 import { receipt } from '../domain/receipt.ts';
-import { signedDeed, signedOffer, signedReady, signedRunKey, signedSettled } from '../domain/statement.ts';
+import { signedClaim, signedDeed, signedOffer, signedReady, signedRunKey, signedSettled } from '../domain/statement.ts';
 import { destinationSurvey, hostCard as hostCardShape, sourceSurvey } from '../domain/survey.ts';
 import { admitRun } from './admission.ts';
 import { adoptVm } from './adopt.ts';
 import { hostCard } from './card.ts';
+import { deedReport } from './deed-report.ts';
 import { edges } from './edge.ts';
 import { fenceVm } from './fencing.ts';
 import { listGarbage, removeGarbage } from './garbage.ts';
 import { acceptDeed, cede, makeReady } from './handover.ts';
 import { beginReturn, checkHold, finishHold, giveBack, settleHold, takeBack } from './hold.ts';
+import { claimsKept, heedClaims } from './heed.ts';
+import { onlookerOf } from './host.ts';
 import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
 import { inPlainWords, plainWords } from './plain-words.ts';
@@ -56,6 +60,13 @@ export function hostActivities(host: Host): HostActivities {
       Promise.resolve(receiptsOf(host.state.database, ask)),
     ),
     runState: edge(z.strictObject(run), (ask) => runState(host, ask.migrationId)),
+    deedReport: edge(z.strictObject({ vm, shown: z.array(carriedStatement) }), (ask) =>
+      deedReport(onlookerOf(host), ask),
+    ),
+    exchangeClaims: edge(z.strictObject({ claims: z.array(signedClaim) }), async ({ claims }) => {
+      await heedClaims(host, claims);
+      return { claims: claimsKept(host) };
+    }),
 
     surveySource: edge(
       z.strictObject({

@@ -1,8 +1,9 @@
+import type { CarriedStatement, DeedReport } from '../domain/deed-report.ts';
 import type { MigrationInput, ProbeSpec } from '../domain/migration.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { Method } from '../domain/names.ts';
 import type { Receipt, ReceiptBody } from '../domain/receipt.ts';
-import type { Deed, Offer, Ready, RunKey, Settled, Signed } from '../domain/statement.ts';
+import type { Claim, Deed, Offer, Ready, RunKey, Settled, Signed } from '../domain/statement.ts';
 import type {
   Concern,
   DeedState,
@@ -90,6 +91,10 @@ export interface HostActivities {
   }): Promise<{ removed: GarbageItem[]; refused: { id: string; why: string }[] }>;
   findReceipts(ask: { vm?: string; migrationId?: string }): Promise<Receipt[]>;
   runState(ask: RunRef): Promise<RunState>;
+  /** This host's side of a VM's deed; `shown` are statements of other hosts, which count in what is possible. Null for a VM it knows nothing of. */
+  deedReport(ask: { vm: string; shown: CarriedStatement[] }): Promise<DeedReport | null>;
+  /** Heeds what concerns this host, and tells the claims that it has itself. */
+  exchangeClaims(ask: { claims: Signed<Claim>[] }): Promise<{ claims: Signed<Claim>[] }>;
 
   // Survey.
   /** An open run of another migration than these two refuses the move. A VM that its open run has fenced is surveyed from that run's notes. */

@@ -191,7 +191,7 @@ async function reportOfRecord(host: Host, vm: string, domains: Domain[]): Promis
 }
 
 /** The run whose abort brings the VM back: the one in progress, or the last one, whose abort was cut short. */
-function runToAbort(host: Host, record: DeedRecord | null): VmReport['run'] {
+export function runToAbort(host: Pick<Host, 'deeds' | 'file'>, record: DeedRecord | null): VmReport['run'] {
   if (record === null) return null;
   const last = host.deeds.runs(record.lineage).at(-1);
   const cutShort =

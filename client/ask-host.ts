@@ -21,7 +21,9 @@ type Question =
   | 'abortRun'
   | 'closeLanding'
   | 'checkHold'
-  | 'runState';
+  | 'runState'
+  | 'deedReport'
+  | 'exchangeClaims';
 type Answer<Name extends Question> = Awaited<ReturnType<HostActivities[Name]>>;
 
 /** A question's whole time, queue included, in milliseconds: a survey reads a VM's disks' sizes, not their bytes. */

@@ -5,6 +5,7 @@ export type {
   AdoptRequest,
   AdoptResult,
   ConnectOptions,
+  DeedView,
   HostSummary,
   MigrateRequest,
   MoveHandle,
@@ -26,6 +27,7 @@ export type { AbortAnswer, FinishResult, RevertResult } from '../workflows/contr
 export type { Plan } from '../workflows/plan.ts';
 export type { GarbageRemoval } from './types.ts';
 export type { GarbageItem, VmReport } from '../activities/port.ts';
+export type { DeedReport } from '../domain/deed-report.ts';
 export type { MigrationStatus } from '../domain/migration.ts';
 export type { Phase, TransferProgress } from '../domain/progress.ts';
 export type { Receipt } from '../domain/receipt.ts';

@@ -1,6 +1,7 @@
 import type { Receipt } from '../domain/receipt.ts';
 import { askAll, askHost } from './ask-host.ts';
 import { listGarbage, removeGarbage } from './garbage.ts';
+import { readDeed } from './deed.ts';
 import { findMove } from './handle.ts';
 import { hostNames, listHosts } from './hosts.ts';
 import type { Link } from './link.ts';
@@ -25,6 +26,7 @@ export function createSealift(link: Link): Sealift {
     hosts: () => listHosts(link),
     vms: (host) => listVms(link, host),
     inspect: ({ vm, host }) => inspectVm(link, vm, host),
+    deed: (vm) => readDeed(link, vm),
     adopt: (request) => adoptVm(link, request),
     garbage: (host) => listGarbage(link, host),
     removeGarbage: (request) => removeGarbage(link, request),

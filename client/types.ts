@@ -1,4 +1,5 @@
 import type { GarbageItem, VmReport } from '../activities/port.ts';
+import type { DeedReport } from '../domain/deed-report.ts';
 import type { MigrationRequest, MigrationStatus } from '../domain/migration.ts';
 import type { TransferProgress } from '../domain/progress.ts';
 import type { Receipt } from '../domain/receipt.ts';
@@ -27,6 +28,13 @@ export type MigrateRequest = Omit<MigrationRequest, 'migrationId' | 'vmUuid' | '
   /** Repeating a start with the same id goes on with the same run; drawn when it is not given. */
   migrationId?: string;
 };
+
+/** All hosts' sides of a VM's deed. */
+export interface DeedView {
+  reports: DeedReport[];
+  /** Hosts that did not answer: what they hold is unknown. */
+  away: string[];
+}
 
 export interface PlanRequest {
   vm: string;
@@ -227,6 +235,8 @@ export interface Sealift {
   hosts(): Promise<HostSummary[]>;
   vms(host?: string): Promise<VmList>;
   inspect(request: { vm: string; host?: string }): Promise<VmReport & { host: string }>;
+  /** Every host's side of a VM's deed, with what each permits now; each is shown what the others have signed. Throws 'unknown-vm'. */
+  deed(vm: string): Promise<DeedView>;
   adopt(request: AdoptRequest): Promise<AdoptResult>;
   /** Released and returned copies, landings that came to nothing, old containers. */
   garbage(host: string): Promise<GarbageItem[]>;

@@ -1,14 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Deed, Offer, Ready, RunKey, Session, Settled, Signed } from '../domain/statement.ts';
+import type { Claim, Deed, Offer, Ready, RunKey, Session, Settled, Signed } from '../domain/statement.ts';
 import type { Database } from '../storage/database.ts';
 import { keptStatements } from './book.ts';
 import type { KeptStatement } from './book.ts';
+import { claimAnew, claimDeed, claimGround, heedClaim, presentClaim } from './claim.ts';
+import type { ClaimGround, Operator } from './claim.ts';
 import type { Desk } from './desk.ts';
 import { findOfMigration, runInProgress } from './desk.ts';
 import { acceptDeed, acceptSession, closeLanding, receiveRun, signReady } from './destination.ts';
 import type { ReceiveAsk } from './destination.ts';
 import type { Identity } from './identity.ts';
-import { endIntent, mayFence, mayStart, mayStop, mayUnfence, openIntents } from './intents.ts';
+import { endIntent, mayFence, mayQuell, mayStart, mayStop, mayUnfence, openIntents } from './intents.ts';
 import type { Intent } from './intents.ts';
 import { logEvent, loggedEvents } from './log.ts';
 import type { DeedEvent } from './log.ts';
@@ -188,6 +190,32 @@ export class Deeds {
     return this.#act((desk) => settle(desk, lineage, to, by));
   }
 
+  // An operator's word, when another host is gone for good.
+
+  /** What this host could claim: a whole copy whose right another host has or may have. Throws 'deed-refused' when there is none. */
+  claimGround(lineage: string): ClaimGround {
+    return this.#act((desk) => claimGround(desk, lineage));
+  }
+  /** Takes the right by an operator's claim, logged: this host is the holder, by a run of the claim's own. */
+  claim(claim: unknown, by: Operator): RunOfRecord {
+    return this.#act((desk) => claimDeed(desk, claim, by));
+  }
+  /** The same at a host that has lost its records: for the VM that it has, by what the record of the host `from` says. */
+  claimAnew(claim: unknown, by: Operator, from: string): DeedRecord {
+    return this.#act((desk) => claimAnew(desk, claim, by, from));
+  }
+  /**
+   * Gives the right up by a claim against this host, or against the one it handed the VM to; logged. `news` is false for one that was
+   * heeded before. The caller then stops and fences what is here (`mayQuell`).
+   */
+  heed(claim: unknown, by: Operator): { record: DeedRecord; news: boolean } {
+    return this.#act((desk) => heedClaim(desk, claim, by));
+  }
+  /** The claim by which this host got or lost a VM last, while it has not moved on since. */
+  presentClaim(record: DeedRecord): Signed<Claim> | null {
+    return this.#act((desk) => presentClaim(desk, record));
+  }
+
   // Commands outside of the database: each intent is recorded before its command is launched, and ended when the command has ended.
 
   /** May the run's domain be stopped now? `running`: what the caller found. Returns the power state found first. */
@@ -207,6 +235,10 @@ export class Deeds {
    */
   mayUnfence(migrationId: string): { intent: Intent; places: FencePlaces | null } {
     return this.#act((desk) => mayUnfence(desk, migrationId));
+  }
+  /** May a copy without any right to run be stopped, or fenced? Only where the record says that it went elsewhere. */
+  mayQuell(lineage: string, what: 'stop' | 'fence', found: FencePlaces): { intent: Intent; places: FencePlaces } {
+    return this.#act((desk) => mayQuell(desk, lineage, what, found));
   }
   /** May the domain be started? Guarded like `mayUnfence`. */
   mayStart(migrationId: string): Intent {

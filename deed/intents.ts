@@ -4,7 +4,7 @@ import { SealiftError } from '../domain/error.ts';
 import { findOfMigration, guard, recordOf, refuseClosed, runInProgress } from './desk.ts';
 import type { Desk } from './desk.ts';
 import type { FencePlaces } from './places.ts';
-import { isCurrent, isReturning, saveRecord, saveRun } from './record.ts';
+import { findRunOfToken, isCurrent, isReturning, saveRecord, saveRun } from './record.ts';
 import type { DeedRecord } from './record.ts';
 
 const intent = z.strictObject({
@@ -57,6 +57,26 @@ export function mayUnfence(desk: Desk, migrationId: string): { intent: Intent; p
 /** May the domain be started? */
 export function mayStart(desk: Desk, migrationId: string): Intent {
   return beginIntent(desk, idleHolder(desk, 'start', migrationId), 'start');
+}
+
+/**
+ * May a copy that has no right to run be stopped and fenced? Always, while nothing else is under way: a host that heeds a claim
+ * has lost the right before it acts.
+ */
+export function mayQuell(
+  desk: Desk,
+  lineage: string,
+  what: 'stop' | 'fence',
+  found: FencePlaces,
+): { intent: Intent; places: FencePlaces } {
+  const record = recordOf(desk, lineage);
+  guard(what, 'state', record.state, 'ceded');
+  const places = record.places ?? found;
+  const begun = beginIntent(desk, record, what);
+  const run = findRunOfToken(desk.sql, lineage, record.token);
+  saveRecord(desk.sql, { ...record, places });
+  if (run !== null) saveRun(desk.sql, { ...run, places });
+  return { intent: begun, places };
 }
 
 /** Ends an intent; one that is not there any more has been ended. */

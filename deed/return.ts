@@ -43,6 +43,7 @@ export function heldRun(desk: Desk, lineage: string): { run: DeedRun; deed: Sign
   if (record.state !== 'ceded') throw revertRefused(`the record of the host that it would go to says ${record.state}`);
   const run = runOfToken(desk, lineage, record.token);
   if (run.released) throw revertRefused('the copy that it would go back to was released by finish');
+  if (run.root === null) throw revertRefused("it went by an operator's claim: sealift deed give-back brings it back");
   return { run, deed: ownDeed(desk, lineage, record.token) };
 }
 
@@ -101,11 +102,12 @@ export function takeBack(desk: Desk, deed: unknown): { record: DeedRecord; run: 
   return { record: holder, run: returned };
 }
 
-/** Only what was ceded here may go back: the source's deed is kept already, or shown now. */
+/** Only what was ceded here, or claimed, may go back: the source's deed is kept already, or shown now. */
 function keepCeded(desk: Desk, { lineage, token, peer }: DeedRecord, deed: unknown): void {
   const to = desk.identity.name;
   if (peer === null) throw revertRefused('it came from nowhere');
   if (findStatement(desk.sql, { kind: 'deed', lineage, token, from: peer, to }) !== null) return;
+  if (findStatement(desk.sql, { kind: 'claim', lineage, token, to }) !== null) return;
   if (deed === undefined) throw revertRefused(`no deed of token ${String(token)} was given to this host`);
   keepStatement(desk.sql, checkStatement(deed, { kind: 'deed', from: peer, to, lineage, token }));
 }

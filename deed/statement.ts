@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
 import {
+  signedClaim,
   signedDeed,
   signedOffer,
   signedReady,
@@ -19,7 +20,7 @@ export type BodyOf<Kind extends StatementKind> = Extract<StatementBody, { kind: 
 /** What a statement must say to be taken; what is left out may be anything. */
 export interface Expected<Kind extends StatementKind> {
   kind: Kind;
-  /** The pinned identity of the host that must have signed it. */
+  /** The pinned identity of the host, or for a claim of the operator, that must have signed it. */
   from: string;
   to?: string | undefined;
   lineage?: string | undefined;
@@ -33,6 +34,7 @@ const schemas = {
   ready: signedReady,
   deed: signedDeed,
   settled: signedSettled,
+  claim: signedClaim,
 };
 
 /** Signs `body` as `identity`. Throws 'bad-statement' when the body does not fit its schema or is another host's to sign. */

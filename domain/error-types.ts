@@ -50,6 +50,11 @@ export const errorTypes = {
     hint: 'exchange identities: sealift host show there, sealift host trust here',
     exitCode: 3,
   },
+  'unknown-operator': {
+    meaning: "a claim is signed by nobody whom the host's file names as an operator",
+    hint: 'pin the operator in the file of each host: [[operator]] with name and identity',
+    exitCode: 3,
+  },
   'config-syntax': { meaning: 'an xl configuration does not parse', exitCode: 3 },
   'too-old': { meaning: 'the two hosts speak versions too far apart', exitCode: 3 },
   'abort-refused': {

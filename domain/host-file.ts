@@ -88,6 +88,8 @@ const fields = z.strictObject({
   probe: z.record(z.string(), z.array(z.string()).min(1)).default({}),
   /** Whom the host trusts; `ssh` is where containers for a peer go, pinned here: nobody else is asked. */
   peer: z.array(z.strictObject({ name: hostName, identity, ssh: containerServer.optional() })).default([]),
+  /** The people whose signed word counts when another host is gone for good: `sealift deed claim`. */
+  operator: z.array(z.strictObject({ name: z.string().min(1).max(100), identity })).default([]),
 });
 export type HostFile = z.infer<typeof fields>;
 

@@ -26,7 +26,15 @@ export const deed = z.strictObject({ ...common, kind: z.literal('deed'), root: d
 /** Destination to source, after the accept: "it stays; what you ceded by this token never comes back to you from here." */
 export const settled = z.strictObject({ ...common, kind: z.literal('settled') });
 
-export const statementBody = z.discriminatedUnion('kind', [offer, runKey, session, ready, deed, settled]);
+/** Why an operator claims a VM, in his own words. */
+export const reason = z.string().trim().min(3).max(500);
+/**
+ * Operator to the host `to`: "the host `against` is gone for good, or has lost this VM; by my word the copy at `to` is the VM, under
+ * this token." Whoever sees it counts `against` as a host that has no right any more.
+ */
+export const claim = z.strictObject({ ...common, kind: z.literal('claim'), against: identity, vmUuid, vmName, reason });
+
+export const statementBody = z.discriminatedUnion('kind', [offer, runKey, session, ready, deed, settled, claim]);
 export type StatementBody = z.infer<typeof statementBody>;
 export type StatementKind = StatementBody['kind'];
 
@@ -42,6 +50,7 @@ export const signedSession = z.strictObject({ body: session, signature });
 export const signedReady = z.strictObject({ body: ready, signature });
 export const signedDeed = z.strictObject({ body: deed, signature });
 export const signedSettled = z.strictObject({ body: settled, signature });
+export const signedClaim = z.strictObject({ body: claim, signature });
 
 export type Offer = z.infer<typeof offer>;
 export type RunKey = z.infer<typeof runKey>;
@@ -49,3 +58,4 @@ export type Session = z.infer<typeof session>;
 export type Ready = z.infer<typeof ready>;
 export type Deed = z.infer<typeof deed>;
 export type Settled = z.infer<typeof settled>;
+export type Claim = z.infer<typeof claim>;

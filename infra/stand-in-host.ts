@@ -74,6 +74,7 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
     pool: [{ name: 'fast', kind: 'folder', path: host.poolPath }],
     limits: { moves: 4, orphan_seconds: 300, stall_seconds: 20, connect_seconds: 60 },
     probe: {},
+    operator: [],
     peer: peers
       .filter((peer) => peer.name !== host.name)
       .map(({ name, identity }) => ({

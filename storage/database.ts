@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
-import { SealiftError } from '../domain/error.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { errorCode } from './durable-file.ts';
 import { fatalError } from './fatal.ts';
 
@@ -43,6 +44,38 @@ export function openDatabase(file: string, tables: readonly TableSet[]): Databas
       throw new SealiftError('unknown-state', `${file} is not a sound database`, { cause: error });
     }
     throw error;
+  }
+}
+
+/**
+ * A copy in memory of what the database `file` holds in `tables`, also while another process owns and writes it: for questions, and
+ * for trying steps out. Nothing done to it reaches the file. Throws `unknown-state` when there is no such database, `too-old` when it
+ * was made by another version.
+ */
+export function openSnapshot(file: string, tables: readonly TableSet[]): Database {
+  const sql = new DatabaseSync(':memory:');
+  try {
+    for (const set of tables) upgrade(sql, set, file);
+    sql.prepare('ATTACH DATABASE ? AS host').run(`${pathToFileURL(file).href}?mode=ro`);
+    sql.exec('BEGIN; PRAGMA defer_foreign_keys = ON');
+    for (const { name, versions } of tables) {
+      const found = sql.prepare('SELECT version FROM host.schema_version WHERE name = ?').get(name)?.version;
+      if (found === versions.length) continue;
+      throw new SealiftError('too-old', `${file} has "${name}" tables of another version`, {
+        hint: 'start the worker of this host once: it brings them up to date',
+      });
+    }
+    const names = sql.prepare(`SELECT name FROM main.sqlite_schema WHERE type = 'table'`).all();
+    for (const name of names.map((row) => String(row.name))) {
+      if (name === 'schema_version' || name.startsWith('sqlite_')) continue;
+      sql.exec(`INSERT INTO main."${name}" SELECT * FROM host."${name}"`);
+    }
+    sql.exec('COMMIT; DETACH DATABASE host');
+    return new OpenDatabase(sql);
+  } catch (error) {
+    sql.close();
+    if (isSealiftError(error)) throw error;
+    throw new SealiftError('unknown-state', `the database ${file} cannot be read`, { cause: error });
   }
 }
 

@@ -5,10 +5,12 @@ import { pino } from 'pino';
 import type { Logger } from 'pino';
 import { hostActivities } from '../activities/index.ts';
 import { hostCard } from '../activities/card.ts';
+import { claimsKept, heedClaims, hostsToAsk } from '../activities/heed.ts';
 import { closeHost, openHost } from '../activities/host.ts';
 import type { Host } from '../activities/host.ts';
 import { openConnection, temporalSettings } from '../client/connect.ts';
 import type { TemporalSettings } from '../client/connect.ts';
+import { exchangeClaims } from '../client/deed.ts';
 import { registerHost } from '../client/hosts.ts';
 import { isSealiftError } from '../domain/error.ts';
 import { errorKind } from '../domain/error-types.ts';
@@ -20,6 +22,8 @@ import { temporalLogger } from './temporal-log.ts';
 
 /** Questions are answered while moves are under way; moves have a limit of their own. */
 const activitySlots = 32;
+/** How long a start waits for the other hosts' claims, in milliseconds. */
+const claimAnswerMs = 2_000;
 
 /**
  * The process of one host: `host.ts HOST_FILE`. Polls the task queue `host.<name>`, and runs the landing and the transfers,
@@ -53,6 +57,7 @@ async function serve(host: Host, settings: TemporalSettings, log: Logger): Promi
     shutdownForceTime: '30s',
   });
   await register(host, settings);
+  await hearClaims(host, settings);
   const running = worker.run();
   onStop(async () => {
     worker.shutdown();
@@ -69,6 +74,28 @@ async function register(host: Host, settings: TemporalSettings): Promise<void> {
   const connection: Connection = await openConnection(settings);
   try {
     await registerHost(new Client({ connection, namespace: settings.namespace }), await hostCard(host));
+  } finally {
+    await connection.close();
+  }
+}
+
+/**
+ * A host that comes back must not act on its records before it has heard whether an operator gave a VM of it to another. Those who
+ * might know are asked; who does not answer is not waited for.
+ */
+async function hearClaims(host: Host, settings: TemporalSettings): Promise<void> {
+  await heedClaims(host, claimsKept(host));
+  const hosts = hostsToAsk(host);
+  if (hosts.length === 0) return;
+  const connection = await openConnection(settings);
+  try {
+    const client = new Client({ connection, namespace: settings.namespace });
+    const link = { client, address: settings.address, hostMs: claimAnswerMs };
+    const heard = await exchangeClaims(link, hosts, claimsKept(host));
+    await heedClaims(host, heard.claims);
+    if (heard.away.length > 0) {
+      host.log.warn({ away: heard.away }, 'not asked whether an operator claimed a VM of this host');
+    }
   } finally {
     await connection.close();
   }

@@ -208,6 +208,8 @@ export class FakeHost {
             (migrationId === undefined || body.migrationId === migrationId),
         ),
       runState: async ({ migrationId }) => this.stateOf(migrationId),
+      deedReport: async () => null,
+      exchangeClaims: async () => ({ claims: [] }),
       surveySource: async ({ vmUuid }): Promise<SourceSurvey> => {
         const vm = this.find(vmUuid);
         const concerns =

@@ -1,0 +1,117 @@
+import { claimStride } from '../deed/claim.ts';
+import type { Operator } from '../deed/claim.ts';
+import type { Identity } from '../deed/identity.ts';
+import { checkStatement, signStatement } from '../deed/statement.ts';
+import type { DeedReport } from '../domain/deed-report.ts';
+import { SealiftError } from '../domain/error.ts';
+import { protocolVersion } from '../domain/protocol.ts';
+import type { Claim, Signed } from '../domain/statement.ts';
+import { readMark } from '../storage/mark.ts';
+import { recordNamed } from './by-hand.ts';
+import type { Host } from './host.ts';
+import { startVm } from './power.ts';
+import { examineDisks, findVm } from './vms.ts';
+
+export interface ClaimAsk {
+  /** Name or uuid. */
+  vm: string;
+  reason: string;
+  operator: Identity;
+  /** What other hosts told, as a person brought it: needed where this host has lost its own records. */
+  peers: readonly DeedReport[];
+}
+
+/** A claim that may be made here; `signed` when it was made already and is only to be gone on with. */
+export interface ClaimPlan {
+  body: Claim;
+  by: Operator;
+  signed: Signed<Claim> | null;
+  /** At a host without a record: the peer whose signed word tells lineage and token. */
+  heir: string | null;
+}
+
+/** What a claim would say. Throws `deed-refused`, `unknown-operator`, `not-adopted`, `unknown-peer`. Changes nothing. */
+export function planClaim(host: Host, ask: ClaimAsk): ClaimPlan {
+  const by = pinnedOperator(host, ask.operator.name);
+  const common = { v: protocolVersion, kind: 'claim', from: by.identity, to: host.identity.name } as const;
+  const isKnown = host.deeds.records().some((one) => one.vmUuid === ask.vm || one.vmName === ask.vm);
+  if (!isKnown && ask.peers.length > 0) {
+    const { heir, ...ground } = groundOfPeers(host, ask);
+    return { body: { ...common, ...ground, reason: ask.reason }, by, signed: null, heir };
+  }
+  const known = recordNamed(host, ask.vm);
+  const made = host.deeds.presentClaim(known);
+  if (known.state === 'holder' && made?.body.from === by.identity) {
+    return { body: made.body, by, signed: made, heir: null };
+  }
+  const { record, against, token } = host.deeds.claimGround(known.lineage);
+  const { lineage, vmUuid, vmName } = record;
+  const body = { ...common, lineage, token, against, vmUuid, vmName, reason: ask.reason };
+  return { body, by, signed: null, heir: null };
+}
+
+/**
+ * Signs a planned claim, makes this host the holder by it, and starts the VM from the copy here when `start` is asked. A host that has
+ * lost its records takes the VM that it has as it is. `confirm` is the VM's name as a person typed it: throws `confirmation-mismatch`.
+ */
+export async function makeClaim(
+  host: Host,
+  plan: ClaimPlan,
+  ask: { operator: Identity; confirm: string; start: boolean },
+): Promise<Signed<Claim>> {
+  const { body, by, heir } = plan;
+  if (ask.confirm !== body.vmName) {
+    throw new SealiftError('confirmation-mismatch', `${JSON.stringify(ask.confirm)} is not the name of ${body.vmName}`);
+  }
+  const claim = plan.signed ?? signStatement(ask.operator, body);
+  if (heir !== null) {
+    await refuseMarked(host, body);
+    host.deeds.claimAnew(claim, by, heir);
+    return claim;
+  }
+  const { run } = host.deeds.claim(claim, by);
+  await startVm(host, { migrationId: run.migrationId, start: ask.start });
+  return claim;
+}
+
+/** The operator of that identity in this host's file. Throws `unknown-operator`. */
+export function pinnedOperator({ file }: Pick<Host, 'file'>, identity: string): Operator {
+  const found = file.operator.find((one) => one.identity === identity);
+  if (found !== undefined) return found;
+  throw new SealiftError('unknown-operator', `${file.name} knows no operator ${identity}`, {
+    hint: `add to its file: [[operator]] with name = "…" and identity = "${identity}"`,
+  });
+}
+
+/** By what a trusted peer has signed last about the VM to the host that this one was, before it lost its records. */
+function groundOfPeers(
+  host: Host,
+  { vm, peers }: ClaimAsk,
+): Pick<Claim, 'lineage' | 'token' | 'against' | 'vmUuid' | 'vmName'> & { heir: string } {
+  for (const { vmUuid, vmName, record, identity, statements, host: name } of peers) {
+    if (record === null || (vmUuid !== vm && vmName !== vm)) continue;
+    if (record.state === 'holder') throw new SealiftError('deed-refused', `claim refused: ${name} holds ${vmName}`);
+    if (!host.file.peer.some((peer) => peer.identity === identity)) {
+      throw new SealiftError('unknown-peer', `${host.file.name} does not trust ${name} as ${identity}`);
+    }
+    const word = statements.findLast(({ body }) => body.from === identity && ['deed', 'ready'].includes(body.kind));
+    if (word === undefined) continue;
+    const kind = word.body.kind === 'deed' ? 'deed' : 'ready';
+    const { lineage, to: against } = checkStatement(word, { kind, from: identity }).body;
+    const token = record.token + claimStride;
+    return { lineage, token, against, vmUuid, vmName, heir: identity };
+  }
+  throw new SealiftError('deed-refused', `claim refused: no peer that is shown has signed anything about ${vm}`);
+}
+
+/** A copy with a mark was fenced: it is not the one that ran here last. */
+async function refuseMarked(host: Host, { vmUuid, vmName }: Claim): Promise<void> {
+  const { found, all } = await findVm(host, vmUuid);
+  for (const { vdev, path } of (await examineDisks(found, all)).disks) {
+    if ((await readMark(path)) === null) continue;
+    throw new SealiftError(
+      'unknown-state',
+      `disk ${vdev} of ${vmName} carries a fence's mark: this copy was handed over`,
+    );
+  }
+}

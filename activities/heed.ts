@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import { fence, proveFenced } from '../deed/fence.ts';
+import { markOf } from '../deed/marks.ts';
+import type { FencePlaces } from '../deed/places.ts';
+import type { DeedRecord, DeedRun } from '../deed/record.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
+import type { Claim, Signed } from '../domain/statement.ts';
+import { awaitGone, domainsOf } from '../xen/gone.ts';
+import { pinnedOperator } from './claims.ts';
+import { crossingConfig } from './crossing-config.ts';
+import { asideRoot, copyName } from './folders.ts';
+import type { Host } from './host.ts';
+import { emptyNotes, findNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
+import { restDigest } from './unchanged.ts';
+import { examineDisks, findVm } from './vms.ts';
+import { ending, inTurn } from './vm-turn.ts';
+
+/** How long a destroyed domain may be dying. */
+const dyingLimitMs = 30_000;
+
+/**
+ * Gives up what an operator has claimed for another host: first the right, durably, then any domain of the VM, at once, then its fence. What
+ * was written here stays on the fenced copy. Does nothing for a VM that this host has no record of. Throws `unknown-operator`, `deed-refused`,
+ * and what stopping and fencing throw, which are tried again when this is asked again.
+ */
+export async function heedClaim(host: Host, claim: Signed<Claim>): Promise<void> {
+  const { lineage, from, to } = claim.body;
+  if (to === host.identity.name || host.deeds.byLineage(lineage) === null) return;
+  const { record, news } = host.deeds.heed(claim, pinnedOperator(host, from));
+  if (news) host.log.warn({ vm: record.vmName, token: record.token }, 'an operator claimed it for another host');
+  if (isPresent(record, claim)) await quell(host, record);
+}
+
+/** All claims that this host has made or heeded, for hosts that have not heard of them. */
+export function claimsKept(host: Pick<Host, 'deeds'>): Signed<Claim>[] {
+  return host.deeds
+    .records()
+    .flatMap(({ lineage }) =>
+      host.deeds
+        .statements(lineage)
+        .flatMap(({ statement: { body, signature } }) => (body.kind === 'claim' ? [{ body, signature }] : [])),
+    );
+}
+
+/** The trusted hosts to or from which a VM has gone whose records are here: one of them may have been made its holder meanwhile. */
+export function hostsToAsk(host: Pick<Host, 'deeds' | 'file'>): string[] {
+  const peers = new Set(host.deeds.runs().map(({ peer }) => peer));
+  return host.file.peer.filter(({ identity }) => peers.has(identity)).map(({ name }) => name);
+}
+
+/**
+ * Heeds claims that another host told, as far as they concern this one and are newer than its record; says in the log what could not be
+ * done.
+ */
+export async function heedClaims(host: Host, claims: readonly Signed<Claim>[]): Promise<void> {
+  for (const claim of claims) {
+    try {
+      await heedClaim(host, claim);
+    } catch (error) {
+      if (!isSealiftError(error)) throw error;
+      const record = host.deeds.byLineage(claim.body.lineage);
+      if (record !== null && record.token > claim.body.token) continue;
+      host.log.error({ vm: claim.body.vmName, type: error.type, message: error.message }, 'a claim is not heeded');
+    }
+  }
+}
+
+function isPresent(record: DeedRecord, { body }: Signed<Claim>): boolean {
+  return record.state === 'ceded' && record.token === body.token;
+}
+
+/** Stops and fences a copy that has no right to run. */
+async function quell(host: Host, record: DeedRecord): Promise<void> {
+  const { lineage, vmUuid, vmName, token } = record;
+  const run = host.deeds.runs(lineage).find((one) => one.token === token);
+  if (run === undefined) throw new SealiftError('unknown-state', `the run of token ${String(token)} is not kept`);
+  await inTurn(host, lineage, async () => {
+    const copy = await copyHere(host, record, run);
+    if (copy === null) return;
+    host.deeds.setNotes(run.migrationId, copy.notes);
+    const before = await domainsOf(host.toolstack, { uuid: vmUuid });
+    if (before.length > 0) {
+      const { intent } = host.deeds.mayQuell(lineage, 'stop', copy.places);
+      await ending(host, intent, async (env) => {
+        for (const domain of before) await host.toolstack.destroy(domain, { env });
+        const end = await awaitGone(host.toolstack, { uuid: vmUuid, before }, { limitMs: dyingLimitMs });
+        if (end !== 'gone') throw new SealiftError('disk-busy', `${vmName} was destroyed and is still dying`);
+      });
+    }
+    const { intent, places } = host.deeds.mayQuell(lineage, 'fence', copy.places);
+    await ending(host, intent, async (env) => {
+      await fence(places, markOf(record, 'source'), host.file.fence, { env });
+      await proveFenced(places, markOf(record, 'source'), host.file.fence);
+    });
+  });
+}
+
+/** Where the copy lies and how it would be started again; null when there is none. */
+async function copyHere(
+  host: Host,
+  record: DeedRecord,
+  run: DeedRun,
+): Promise<{ places: FencePlaces; notes: RunNotes } | null> {
+  const kept = keptNotes(host, record);
+  if (record.places !== null && kept !== null) return { places: record.places, notes: kept };
+  const seen = await findVm(host, record.vmUuid).catch(() => null);
+  if (seen === null) return null;
+  const { found, all } = seen;
+  const disks = (await examineDisks(found, all)).disks.map(({ vdev, sizeBytes, sectorBytes, path, loop }) => {
+    return { vdev, sizeBytes, sectorBytes, path, fresh: false, ...(loop === undefined ? {} : { loop }) };
+  });
+  const { configPath, autostartPath, savedImagePath } = found;
+  const notes = {
+    ...emptyNotes,
+    ...{ configPath, disks, autostart: autostartPath !== null, restDigest: restDigest(found) },
+    config: crossingConfig(host, found, record.vmUuid),
+  };
+  const asideFolder = join(asideRoot(host.file), copyName(run));
+  const lying = disks.map(({ vdev, path, loop }) => ({ vdev, path, ...(loop === undefined ? {} : { loop }) }));
+  return { places: { disks: lying, configPath, autostartPath, savedImagePath, asideFolder }, notes };
+}
+
+/** What the last run that knew the VM's disks and configuration knew of them. */
+function keptNotes(host: Host, { lineage }: DeedRecord): RunNotes | null {
+  for (const { migrationId } of host.deeds.runs(lineage).reverse()) {
+    const notes = findNotes(host.deeds, migrationId);
+    if (notes === null || notes.config === null || notes.disks.length === 0) continue;
+    const { config, autostart, configPath, disks } = notes;
+    return { ...emptyNotes, config, autostart, configPath, restDigest: notes.restDigest, disks };
+  }
+  return null;
+}
