@@ -59,7 +59,7 @@ export async function deedReport(
 }
 
 /** Says a line with the names that this host has for identities: its own, its peers', its operators'. */
-function inNames({ file, me }: Pick<Onlooker, 'file' | 'me'>): (text: string) => string {
+export function inNames({ file, me }: Pick<Onlooker, 'file' | 'me'>): (text: string) => string {
   const names = [{ name: file.name, identity: me }, ...file.peer, ...file.operator];
   return (text) => names.reduce((line, { name, identity }) => line.replaceAll(identity, name), text);
 }

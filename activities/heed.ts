@@ -3,9 +3,11 @@ import { fence, proveFenced } from '../deed/fence.ts';
 import { markOf } from '../deed/marks.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
+import type { CarriedStatement } from '../domain/deed-report.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import type { Claim, Signed } from '../domain/statement.ts';
 import { awaitGone, domainsOf } from '../xen/gone.ts';
+import { recordNamed } from './by-hand.ts';
 import { pinnedOperator } from './claims.ts';
 import { crossingConfig } from './crossing-config.ts';
 import { asideRoot, copyName } from './folders.ts';
@@ -30,6 +32,18 @@ export async function heedClaim(host: Host, claim: Signed<Claim>): Promise<void>
   const { record, news } = host.deeds.heed(claim, pinnedOperator(host, from));
   if (news) host.log.warn({ vm: record.vmName, token: record.token }, 'an operator claimed it for another host');
   if (isPresent(record, claim)) await quell(host, record);
+}
+
+/** Heeds the newest claim on a VM among those that a person brought. Throws `deed-refused` when there is none. */
+export async function heedByHand(
+  host: Host,
+  { vm, shown }: { vm: string; shown: readonly CarriedStatement[] },
+): Promise<void> {
+  const { lineage, vmName } = recordNamed(host, vm);
+  const claims = shown.flatMap(({ body, signature }) => (body.kind === 'claim' ? [{ body, signature }] : []));
+  const claim = claims.filter(({ body }) => body.lineage === lineage).sort((a, b) => b.body.token - a.body.token)[0];
+  if (claim === undefined) throw new SealiftError('deed-refused', `no claim of ${vmName} is shown`);
+  await heedClaim(host, claim);
 }
 
 /** All claims that this host has made or heeded, for hosts that have not heard of them. */
@@ -59,9 +73,10 @@ export async function heedClaims(host: Host, claims: readonly Signed<Claim>[]): 
       await heedClaim(host, claim);
     } catch (error) {
       if (!isSealiftError(error)) throw error;
-      const record = host.deeds.byLineage(claim.body.lineage);
-      if (record !== null && record.token > claim.body.token) continue;
-      host.log.error({ vm: claim.body.vmName, type: error.type, message: error.message }, 'a claim is not heeded');
+      const { type, message } = error;
+      // older than what has happened since, or between other hosts
+      const level = type === 'deed-refused' ? 'debug' : 'error';
+      host.log[level]({ vm: claim.body.vmName, type, message }, 'a claim is not heeded');
     }
   }
 }
@@ -76,7 +91,7 @@ async function quell(host: Host, record: DeedRecord): Promise<void> {
   const run = host.deeds.runs(lineage).find((one) => one.token === token);
   if (run === undefined) throw new SealiftError('unknown-state', `the run of token ${String(token)} is not kept`);
   await inTurn(host, lineage, async () => {
-    const copy = await copyHere(host, record, run);
+    const copy = run.collected ? null : await copyHere(host, record, run);
     if (copy === null) return;
     host.deeds.setNotes(run.migrationId, copy.notes);
     const before = await domainsOf(host.toolstack, { uuid: vmUuid });

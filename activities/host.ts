@@ -131,6 +131,11 @@ export function peerName(file: HostFile, identity: string): string | null {
   return file.peer.find((one) => one.identity === identity)?.name ?? null;
 }
 
+/** The name that this host has for an identity: its own, a peer's or an operator's; the identity itself when it has none. */
+export function nameOf({ file, identity }: Pick<Host, 'file' | 'identity'>, of: string): string {
+  return of === identity.name ? file.name : (peerName(file, of) ?? of);
+}
+
 function xenOf(file: HostFile): Pick<Host, 'dom0' | 'toolstack'> {
   return {
     dom0: { etcFolder: file.xen.etc, autoFolder: join(file.xen.etc, 'auto'), saveFolder: file.xen.save },

@@ -29,6 +29,7 @@ import { signReceipt } from './receipts.ts';
 import { closeLanding, openRun, receiveRun, runState } from './run.ts';
 import { sealContainer, sendContainer } from './staged.ts';
 import { surveyDestination, surveyLink, surveySource } from './survey.ts';
+import { claimConcerns, toldClaims } from './told-claims.ts';
 import { sendDisks, steerTransfer } from './transfer.ts';
 import { openContainer } from './unstage.ts';
 import { inspectVm, listVms, seeVm } from './vms.ts';
@@ -47,7 +48,10 @@ export function hostActivities(host: Host): HostActivities {
   return {
     hostCard: question(() => hostCard(host)),
     listVms: question(() => listVms(host)),
-    inspectVm: edge(z.strictObject({ vm }), (ask) => inspectVm(host, ask.vm)),
+    inspectVm: edge(z.strictObject({ vm }), async (ask) => {
+      const report = await inspectVm(host, ask.vm);
+      return { ...report, concerns: [...report.concerns, ...claimConcerns(host, report.summary.deed?.lineage)] };
+    }),
     seeVm: edge(z.strictObject({ vmUuid }), (ask) => seeVm(host, ask.vmUuid)),
     adoptVm: edge(z.strictObject({ vm, by: who, elsewhere: hosts, notAsked: hosts, withoutAsking: hosts }), (ask) =>
       adoptVm(host, ask),
@@ -65,7 +69,7 @@ export function hostActivities(host: Host): HostActivities {
     ),
     exchangeClaims: edge(z.strictObject({ claims: z.array(signedClaim) }), async ({ claims }) => {
       await heedClaims(host, claims);
-      return { claims: claimsKept(host) };
+      return { claims: claimsKept(host), told: toldClaims(onlookerOf(host)) };
     }),
 
     surveySource: edge(

@@ -93,8 +93,8 @@ export interface HostActivities {
   runState(ask: RunRef): Promise<RunState>;
   /** This host's side of a VM's deed; `shown` are statements of other hosts, which count in what is possible. Null for a VM it knows nothing of. */
   deedReport(ask: { vm: string; shown: CarriedStatement[] }): Promise<DeedReport | null>;
-  /** Heeds what concerns this host, and tells the claims that it has itself. */
-  exchangeClaims(ask: { claims: Signed<Claim>[] }): Promise<{ claims: Signed<Claim>[] }>;
+  /** Heeds what concerns this host, and tells the claims that it has itself; `told` are those in plain words. */
+  exchangeClaims(ask: { claims: Signed<Claim>[] }): Promise<{ claims: Signed<Claim>[]; told: string[] }>;
 
   // Survey.
   /** An open run of another migration than these two refuses the move. A VM that its open run has fenced is surveyed from that run's notes. */

@@ -17,6 +17,7 @@ import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
 import { askDestination } from './question.ts';
 import { sourceVm } from './source-vm.ts';
+import { claimConcerns } from './told-claims.ts';
 import { concernsOf, note, refusal } from './vms.ts';
 
 /** Looks at the VM where it is, or where its own open run has fenced it: nothing is changed. Throws `unknown-vm`. */
@@ -45,7 +46,7 @@ export async function surveySource(
       refusal('deed-refused', `${host.file.name} does not hold the deed of ${found.name}: it is ${record.state}`),
     );
   }
-  if (record !== null) concerns.push(...openRunConcerns(host, record, ask));
+  if (record !== null) concerns.push(...openRunConcerns(host, record, ask), ...claimConcerns(host, record.lineage));
   concerns.push(...concernsOf(found), ...peerConcerns(host, ask.to));
   if (found.domid !== null) concerns.push(...runningConcerns(found.running));
   if (found.savedImagePath !== null)

@@ -23,6 +23,7 @@ export function createSealift(link: Link): Sealift {
     revert: (request) => revert(link, request),
     finish: (request) => finish(link, request),
     list: (filter) => listMoves(link, filter),
+    claims: async (host) => (await askHost(link, host, 'exchangeClaims', { claims: [] })).told,
     hosts: () => listHosts(link),
     vms: (host) => listVms(link, host),
     inspect: ({ vm, host }) => inspectVm(link, vm, host),

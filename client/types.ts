@@ -233,6 +233,8 @@ export interface Sealift {
   /** Migrations, reverts and finishes, newest first. */
   list(filter?: { open?: boolean; vm?: string; limit?: number }): Promise<MoveSummary[]>;
   hosts(): Promise<HostSummary[]>;
+  /** The claims of operators that a host has made or heeded, a line each. */
+  claims(host: string): Promise<string[]>;
   vms(host?: string): Promise<VmList>;
   inspect(request: { vm: string; host?: string }): Promise<VmReport & { host: string }>;
   /** Every host's side of a VM's deed, with what each permits now; each is shown what the others have signed. Throws 'unknown-vm'. */

@@ -42,7 +42,6 @@ function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<E
   const { lineage, token, state } = record;
   const runs = deeds.runs(lineage);
   const last = runs.at(-1);
-  const run = deeds.inProgress(lineage) ?? last;
   const own = runs.find((one) => isCurrent(record, one)) ?? last;
   const known = [...deeds.statements(lineage).map(({ statement }) => statement), ...ask.shown];
   const find = <Kind extends StatementKind>(
@@ -51,13 +50,15 @@ function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<E
   ): Signed<BodyOf<Kind>> | undefined =>
     known.find(({ body }) => body.kind === kind && has(body, { lineage, ...like })) as Signed<BodyOf<Kind>> | undefined;
   const wrong = `state is ${state}`;
-  const none = 'no run of it was ever opened here';
-  const byRun = (act: (id: string) => unknown): Attempt => (run === undefined ? none : () => act(run.migrationId));
+  const open = deeds.inProgress(lineage);
+  const run = open ?? last;
+  const none = 'no run is open here, and nothing is on its way back';
+  const byOpenRun = (act: (id: string) => unknown): Attempt => (open === null ? none : () => act(open.migrationId));
 
   return {
     start: own === undefined ? (state === 'holder' ? null : wrong) : () => deeds.mayStart(own.migrationId),
-    stop: byRun((id) => deeds.mayStop(id, false)),
-    fence: byRun((id) => deeds.mayFence(id, nowhere)),
+    stop: byOpenRun((id) => deeds.mayStop(id, false)),
+    fence: byOpenRun((id) => deeds.mayFence(id, nowhere)),
     open: () => deeds.open({ ...record, migrationId: randomUUID(), to: somebodyElse, method: 'sealed' }),
     cede: run === undefined ? none : cedeAttempt(deeds, run, find('ready', { token: run.token, from: run.peer })),
     abort: abortAttempt(deeds, record, run),

@@ -10,7 +10,7 @@ import type { StatementBody } from '../domain/statement.ts';
 import { canonicalJson } from '../seal/canonical.ts';
 import { errorCode, syncFolder, writeFileDurably } from '../storage/durable-file.ts';
 
-/** A host's Ed25519 key pair: whoever can `sign` is the host of that `name`. */
+/** The Ed25519 key pair of a host, or of an operator: whoever can `sign` is the one of that `name`. */
 export interface Identity {
   /** `ed25519:` and the public key in base64url; its own fingerprint. */
   readonly name: string;
@@ -27,7 +27,7 @@ const fileName = 'identity.key';
  * Draws a new identity and keeps it as `identity.key` (PKCS #8 PEM, mode 0600) in `folder`, which is made when it is not there.
  * Throws 'bad-usage' when the folder has one already: an identity is never overwritten, since peers have pinned it.
  */
-export async function createIdentity(folder: string): Promise<Identity> {
+export async function createIdentity(folder: string, of: 'host' | 'operator' = 'host'): Promise<Identity> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const { privateKey } = generateKeyPairSync('ed25519');
   const path = join(folder, fileName);
@@ -38,7 +38,7 @@ export async function createIdentity(folder: string): Promise<Identity> {
     await link(unfinished, path);
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
-    throw new SealiftError('bad-usage', `the host already has an identity: ${path}`);
+    throw new SealiftError('bad-usage', `the ${of} already has an identity: ${path}`);
   } finally {
     await unlink(unfinished);
   }
@@ -47,13 +47,13 @@ export async function createIdentity(folder: string): Promise<Identity> {
 }
 
 /** Reads the identity of `folder`. Throws 'bad-config' when it is not there, not an Ed25519 key, or readable by others. */
-export async function loadIdentity(folder: string): Promise<Identity> {
+export async function loadIdentity(folder: string, of: 'host' | 'operator' = 'host'): Promise<Identity> {
   const path = join(folder, fileName);
   const mode = await stat(path).then(
     (found) => found.mode,
     (error: unknown) => {
       throw new SealiftError('bad-config', `no identity at ${path}`, {
-        hint: 'make one: sealift host init',
+        hint: `make one: sealift ${of} init`,
         cause: error,
       });
     },

@@ -24,6 +24,7 @@ import { temporalLogger } from './temporal-log.ts';
 const activitySlots = 32;
 /** How long a start waits for the other hosts' claims, in milliseconds. */
 const claimAnswerMs = 2_000;
+const notAsked = 'not all were asked whether an operator claimed a VM of this host';
 
 /**
  * The process of one host: `host.ts HOST_FILE`. Polls the task queue `host.<name>`, and runs the landing and the transfers,
@@ -93,9 +94,10 @@ async function hearClaims(host: Host, settings: TemporalSettings): Promise<void>
     const link = { client, address: settings.address, hostMs: claimAnswerMs };
     const heard = await exchangeClaims(link, hosts, claimsKept(host));
     await heedClaims(host, heard.claims);
-    if (heard.away.length > 0) {
-      host.log.warn({ away: heard.away }, 'not asked whether an operator claimed a VM of this host');
-    }
+    if (heard.away.length > 0) host.log.warn({ away: heard.away }, notAsked);
+  } catch (error) {
+    if (!isSealiftError(error)) throw error;
+    host.log.warn({ type: error.type, message: error.message }, notAsked);
   } finally {
     await connection.close();
   }

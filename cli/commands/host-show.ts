@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { HostSummary } from '../../client/index.ts';
@@ -33,15 +35,35 @@ async function showLocal(cli: Cli, path: string): Promise<void> {
   const file = parseHostFile(await readHostFile(path), path);
   const identity = (await loadIdentity(file.state)).name;
   const { name, site, landing, pool, peer, staging } = file;
-  cli.answer({ name, site, identity, landing, pools: pool, peers: peer, staging: staging ?? null }, [
+  const claims = await claimsHere(path, file);
+  cli.answer({ name, site, identity, landing, pools: pool, peers: peer, staging: staging ?? null, claims }, [
     `${name} (${site})`,
     `  identity   ${identity}`,
     `  landing    ${landing.address}:${landing.port}`,
     `  pools      ${pool.map((one) => `${one.name} ${one.path}`).join(', ')}`,
     ...peerLines(peer),
+    ...claimLines(claims),
     '',
     `on the other host: sealift host trust ${name} ${identity}${staging === undefined ? '' : ` ${sshArguments(staging)}`}`,
   ]);
+}
+
+/** The claims in this host's own records, where it has any. */
+async function claimsHere(path: string, { state }: HostFile): Promise<string[]> {
+  if (!existsSync(join(state, 'host.db'))) return [];
+  // Loaded here: it takes a second, and a host that has never run has no records.
+  const { openOnlooker } = await import('../../activities/host.ts');
+  const { toldClaims } = await import('../../activities/told-claims.ts');
+  const host = await openOnlooker(path);
+  try {
+    return toldClaims(host);
+  } finally {
+    host.database.close();
+  }
+}
+
+function claimLines(claims: string[]): string[] {
+  return claims.map((line, index) => `  ${(index === 0 ? 'claims' : '').padEnd(10)} ${line}`);
 }
 
 function peerLines(peers: HostFile['peer']): string[] {
@@ -53,9 +75,11 @@ function peerLines(peers: HostFile['peer']): string[] {
 }
 
 async function showRemote(cli: Cli, name: string): Promise<void> {
-  const found = (await (await cli.connect()).hosts()).find((one) => one.name === name);
+  const sealift = await cli.connect();
+  const found = (await sealift.hosts()).find((one) => one.name === name);
   if (found === undefined) throw new SealiftError('unknown-host', `no host ${name} has ever registered`);
-  cli.answer(found, cardLines(found));
+  const claims = found.away ? [] : await sealift.claims(name);
+  cli.answer({ ...found, claims }, [...cardLines(found), ...claimLines(claims)]);
 }
 
 function cardLines({ name, card, away }: HostSummary): string[] {

@@ -209,7 +209,7 @@ export class FakeHost {
         ),
       runState: async ({ migrationId }) => this.stateOf(migrationId),
       deedReport: async () => null,
-      exchangeClaims: async () => ({ claims: [] }),
+      exchangeClaims: async () => ({ claims: [], told: [] }),
       surveySource: async ({ vmUuid }): Promise<SourceSurvey> => {
         const vm = this.find(vmUuid);
         const concerns =

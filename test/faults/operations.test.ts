@@ -1,0 +1,267 @@
+import { cp, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { MoveHandle } from '../../client/index.ts';
+import { createIdentity } from '../../deed/identity.ts';
+import { parseHostFile } from '../../domain/host-file.ts';
+import type { HostFile } from '../../domain/host-file.ts';
+import { powerOff, powerOn } from '../../infra/stand-in-host.ts';
+import { findServerBinary } from '../../infra/temporal/server-binary.ts';
+import { startServer } from '../../infra/temporal/server.ts';
+import { testCache } from '../support/cache.ts';
+import { sealift } from '../support/command.ts';
+import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
+import { troubles, until, untilPast } from '../support/until.ts';
+import { take, walkOf } from '../support/walk.ts';
+import { changeHostFile, dataDiskAt, impatient, makeWorld, MiB, migrate, xl } from '../support/world.ts';
+import type { TestHost, TestVm, World } from '../support/world.ts';
+
+let world: World;
+/** Disks that are held open, by their paths. */
+const held = new Map<string, { close(): Promise<void> }>();
+const noisy = { diskBytes: [8 * MiB, MiB], noise: true };
+
+/** A world whose hosts know an operator, who has his key with him. */
+async function begin(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'sealift-operator-'));
+  try {
+    const { name: identity } = await createIdentity(folder, 'operator');
+    world = await makeWorld({ settings: { ...impatient, operator: [{ name: 'ada@example.org', identity }] } });
+    await cp(folder, join(world.folder, 'sealift', 'operator'), { recursive: true });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+afterEach(() => release());
+
+describe('the walks of docs/operations.md', () => {
+  beforeAll(begin);
+  afterAll(() => world.close());
+
+  test('source dead before the cede (a): a copy that is not whole is not claimed', async () => {
+    const vm = await world.makeVm('half', noisy);
+    const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: MiB });
+    await until(move, (at) => at.verifiedBytes > 0);
+    await die(world.london);
+    const [claim] = await walk(vm, 'Source dead before the cede');
+    expect(claim).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('the copy here is not whole') });
+    await comeBack(world.london);
+    await move.abort();
+    await expectUnmoved(world, vm);
+  });
+
+  test('source dead before the cede (b): a whole copy is claimed, and the source heeds when it is back', async () => {
+    const vm = await world.makeVm('whole', noisy);
+    const move = await heldBeforeCede(vm);
+    await die(world.london);
+    await release();
+    const [explain, claim] = await walk(vm, 'Source dead before the cede', 1);
+    expect(explain?.stdout).toMatch(/yes {2}claim/);
+    expect(claim).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('by a claim of ada@example.org') });
+    expect(await states(vm)).toEqual(['fra-1 holder']);
+    await comeBack(world.london);
+    expect(await states(vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
+    await expect(move.abort()).resolves.toMatchObject({ outcome: 'aborted' });
+    await powerOn(world.london.host);
+    await expectMoved(world, vm);
+    await shownEverAfter(vm, 'lon-1 burned down');
+    await expectReleased(vm, 'lon-1');
+  });
+
+  test('source dead after the cede (a): the move goes on by itself, and only its receipt waits', async () => {
+    const vm = await world.makeVm('ceded', noisy);
+    const move = await cededAndNotAccepted(vm);
+    await die(world.london);
+    await world.startWorker(world.frankfurt);
+    await untilPast(move, 'receipt');
+    expect((await xl(world.frankfurt, 'list')).stdout).toContain(vm.name);
+    await comeBack(world.london);
+    await move.result();
+    await expectMoved(world, vm);
+  });
+
+  test('destination dead before the accept: the source claims its copy, and a late deed is worth nothing', async () => {
+    const vm = await world.makeVm('unaccepted', noisy);
+    const move = await cededAndNotAccepted(vm);
+    await powerOff(world.frankfurt.host);
+    const [explain, claim] = await walk(vm, 'Destination dead before the accept');
+    expect(explain?.stdout).toMatch(/no {3}start.*\n(?:.*\n)* {2}yes {2}claim/);
+    expect(claim).toMatchObject({ exitCode: 0 });
+    await comeBack(world.frankfurt);
+    expect(await states(vm)).toEqual(['fra-1 none', 'lon-1 holder']);
+    await expect(move.result()).rejects.toMatchObject({ type: 'deed-refused' });
+    await expectUnmoved(world, vm);
+  });
+
+  test('destination dead after the accept: the kept copy is claimed, what was written since is not there', async () => {
+    const vm = await world.makeVm('accepted');
+    await (await migrate(world, { vm: vm.name })).result();
+    await die(world.frankfurt);
+    const [claim] = await walk(vm, 'Destination dead after the accept');
+    expect(claim).toMatchObject({ exitCode: 0 });
+    // as the walk says: no xendomains before the host has heeded
+    await world.startWorker(world.frankfurt);
+    expect(await states(vm)).toEqual(['fra-1 ceded', 'lon-1 holder']);
+    await powerOn(world.frankfurt.host);
+    await expectUnmoved(world, vm);
+    await (await migrate(world, { vm: vm.name })).result();
+    await expectMoved(world, vm);
+  });
+
+  test("a disk lost: the other host's copy is claimed, and the living host heeds", async () => {
+    const vm = await world.makeVm('diskless');
+    await (await migrate(world, { vm: vm.name })).result();
+    const path = await dataDiskAt(world, world.frankfurt, vm);
+    const steps = walkOf(world, 'A disk lost');
+    await take(world, steps.slice(0, 1), vm.name);
+    await rm(path);
+    const [claim] = await take(world, steps.slice(1), vm.name);
+    expect(claim).toMatchObject({ exitCode: 0 });
+    expect(await states(vm)).toEqual(['fra-1 ceded', 'lon-1 holder']);
+    await expectUnmoved(world, vm);
+  });
+
+  test("a host's database lost: VMs that came from elsewhere are claimed, others adopted", async () => {
+    const vm = await world.makeVm('orphan');
+    const own = await world.makeVm('own', { on: world.frankfurt });
+    await (await migrate(world, { vm: vm.name })).result();
+    await loseDatabase(world.frankfurt, world.london);
+    expect(await world.sealift.adopt({ vm: own.name, host: 'fra-1', by: 'test' })).toMatchObject({ token: 1 });
+    await expect(world.sealift.adopt({ vm: vm.name, host: 'fra-1', by: 'test' })).rejects.toMatchObject({
+      type: 'adoption-refused',
+    });
+    const said = await walk(vm, "A host's database lost");
+    expect(said.at(-1)).toMatchObject({ exitCode: 0 });
+    expect(await states(vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
+    await expectMoved(world, vm);
+    await expectReleased(vm, 'lon-1');
+  });
+});
+
+describe('the walk with Temporal lost', () => {
+  beforeAll(begin);
+  afterAll(() => world.close());
+
+  test('the hosts abort, take and give back by themselves, and a new Temporal goes by their records', async () => {
+    const [stays, late, moves, returns] = [
+      await world.makeVm('stays', noisy),
+      await world.makeVm('late', noisy),
+      await world.makeVm('moves', noisy),
+      await world.makeVm('returns', noisy),
+    ];
+    for (const vm of [stays, late, moves, returns]) await heldBeforeCede(vm);
+    await world.killWorker(world.frankfurt);
+    for (const vm of [moves, returns]) {
+      await release(vm);
+      await untilPast(await world.sealift.handle(vm.name), 'start');
+    }
+    const { address, pid, ended } = world.up.server;
+    process.kill(pid, 'SIGKILL');
+    await ended;
+    const [stop, ...abort] = walkOf(world, 'Temporal lost');
+    await take(world, [stop!], stays.name);
+    await release();
+    for (const said of [
+      await take(world, abort, stays.name),
+      await walk(moves, 'Temporal lost', 1),
+      await walk(returns, 'Temporal lost', 2),
+    ]) {
+      expect(said.map(({ exitCode, stderr }) => [exitCode, stderr])).toEqual(said.map(() => [0, '']));
+    }
+    const binary = (await findServerBinary(testCache)).path;
+    const port = Number(address.split(':')[1]);
+    const fresh = await startServer({ binary, folder: join(world.folder, 'anew'), port, headless: true });
+    try {
+      await world.stopControl();
+      await world.startControl();
+      for (const at of [world.london, world.frankfurt]) await world.startWorker(at);
+      expect(await sealift(world, 'abort', late.name)).toMatchObject({ exitCode: 0 });
+      await expectMoved(world, moves);
+      for (const vm of [stays, late, returns]) await expectUnmoved(world, vm);
+    } finally {
+      for (const at of [world.london, world.frankfurt]) await world.killWorker(at);
+      await world.stopControl();
+      await fresh.stop();
+    }
+  });
+});
+
+const walk = (vm: TestVm, heading: string, block = 0) => take(world, walkOf(world, heading, block), vm.name);
+
+/** A move whose READY is signed, and whose source cannot cede while somebody holds its disk open. */
+async function heldBeforeCede(vm: TestVm): Promise<MoveHandle> {
+  const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: 3 * MiB });
+  await until(move, (at) => at.verifiedBytes > 0);
+  held.set(vm.dataPath, await open(vm.dataPath, 'r'));
+  await until(move, (at) => troubles(at).includes('held open'));
+  return move;
+}
+
+/** Lets a disk go, or all. */
+async function release(vm?: TestVm): Promise<void> {
+  for (const [path, file] of [...held]) {
+    if (vm !== undefined && path !== vm.dataPath) continue;
+    held.delete(path);
+    await file.close();
+  }
+}
+
+/** A move whose deed is signed and in the workflow's history, and whose destination is away. */
+async function cededAndNotAccepted(vm: TestVm): Promise<MoveHandle> {
+  const move = await heldBeforeCede(vm);
+  await world.killWorker(world.frankfurt);
+  await release();
+  await untilPast(move, 'start');
+  return move;
+}
+
+/** Kills all of a host: its worker, and power. */
+async function die(at: TestHost): Promise<void> {
+  await world.killWorker(at);
+  await powerOff(at.host);
+}
+
+async function comeBack(at: TestHost): Promise<void> {
+  await powerOn(at.host);
+  await world.startWorker(at);
+}
+
+/** The state of each host's record, of those that answer. */
+async function states(vm: TestVm): Promise<string[]> {
+  const { reports } = await world.sealift.deed(vm.uuid);
+  return reports.map(({ host, record }) => `${host} ${String(record?.state)}`);
+}
+
+/** A claim is told by every command that tells of the VM or of a host that made or heeded it. */
+async function shownEverAfter(vm: TestVm, reason: string): Promise<void> {
+  for (const at of ['fra-1', 'lon-1']) {
+    expect((await sealift(world, 'vm', 'inspect', vm.name, '--host', at)).stdout).toContain(reason);
+    expect((await sealift(world, 'host', 'show', at)).stdout).toContain(reason);
+  }
+  expect((await sealift(world, 'deed', 'show', vm.name)).stdout).toContain(reason);
+  expect((await sealift(world, 'plan', vm.name, '--to', 'lon-1')).stdout).toContain(reason);
+}
+
+/** The hold ends as after any move. */
+async function expectReleased(vm: TestVm, host: string): Promise<void> {
+  const { released } = await (await world.sealift.finish({ vm: vm.name })).result();
+  expect(released).not.toEqual([]);
+  expect((await world.sealift.garbage(host)).map(({ id }) => id)).toEqual(expect.arrayContaining(released));
+}
+
+/** The host's state is gone; it is made anew, under an identity that the other one trusts now. */
+async function loseDatabase(at: TestHost, other: TestHost): Promise<void> {
+  await world.killWorker(at);
+  const file = parseHostFile(await readFile(at.host.filePath, 'utf8'), 'host.toml');
+  await rm(file.state, { recursive: true });
+  await rm(join(file.xen.etc, 'sealift.owner'));
+  const { name: identity } = await createIdentity(file.state);
+  const trusting = (own: HostFile): HostFile => ({
+    ...own,
+    peer: own.peer.map((peer) => (peer.name === file.name ? { ...peer, identity } : peer)),
+  });
+  await changeHostFile(world, other, trusting);
+  await world.startWorker(at);
+}
