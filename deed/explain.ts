@@ -81,8 +81,8 @@ function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<E
   };
 }
 
-function cedeAttempt(deeds: Deeds, { migrationId, role, token, peer }: DeedRun, ready: Signed | undefined): Attempt {
-  if (role !== 'source') return 'no run is open here as source';
+function cedeAttempt(deeds: Deeds, { migrationId, role, state, token, peer }: DeedRun, ready: Signed | undefined): Attempt {
+  if (role !== 'source' || state !== 'open') return 'no run is open here as source';
   return statementAttempt(ready, `READY of token ${String(token)} signed by ${peer} is not here`, (shown) =>
     deeds.cede(migrationId, shown),
   );
