@@ -54,6 +54,16 @@ function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<E
   const run = open ?? last;
   const none = 'no run is open here, and nothing is on its way back';
   const byOpenRun = (act: (id: string) => unknown): Attempt => (open === null ? none : () => act(open.migrationId));
+  // a repetition, which every step takes, is no step to explain
+  const inState = (
+    needed: DeedRecord['state'],
+    shown: Signed | undefined,
+    name: string,
+    act: (shown: Signed) => unknown,
+  ): Attempt => {
+    if (state !== needed) return wrong;
+    return statementAttempt(shown, `no ${name} of this VM signed by ${String(record.peer)} is here`, act);
+  };
 
   return {
     start: own === undefined ? (state === 'holder' ? null : wrong) : () => deeds.mayStart(own.migrationId),
@@ -62,16 +72,10 @@ function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<E
     open: () => deeds.open({ ...record, migrationId: randomUUID(), to: somebodyElse, method: 'sealed' }),
     cede: run === undefined ? none : cedeAttempt(deeds, run, find('ready', { token: run.token, from: run.peer })),
     abort: abortAttempt(deeds, record, run),
-    accept: statementAttempt(
-      find('deed', { token, to: ask.me }),
-      state === 'receiving' ? `the deed of token ${String(token)} signed by ${String(record.peer)} is not here` : wrong,
-      (deed) => deeds.accept(deed),
-    ),
+    accept: inState('receiving', find('deed', { token, to: ask.me }), 'deed', (deed) => deeds.accept(deed)),
     'give-back': () => deeds.beginReturn(lineage, record.peer ?? 'nowhere', find('deed', { token, to: ask.me })),
-    'take-back': statementAttempt(
-      find('deed', { token: token + 1, to: ask.me }) ?? find('deed', { token, to: ask.me, root: null }),
-      state === 'ceded' ? `no give-back of token ${String(token + 1)} by ${String(record.peer)} is here` : wrong,
-      (deed) => deeds.takeBack(deed),
+    'take-back': inState('ceded', find('deed', { token: token + 1, to: ask.me }), 'give-back', (deed) =>
+      deeds.takeBack(deed),
     ),
     revert: () => deeds.heldRun(lineage),
     finish: finishAttempt(deeds, record, runs, find('settled', { to: ask.me })),
@@ -81,7 +85,11 @@ function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<E
   };
 }
 
-function cedeAttempt(deeds: Deeds, { migrationId, role, state, token, peer }: DeedRun, ready: Signed | undefined): Attempt {
+function cedeAttempt(
+  deeds: Deeds,
+  { migrationId, role, state, token, peer }: DeedRun,
+  ready: Signed | undefined,
+): Attempt {
   if (role !== 'source' || state !== 'open') return 'no run is open here as source';
   return statementAttempt(ready, `READY of token ${String(token)} signed by ${peer} is not here`, (shown) =>
     deeds.cede(migrationId, shown),
