@@ -140,7 +140,7 @@ async function copyHere(
 function keptNotes(host: Host, { lineage }: DeedRecord): RunNotes | null {
   for (const { migrationId } of host.deeds.runs(lineage).reverse()) {
     const notes = findNotes(host.deeds, migrationId);
-    if (notes === null || notes.config === null || notes.disks.length === 0) continue;
+    if (notes?.config == null || notes.disks.length === 0) continue;
     const { config, autostart, configPath, disks } = notes;
     return { ...emptyNotes, config, autostart, configPath, restDigest: notes.restDigest, disks };
   }
