@@ -51,6 +51,16 @@ export function refuseClosed(step: string, run: DeedRun): void {
   throw new SealiftError('run-closed', `${step} refused: the run of migration ${run.migrationId} was ${run.state}`);
 }
 
+/** Throws 'claimed' when an operator's claim that is newer than the token was made or heeded here: what went by that token is over. */
+export function refuseClaimed(desk: Desk, step: string, { lineage, token }: { lineage: string; token: number }): void {
+  const newer = desk.sql
+    .prepare(`SELECT token FROM deed_statement WHERE lineage = ? AND kind = 'claim' AND token > ?`)
+    .get(lineage, token);
+  if (newer === undefined) return;
+  const claimed = `an operator claimed it by token ${String(newer.token)}, after token ${String(token)}`;
+  throw new SealiftError('claimed', `${step} refused: ${claimed}`);
+}
+
 /** Two records of one uuid, by two lineages, must not both hold: xl could not tell their domains apart. Throws 'name-taken'. */
 export function refuseOtherHolder(desk: Desk, step: string, record: Pick<DeedRecord, 'lineage' | 'vmUuid'>): void {
   const other = desk.sql

@@ -2,7 +2,7 @@ import { SealiftError } from '../domain/error.ts';
 import { protocolVersion } from '../domain/protocol.ts';
 import type { Offer, Ready, RunKey, Session, Signed } from '../domain/statement.ts';
 import { findStatement, isKept, keepStatement } from './book.ts';
-import { findOfMigration, guard, refuseClosed, refused, refuseOtherHolder, runOfToken } from './desk.ts';
+import { findOfMigration, guard, refuseClaimed, refuseClosed, refused, refuseOtherHolder, runOfToken } from './desk.ts';
 import type { Desk } from './desk.ts';
 import { guardQuiet } from './intents.ts';
 import type { FencePlaces } from './places.ts';
@@ -101,6 +101,7 @@ export function acceptDeed(desk: Desk, deed: unknown): { record: DeedRecord; run
   const { record } = findOfMigration(desk, run.migrationId);
   guard('accept', 'role', run.role, 'destination');
   const checked = checkStatement(deed, { kind: 'deed', from: run.peer, to: desk.identity.name, lineage, token });
+  refuseClaimed(desk, 'accept', checked.body);
   guard('accept', 'token', token, record.token);
   if (record.state === 'holder' && run.state === 'accepted' && isKept(desk.sql, checked)) return { record, run };
   guard('accept', 'state', record.state, 'receiving');

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
-import { findOfMigration, guard, recordOf, refuseClosed, runInProgress } from './desk.ts';
+import { findOfMigration, guard, recordOf, refuseClaimed, refuseClosed, runInProgress } from './desk.ts';
 import type { Desk } from './desk.ts';
 import type { FencePlaces } from './places.ts';
 import { findRunOfToken, isCurrent, isReturning, saveRecord, saveRun } from './record.ts';
@@ -120,6 +120,7 @@ function inProgress(desk: Desk, step: string, migrationId: string): { record: De
 /** The holder's record with no run open, asked by the run that it holds by: a step of an older run comes too late. */
 function idleHolder(desk: Desk, step: string, migrationId: string): DeedRecord {
   const { record, run } = findOfMigration(desk, migrationId);
+  if (!isCurrent(record, run)) refuseClaimed(desk, step, run);
   guard(step, 'state', record.state, 'holder');
   guard(step, 'open run', record.runToken, 0);
   if (isCurrent(record, run)) return record;

@@ -2,7 +2,7 @@ import { SealiftError } from '../domain/error.ts';
 import { protocolVersion } from '../domain/protocol.ts';
 import type { Deed, Signed } from '../domain/statement.ts';
 import { findStatement, isKept, keepStatement } from './book.ts';
-import { findOfMigration, guard, recordOf, refused, refuseOtherHolder, runOfToken } from './desk.ts';
+import { findOfMigration, guard, recordOf, refuseClaimed, refused, refuseOtherHolder, runOfToken } from './desk.ts';
 import type { Desk } from './desk.ts';
 import { guardQuiet } from './intents.ts';
 import { findRunOfToken, isReturning, saveRecord, saveRun } from './record.ts';
@@ -89,6 +89,7 @@ export function takeBack(desk: Desk, deed: unknown): { record: DeedRecord; run: 
   const checked = checkStatement(deed, { kind: 'deed', from: run.peer, to: desk.identity.name, lineage, token });
   const taken = record.state === 'holder' && record.token === token && run.state === 'returned';
   if (taken && isKept(desk.sql, checked)) return { record, run };
+  refuseClaimed(desk, 'take back', checked.body);
   guard('take back', 'state', record.state, 'ceded');
   guard('take back', 'peer', record.peer, run.peer);
   guard('take back', 'token', token, record.token + 1);

@@ -62,6 +62,11 @@ export const errorTypes = {
     hint: 'the VM belongs to the destination now; bring it back with: sealift revert VM',
     exitCode: 3,
   },
+  claimed: {
+    meaning: 'an operator has claimed the VM for a host since; what this move or revert was about is over',
+    hint: 'see where it is now: sealift deed show VM',
+    exitCode: 3,
+  },
   'revert-refused': { meaning: 'the VM cannot go back from here', exitCode: 3 },
   'confirmation-mismatch': { meaning: 'the typed name is not the name of the VM', exitCode: 3 },
   // waits for a person

@@ -49,8 +49,8 @@ export async function onHost<Name extends StepName>(
 }
 
 /**
- * The same for steps that must end well: forward after the cede, and compensation. Every failure becomes a wait that names it.
- * `known` may take a failure as an answer.
+ * The same for steps that must end well: forward after the cede, and compensation. Every failure becomes a wait that names it,
+ * but `claimed`, which ends what was to be done for good. `known` may take a failure as an answer.
  */
 export async function untilDone<Name extends StepName, const Other = never>(
   task: Task,
@@ -63,7 +63,7 @@ export async function untilDone<Name extends StepName, const Other = never>(
   try {
     return await insist(task, host, name, call, ask, (trouble) => {
       found.other = call.known?.(trouble);
-      return found.other !== undefined;
+      return found.other !== undefined || trouble.type === 'claimed';
     });
   } catch (error) {
     if (found.other === undefined) throw error;

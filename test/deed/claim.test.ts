@@ -45,11 +45,11 @@ describe('a claim', () => {
     expect(b.deeds.mayUnfence(run.migrationId).places).toEqual(places('/srv/landing-2'));
     // the source cedes late, or before it hears: worth nothing
     const deed = a.deeds.cede(migrationId, ready);
-    expectRefusal(() => b.deeds.accept(deed), 'deed-refused', /token is 2, needed 1002/);
+    expectRefusal(() => b.deeds.accept(deed), 'claimed', /by token 1002, after token 2/);
     expect(a.deeds.heed(claim, by).news).toBe(true);
     expect(a.deeds.heed(claim, by).news).toBe(false);
     expect(stateOf(a)).toMatchObject({ state: 'ceded', token: 2 + claimStride, peer: b.identity.name });
-    expectRefusal(() => a.deeds.mayStart(migrationId), 'deed-refused');
+    expectRefusal(() => a.deeds.mayStart(migrationId), 'claimed');
     expect(b.deeds.events(lineage).at(-1)).toMatchObject({ who: 'ada', what: 'claim' });
     expect(a.deeds.events(lineage).at(-1)).toMatchObject({ who: 'ada', what: 'heed' });
   });
@@ -71,7 +71,7 @@ describe('a claim', () => {
     a.deeds.endIntent(a.deeds.mayStart(run.migrationId).id, true);
     b.deeds.heed(claim, by);
     expect(stateOf(b)).toMatchObject({ state: 'none', token: 2 + claimStride });
-    expectRefusal(() => b.deeds.accept(deed), 'deed-refused');
+    expectRefusal(() => b.deeds.accept(deed), 'claimed');
     expectRefusal(() => b.deeds.beginReturn(lineage, a.identity.name, deed), 'revert-refused');
     // the copy that was claimed is nobody's garbage, and the next move is as any
     expectRefusal(() => a.deeds.mayCollect(migrationId, { by: 'x' }), 'deed-refused', /VM's own/);
@@ -87,7 +87,7 @@ describe('a claim', () => {
     b.deeds.claim(claim, by);
     expect(stateOf(b)).toMatchObject({ state: 'holder', token: 3 + claimStride });
     a.deeds.heed(claim, by);
-    expectRefusal(() => a.deeds.takeBack(back), 'deed-refused');
+    expectRefusal(() => a.deeds.takeBack(back), 'claimed');
     const after = reopened(a);
     expect(after.deeds.byLineage(lineage)).toMatchObject({ state: 'ceded', peer: b.identity.name });
   });
