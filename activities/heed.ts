@@ -26,7 +26,7 @@ const dyingLimitMs = 30_000;
  * was written here stays on the fenced copy. Does nothing for a VM that this host has no record of. Throws `unknown-operator`, `deed-refused`,
  * and what stopping and fencing throw, which are tried again when this is asked again.
  */
-export async function heedClaim(host: Host, claim: Signed<Claim>): Promise<void> {
+async function heedClaim(host: Host, claim: Signed<Claim>): Promise<void> {
   const { lineage, from, to } = claim.body;
   if (to === host.identity.name || host.deeds.byLineage(lineage) === null) return;
   const { record, news } = host.deeds.heed(claim, pinnedOperator(host, from));

@@ -7,7 +7,7 @@ import { deedState, domainState } from './survey.ts';
 export const carriedStatement = z.union([signedOffer, signedReady, signedDeed, signedSettled, signedClaim]);
 export type CarriedStatement = z.infer<typeof carriedStatement>;
 
-export const deedSteps = [
+const deedSteps = [
   'start',
   'stop',
   'fence',

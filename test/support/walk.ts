@@ -41,7 +41,7 @@ export async function take(world: World, steps: Step[], vm: string): Promise<Sai
 }
 
 /** Runs one `sealift …` on a host, with the host's own file in the place of /etc/sealift/host.toml. */
-export async function type(world: World, at: TestHost, line: string): Promise<Said> {
+async function type(world: World, at: TestHost, line: string): Promise<Said> {
   const [command = '', into] = line.split(' > ');
   const words = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '');
   const [program, group, name, vm = ''] = words;
