@@ -61,7 +61,11 @@ export async function findMove(link: Link, vm: string): Promise<MoveHandle> {
   }
   const [newest] = await listMoves(link, { vm, limit: 1 });
   if (newest !== undefined) return moveHandle(link, newest.vmUuid);
-  const known = (await listVms(link)).vms.find((one) => isNamed(one, vm) && one.vmUuid !== null);
+  const named = (await listVms(link)).vms.filter((one) => isNamed(one, vm) && one.vmUuid !== null);
+  // A run that a host has open outlives its workflow, and Temporal's database: `abort` goes to the host then.
+  const open = named.find(({ deed, fenced }) => deed?.state === 'holder' && (fenced || deed.runToken !== 0));
+  if (open?.vmUuid != null) return moveHandle(link, open.vmUuid);
+  const [known] = named;
   if (known === undefined || known.vmUuid === null)
     throw new SealiftError('unknown-run', `there is no migration of ${vm}`);
   return findMove(link, known.vmUuid);
