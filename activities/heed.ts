@@ -29,7 +29,10 @@ const dyingLimitMs = 30_000;
 async function heedClaim(host: Host, claim: Signed<Claim>): Promise<void> {
   const { lineage, from, to } = claim.body;
   if (to === host.identity.name || host.deeds.byLineage(lineage) === null) return;
+  const open = host.deeds.inProgress(lineage);
   const { record, news } = host.deeds.heed(claim, pinnedOperator(host, from));
+  // a sender has the disks open
+  if (open !== null) await host.jobs.stop(open.migrationId);
   if (news) host.log.warn({ vm: record.vmName, token: record.token }, 'an operator claimed it for another host');
   if (isPresent(record, claim)) await quell(host, record);
 }

@@ -105,7 +105,7 @@ export function heedClaim(desk: Desk, shown: unknown, by: Operator): { record: D
   if (token <= record.token) {
     throw refused('heed', `token is ${String(token)}, needed more than ${String(record.token)}`);
   }
-  guardQuiet(desk, 'heed', lineage, []);
+  // Not guarded by what is under way: the right is gone at once, and what a command does late is stopped after it.
   for (const run of allRuns(desk.sql, lineage)) {
     if (run.state === 'open') saveRun(desk.sql, { ...run, state: 'aborted' });
   }
