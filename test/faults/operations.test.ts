@@ -63,7 +63,7 @@ describe('the walks of docs/operations.md', () => {
     expect(await states(vm)).toEqual(['fra-1 holder']);
     await comeBack(world.london);
     expect(await states(vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
-    await expect(move.abort()).resolves.toMatchObject({ outcome: 'aborted' });
+    await expect(move.result()).rejects.toMatchObject({ type: 'run-closed' });
     await powerOn(world.london.host);
     await expectMoved(world, vm);
     await shownEverAfter(vm, 'lon-1 burned down');
