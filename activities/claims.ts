@@ -17,7 +17,7 @@ export interface ClaimAsk {
   vm: string;
   reason: string;
   operator: Identity;
-  /** What other hosts told, as a person brought it: needed where this host has lost its own records. */
+  /** What other hosts told, as a person brought it: the only ground where this host has lost its own records, and a reason to refuse elsewhere. */
   peers: readonly DeedReport[];
 }
 
@@ -46,6 +46,7 @@ export function planClaim(host: Host, ask: ClaimAsk): ClaimPlan {
   }
   const { record, against, token } = host.deeds.claimGround(known.lineage);
   const { lineage, vmUuid, vmName } = record;
+  refuseThird(ask.peers, { lineage, vmName, against });
   const body = { ...common, lineage, token, against, vmUuid, vmName, reason: ask.reason };
   return { body, by, signed: null, heir: null };
 }
@@ -81,6 +82,21 @@ export function pinnedOperator({ file }: Pick<Host, 'file'>, identity: string): 
   throw new SealiftError('unknown-operator', `${file.name} knows no operator ${identity}`, {
     hint: `add to its file: [[operator]] with name = "…" and identity = "${identity}"`,
   });
+}
+
+/** A VM that went on from the host that is gone has its deed, or may be about to get it, at a third one: that one never has to heed. */
+function refuseThird(
+  peers: readonly DeedReport[],
+  { lineage, vmName, against }: Pick<Claim, 'lineage' | 'vmName' | 'against'>,
+): void {
+  for (const { host, identity, record } of peers) {
+    if (record?.lineage !== lineage || identity === against || !['holder', 'receiving'].includes(record.state))
+      continue;
+    throw new SealiftError(
+      'deed-refused',
+      `claim refused: ${host} has ${vmName} as ${record.state}, and is not the host that is gone`,
+    );
+  }
 }
 
 /** By what a trusted peer has signed last about the VM to the host that this one was, before it lost its records. */

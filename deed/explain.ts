@@ -68,7 +68,7 @@ function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<E
   return {
     start: own === undefined ? (state === 'holder' ? null : wrong) : () => deeds.mayStart(own.migrationId),
     stop: byOpenRun((id) => deeds.mayStop(id, false)),
-    fence: byOpenRun((id) => deeds.mayFence(id, nowhere)),
+    fence: byOpenRun((id) => deeds.mayFence(id, nowhere, true)),
     open: () => deeds.open({ ...record, migrationId: randomUUID(), to: somebodyElse, method: 'sealed' }),
     cede: run === undefined ? none : cedeAttempt(deeds, run, find('ready', { token: run.token, from: run.peer })),
     abort: abortAttempt(deeds, record, run),

@@ -34,7 +34,10 @@ export function addDeedClaim(deed: Command, cli: Cli): void {
       'the folder of your key, as of sealift operator init (default: ~/.config/sealift/operator)',
     )
     .option('--confirm <name>', "the VM's name, instead of typing it when asked")
-    .option('--peer <files...>', 'where this host has lost its own records: what the other host says')
+    .option(
+      '--peer <files...>',
+      'what other hosts say (sealift deed show --json): refuses the claim where one of them has the VM; the ground where this host has lost its own records',
+    )
     .option('--no-start', 'do not start it')
     .option('--file <path>', `this host's file (default: ${defaultHostFile})`)
     .addHelpText('after', examples('sealift deed claim web-1 --reason "lon-1 burned down, 2026-11-23"'))

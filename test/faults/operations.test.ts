@@ -246,7 +246,7 @@ async function shownEverAfter(vm: TestVm, reason: string): Promise<void> {
 
 /** The hold ends as after any move. */
 async function expectReleased(vm: TestVm, host: string): Promise<void> {
-  const { released } = await (await world.sealift.finish({ vm: vm.name })).result();
+  const { released } = await (await world.sealift.finish({ vm: vm.name, by: 'test' })).result();
   const garbage = (await world.sealift.garbage(host)).filter(({ vmName }) => vmName === vm.name);
   expect(garbage.map(({ id, kind }) => [released.includes(id), kind])).toEqual([[true, 'released-copy']]);
 }
