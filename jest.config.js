@@ -5,7 +5,7 @@ export default {
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   // Minutes long: `npm run test:faults`, see jest.faults.config.js.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/faults/'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/faults/', '<rootDir>/test/matrix/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '\\.ts$': [

@@ -50,7 +50,9 @@ const word = readBuilder();
 closeSync(builderFile);
 if (word !== 'go') process.kill(process.pid, 'SIGSTOP');
 say(`domain ${String(domid)} boots`);
-guest = new Guest(config, settings.hostName, disks, spec.memory, failingDisk);
+guest = new Guest(config, settings.hostName, disks, spec.memory, failingDisk, (record) => {
+  observer?.write(`${JSON.stringify(record)}\n`);
+});
 // A domain is mostly killed, and would then never leave its stripped sources to the next one.
 flushCompileCache();
 

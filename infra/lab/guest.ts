@@ -2,7 +2,7 @@ import { fstatSync, readFileSync, writeSync } from './fs.ts';
 import type { GuestConfig } from './guest-config.ts';
 import { recordRegion } from './record-format.ts';
 import { RecordWriter } from './record-writer.ts';
-import type { GuestMemory } from './record-writer.ts';
+import type { GuestMemory, WrittenRecord } from './record-writer.ts';
 
 /** An open disk of the domain. */
 export interface OpenDisk {
@@ -15,21 +15,25 @@ export interface OpenDisk {
 export class Guest {
   readonly #writer: RecordWriter | null;
   readonly #beforeWrite: () => void;
+  readonly #tell: (record: WrittenRecord) => void;
   readonly #everyMs: number;
   #timer: NodeJS.Timeout | null = null;
   #failed = false;
 
-  /** Boots, or goes on with `memory`. `beforeWrite` may throw, as a failing disk does. */
+  /** Boots, or goes on with `memory`. `beforeWrite` may throw, as a failing disk does; `tell` hears of each record once it is synced. */
   constructor(
     config: GuestConfig,
     host: string,
     disks: OpenDisk[],
     memory: GuestMemory | null,
     beforeWrite: () => void,
+    tell: (record: WrittenRecord) => void,
   ) {
     this.#beforeWrite = beforeWrite;
+    this.#tell = tell;
     this.#everyMs = guestSetting(config, 'records_ms', 50);
     this.#writer = openRing(config, host, disks, memory);
+    if (this.#writer?.first != null) tell(this.#writer.first);
     this.#resume();
   }
 
@@ -66,7 +70,7 @@ export class Guest {
     if (this.#failed || this.#writer === null) return;
     try {
       this.#beforeWrite();
-      this.#writer.write(kind);
+      this.#tell(this.#writer.write(kind));
     } catch (error) {
       // A guest remounts its file system read-only and lives on.
       this.#failed = true;

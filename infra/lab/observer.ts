@@ -1,12 +1,19 @@
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { processFacts } from './process.ts';
+import type { WrittenRecord } from './record-writer.ts';
 
 const boot = z.object({ uuid: z.string(), name: z.string(), root: z.string(), pid: z.int(), domid: z.int() });
 
+const record = z.object({ sequence: z.int(), crc: z.int() });
+
 /** A domain that was started, on whatever stand-in host. */
-export type ObservedBoot = z.infer<typeof boot>;
+export interface ObservedBoot extends z.infer<typeof boot> {
+  /** What its guest has written and synced, in order, as it says itself. */
+  records: WrittenRecord[];
+}
 
 export interface Observer {
   /** For SEALIFT_LAB_OBSERVER, or the setting `observer` of the hosts. */
@@ -20,30 +27,36 @@ export interface Observer {
   close(): Promise<void>;
 }
 
-/** Watches from outside, over all hosts, that no VM runs twice: every domain reports here before it opens a disk. */
-export function startObserver(path: string): Promise<Observer> {
+/**
+ * Watches from outside, over all hosts, that no VM runs twice: every domain reports here before it opens a disk, and then each
+ * record that its guest has synced. `onBoot` is called for every domain that reports.
+ */
+export function startObserver(path: string, onBoot?: (boot: ObservedBoot) => void): Promise<Observer> {
   const boots: ObservedBoot[] = [];
   const doubles: string[] = [];
   const open = new Map<Socket, ObservedBoot>();
   // The end of a killed process may be read after the begin of its successor: /proc decides.
   const living = (uuid: string): ObservedBoot[] =>
     [...open.values()].filter((one) => one.uuid === uuid && processFacts(one.pid) !== null);
+  const begin = (socket: Socket, begun: ObservedBoot): void => {
+    const others = living(begun.uuid).map((one) => `${one.root} domain ${String(one.domid)}`);
+    if (others.length > 0)
+      doubles.push(
+        `${begun.name} was started in ${begun.root} as domain ${String(begun.domid)} beside ${others.join(', ')}`,
+      );
+    boots.push(begun);
+    open.set(socket, begun);
+    onBoot?.(begun);
+  };
   const server = createServer((socket) => {
-    let text = '';
-    socket.setEncoding('utf8');
+    const lines = createInterface({ input: socket });
     socket.on('error', () => undefined);
     socket.once('close', () => open.delete(socket));
-    socket.on('data', (part: string) => {
-      text += part;
-      if (!text.endsWith('\n') || open.has(socket)) return;
-      const begun = boot.parse(JSON.parse(text));
-      const others = living(begun.uuid).map((one) => `${one.root} domain ${String(one.domid)}`);
-      if (others.length > 0)
-        doubles.push(
-          `${begun.name} was started in ${begun.root} as domain ${String(begun.domid)} beside ${others.join(', ')}`,
-        );
-      boots.push(begun);
-      open.set(socket, begun);
+    lines.on('line', (line) => {
+      const told: unknown = JSON.parse(line);
+      const known = open.get(socket);
+      if (known === undefined) begin(socket, { ...boot.parse(told), records: [] });
+      else known.records.push(record.parse(told));
     });
   });
   const close = async (): Promise<void> => {

@@ -13,11 +13,19 @@ export interface GuestMemory {
   previousCrc: number;
 }
 
+/** A record that is on the guest's disk, synced. */
+export interface WrittenRecord {
+  sequence: number;
+  crc: number;
+}
+
 /** The guest's writes to its ring, each synced before the call returns. */
 export class RecordWriter {
   readonly #disk: number;
   readonly #region: RecordRegion;
   readonly #guest: { uuid: string; host: string };
+  /** The record that `boot` wrote; null when the guest resumed. */
+  first: WrittenRecord | null = null;
   #memory: GuestMemory;
 
   private constructor(disk: number, region: RecordRegion, guest: { uuid: string; host: string }, memory: GuestMemory) {
@@ -54,7 +62,7 @@ export class RecordWriter {
       nonce: String(randomBytes(8).readBigUInt64BE()),
       previousCrc: last.crc,
     });
-    writer.write('boot');
+    writer.first = writer.write('boot');
     return writer;
   }
 
@@ -73,7 +81,7 @@ export class RecordWriter {
   }
 
   /** Writes the next record and syncs it. Throws what the disk throws; the record then counts as not written. */
-  write(kind: RecordKind): void {
+  write(kind: RecordKind): WrittenRecord {
     const { nextSequence, boot, nonce, previousCrc } = this.#memory;
     const { sector, crc } = encodeRecord({
       ...this.#guest,
@@ -87,5 +95,6 @@ export class RecordWriter {
     writeSync(this.#disk, sector, 0, recordBytes, recordOffset(this.#region, nextSequence));
     fdatasyncSync(this.#disk);
     this.#memory = { ...this.#memory, nextSequence: nextSequence + 1, previousCrc: crc };
+    return { sequence: nextSequence, crc };
   }
 }

@@ -46,6 +46,20 @@ export async function checkRecords(path: string): Promise<RecordsReport> {
   }
 }
 
+/** The whole records on the disk at `path`: the checksum of each by its number, and the oldest number that the ring can still hold. */
+export async function readRecords(path: string): Promise<{ records: Map<number, number>; oldest: number }> {
+  const disk = await open(path, 'r');
+  try {
+    const region = await findRegion(disk);
+    if (region === null) return { records: new Map(), oldest: 0 };
+    const { records } = await readRing(disk, region);
+    const last = Math.max(0, ...records.map(({ sequence }) => sequence));
+    return { records: new Map(records.map(({ sequence, crc }) => [sequence, crc])), oldest: last - region.slots + 1 };
+  } finally {
+    await disk.close();
+  }
+}
+
 /** The ring stands at the disk's begin or, when the VM had no other disk, at its last whole MiB. */
 async function findRegion(disk: FileHandle): Promise<RecordRegion | null> {
   const sizeBytes = (await disk.stat()).size || (await sizeOfDevice(disk));

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -13,7 +13,7 @@ import { bringUp } from '../../infra/embedded.ts';
 import type { Embedded } from '../../infra/embedded.ts';
 import { addLabVm } from '../../infra/lab/lab-host.ts';
 import { startObserver } from '../../infra/lab/observer.ts';
-import type { Observer } from '../../infra/lab/observer.ts';
+import type { ObservedBoot, Observer } from '../../infra/lab/observer.ts';
 import { checkRecords } from '../../infra/lab/records.ts';
 import { startHostWorker } from '../../infra/stand-in-host.ts';
 import { findServerBinary } from '../../infra/temporal/server-binary.ts';
@@ -77,20 +77,33 @@ export interface World {
   startWorker(at: TestHost): Promise<void>;
   /** Stops the control worker by SIGTERM. */
   stopControl(): Promise<void>;
+  killControl(): Promise<void>;
   startControl(): Promise<void>;
   /** Kills Temporal by SIGKILL. */
   killTemporal(): Promise<void>;
   /** Starts it again on its database and port. */
   startTemporal(): Promise<void>;
+  /** The pids of all processes that are meant to be there, domains excepted. */
+  processes(): number[];
   close(): Promise<void>;
 }
 
-export async function makeWorld(options: { settings?: Partial<HostFile> } = {}): Promise<World> {
+export async function makeWorld(
+  options: {
+    settings?: Partial<HostFile>;
+    /** Variables for all workers, restarted ones too. */
+    env?: (folder: string) => Record<string, string>;
+    onBoot?: (boot: ObservedBoot) => void;
+  } = {},
+): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'sealift-world-'));
-  // Fetched once for all worlds, not once for each.
+  // Fetched, or made, once for all worlds and not once for each.
+  await mkdir(testCache, { recursive: true });
+  await symlink(testCache, join(folder, 'cache'));
   process.env.SEALIFT_TEMPORAL_CLI ??= (await findServerBinary(testCache)).path;
-  const observer = await startObserver(join(folder, 'observer.sock'));
+  const observer = await startObserver(join(folder, 'observer.sock'), options.onBoot);
   const { settings } = options;
+  const env = options.env?.(folder) ?? {};
   const plan = {
     observer: observer.path,
     ...(settings === undefined ? {} : { settings }),
@@ -103,6 +116,7 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
       { name: 'fra-1', site: 'frankfurt', ...plan },
     ],
     headless: true,
+    env,
   });
   const [london, frankfurt] = up.hosts;
   if (london === undefined || frankfurt === undefined) throw new Error('two hosts were asked for');
@@ -153,12 +167,16 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
       await worker.ended;
     },
     startWorker: async (at) => {
-      at.worker = await startHostWorker(at.host, { temporalAddress: up.server.address, logFolder });
+      at.worker = await startHostWorker(at.host, { temporalAddress: up.server.address, logFolder, env });
     },
     stopControl: () => control.stop(),
+    killControl: async () => {
+      control.kill('SIGKILL');
+      await control.ended;
+    },
     startControl: async () => {
       control = await startChild(join(import.meta.dirname, '../../workers/control.ts'), [join(folder, 'cache')], {
-        env: { TEMPORAL_ADDRESS: up.server.address, SEALIFT_STOP_WITH_STDIN: '1' },
+        env: { ...env, TEMPORAL_ADDRESS: up.server.address, SEALIFT_STOP_WITH_STDIN: '1' },
         logPath: join(logFolder, 'control.log'),
       });
     },
@@ -175,6 +193,7 @@ export async function makeWorld(options: { settings?: Partial<HostFile> } = {}):
         headless: true,
       });
     },
+    processes: () => [server.pid, control.pid, ...up.hosts.map(({ worker }) => worker.pid)],
     close: async () => {
       await sealift.close();
       await control.stop();

@@ -1,0 +1,110 @@
+import { appendFile, mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { openConnection } from '../../client/connect.ts';
+import { recordBytes, recordOffset } from '../../infra/lab/record-format.ts';
+import { makeWorld, MiB, migrate, quick, xl } from '../support/world.ts';
+import type { TestHost, World } from '../support/world.ts';
+import { judgeBoot } from './judge/agreement.ts';
+import { configuredDisks } from './judge/copies.ts';
+import { judge } from './judge/judge.ts';
+import type { Secrets } from './judge/secrets.ts';
+import type { Suspect } from './judge/suspect.ts';
+import { drawSecrets, makeSuspect, removeSuspect } from './suspects.ts';
+
+let world: World;
+let connection: Connection;
+let secrets: Secrets;
+const started: string[] = [];
+beforeAll(async () => {
+  secrets = drawSecrets();
+  world = await makeWorld({
+    env: (folder) => ({ TMPDIR: folder }),
+    onBoot: (boot) => void started.push(...judgeBoot(world.up.hosts, boot)),
+  });
+  const { address } = world.up.server;
+  connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
+}, 120_000);
+afterAll(async () => {
+  await connection.close();
+  await world.close();
+});
+
+const judged = (suspect: Suspect, at: TestHost, runs = true): Promise<string[]> =>
+  judge(world, new Client({ connection }), suspect, secrets, { at, runs });
+
+test('the judge has nothing to say about a move, its revert, another move, its finish and what gc removes', async () => {
+  const suspect = await makeSuspect(world, secrets, 'good');
+  const { name } = suspect.vm;
+  expect(await judged(suspect, world.london)).toEqual([]);
+  await (await migrate(world, { vm: name })).result();
+  expect(await judged(suspect, world.frankfurt)).toEqual([]);
+  await (await world.sealift.revert({ vm: name, confirm: name, timings: quick })).result();
+  expect(await judged(suspect, world.london)).toEqual([]);
+  expect(suspect.leftBehind.size).toBe(1);
+  await (await migrate(world, { vm: name })).result();
+  const { released } = await (await world.sealift.finish({ vm: name })).result();
+  await world.sealift.removeGarbage({ host: 'lon-1', ids: released, by: 'test' });
+  expect(await judged(suspect, world.frankfurt)).toEqual([]);
+  expect(started).toEqual([]);
+  await removeSuspect(world, suspect);
+  expect(world.observer.living(suspect.vm.uuid)).toEqual([]);
+}, 120_000);
+
+test('it sees what is wrong', async () => {
+  const suspect = await makeSuspect(world, secrets, 'bad');
+  await (await migrate(world, { vm: 'bad' })).result();
+  const [first = '', data = ''] = (await configuredDisks(world.frankfurt, suspect)) ?? [];
+  await xl(world.frankfurt, 'destroy', 'bad');
+  expect(await judged(suspect, world.frankfurt)).toEqual(['bad does not run on fra-1, its holder']);
+  expect(await judged(suspect, world.london, false)).toEqual([
+    'bad: the workflow ended with it on lon-1, the records say fra-1',
+  ]);
+
+  // A record is lost, a byte of the content is another.
+  const disk = await open(data, 'r+');
+  const sector = Buffer.alloc(recordBytes);
+  const at = recordOffset({ start: 0, slots: 2_000 }, 3);
+  await disk.read(sector, 0, recordBytes, at);
+  await disk.write(Buffer.alloc(recordBytes), 0, recordBytes, at);
+  const content = await open(first, 'r+');
+  await content.write('x', 3 * MiB);
+  await content.close();
+  expect(await judged(suspect, world.frankfurt, false)).toEqual([
+    expect.stringMatching(/^bad: the content of .* is not what it was$/),
+    expect.stringContaining('record 3 is lost'),
+    expect.stringMatching(/1 records, 3 to 3, that its guest wrote/),
+  ]);
+  await disk.write(sector, 0, recordBytes, at);
+  await disk.close();
+  suspect.content = null;
+
+  // A file, a secret and an open disk that nobody speaks of.
+  const stray = join(world.frankfurt.host.poolPath, 'stray.raw');
+  await writeFile(stray, '');
+  const told = join(world.folder, 'logs/told.log');
+  await appendFile(told, `${secrets.config}-x ${secrets.content}-x`);
+  await mkdir(join(world.folder, 'tmp'));
+  await writeFile(join(world.folder, 'tmp/key'), Buffer.from(secrets.keys[0] ?? 'AGE-SECRET-KEY-1'));
+  expect(await judged(suspect, world.frankfurt, false)).toEqual([
+    expect.stringMatching(/^nothing on fra-1 speaks of .*stray.raw$/),
+    "logs/told.log has a disk's content",
+    "logs/told.log has a VM's configuration",
+    "tmp/key has a run's key",
+  ]);
+  for (const path of [stray, told, join(world.folder, 'tmp/key')]) await rm(path);
+
+  // Two of them, the second without the right.
+  const copy = join(world.london.host.poolPath, 'copy.raw');
+  await writeFile(copy, Buffer.alloc(MiB));
+  const config = `name = "bad"\nuuid = "${suspect.vm.uuid}"\ntype = "hvm"\nmemory = 32\ndisk = [ "${copy},raw,xvda,w" ]\n`;
+  const second = join(world.london.host.lab.etcFolder, 'second.cfg');
+  await writeFile(second, config);
+  await xl(world.frankfurt, 'create', join(world.frankfurt.host.lab.etcFolder, 'bad.cfg'));
+  expect(started.splice(0)).toEqual([]);
+  await xl(world.london, 'create', second);
+  expect(started.splice(0)).toEqual([expect.stringContaining('which does not hold it (lon-1: ceded, fra-1: holder)')]);
+  expect((await judged(suspect, world.frankfurt)).join('\n')).toMatch(/bad was started in .* beside/);
+}, 120_000);

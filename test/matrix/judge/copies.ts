@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { DeedRun } from '../../../deed/record.ts';
+import { configDisks } from '../../../xen/xl-config/disk.ts';
+import { parseXlConfig } from '../../../xen/xl-config/parse.ts';
+import type { TestHost } from '../../support/world.ts';
+import type { HostRecords } from './host-records.ts';
+import type { Suspect } from './suspect.ts';
+
+/** The disks that a VM's configuration names on a host, in order; null when the host has no configuration of it. */
+export async function configuredDisks({ host }: TestHost, { vm }: Suspect): Promise<string[] | null> {
+  const text = await readFile(join(host.lab.etcFolder, `${vm.name}.cfg`), 'utf8').catch(() => null);
+  if (text === null) return null;
+  return configDisks(parseXlConfig(text, vm.name)).flatMap(({ target }) => (target === null ? [] : [target]));
+}
+
+/** SHA-256 of a file, in hexadecimal. */
+export async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+/** The data disks of a VM's copies that a host keeps beside the one in use. */
+export function keptDataDisks(host: HostRecords, { vm }: Suspect): string[] {
+  return runsOf(host, vm.uuid).flatMap(({ places }) => {
+    const last = places?.disks.at(-1)?.path;
+    return last !== undefined && existsSync(last) ? [last] : [];
+  });
+}
+
+/** No copy that nobody gave free for removal has lost a disk or its journal; none that was handed over can be written. */
+export async function judgeCopies(hosts: HostRecords[], suspect: Suspect): Promise<string[]> {
+  const complaints: string[] = [];
+  for (const host of hosts) {
+    const runs = runsOf(host, suspect.vm.uuid);
+    // A copy that came back and went again is the copy of several runs.
+    const given = new Set(runs.filter(({ collected }) => collected).flatMap(pathsOf));
+    for (const run of runs) {
+      if (run.collected) continue;
+      const about = `${suspect.vm.name} at ${host.name}, token ${String(run.token)} (${run.role}, ${run.state})`;
+      const journal = `${run.role === 'source' ? 'source' : 'landing'} ${run.lineage}/${String(run.token)}`;
+      if (run.notes !== null && !host.journals.has(journal)) complaints.push(`${about}: its journal is gone`);
+      for (const path of run.role === 'source' ? pathsOf(run) : []) {
+        if (!existsSync(path) && !given.has(path)) complaints.push(`${about}: its source disk ${path} is gone`);
+      }
+      if (run.state !== (run.role === 'source' ? 'ceded' : 'returned')) continue;
+      for (const path of pathsOf(run)) {
+        if (await opensForWriting(path)) complaints.push(`${about}: ${path} was handed over and can be written`);
+      }
+    }
+  }
+  return complaints;
+}
+
+/** The disk that no guest writes to has arrived, or stayed, as it was. */
+export async function judgeContent(disks: string[], { vm, content }: Suspect): Promise<string[]> {
+  const [first] = disks;
+  if (content === null || first === undefined || (await digestOf(first)) === content) return [];
+  return [`${vm.name}: the content of ${first} is not what it was`];
+}
+
+function runsOf({ runs, records }: HostRecords, vmUuid: string): DeedRun[] {
+  const lineages = records.filter((record) => record.vmUuid === vmUuid).map(({ lineage }) => lineage);
+  return runs.filter(({ lineage }) => lineages.includes(lineage));
+}
+
+function pathsOf(run: DeedRun): string[] {
+  return run.places?.disks.map(({ path }) => path) ?? [];
+}
+
+/** Root may write what only its permissions guard, a guest may not. */
+async function opensForWriting(path: string): Promise<boolean> {
+  if (((await stat(path)).mode & 0o222) === 0) return false;
+  try {
+    await (await open(path, 'r+')).close();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,51 @@
+import type { Client } from '@temporalio/client';
+import { migrationWorkflowId } from '../../../domain/migration.ts';
+import type { World } from '../../support/world.ts';
+import { judgeAgreement, holderOf } from './agreement.ts';
+import type { Ended } from './agreement.ts';
+import { configuredDisks, judgeContent, judgeCopies } from './copies.ts';
+import { readHostRecords } from './host-records.ts';
+import { judgeLeftOver } from './left-over.ts';
+import { judgeRecords } from './lost-records.ts';
+import { judgeFiles, judgeHistories, judgeProcesses } from './secrets.ts';
+import type { Secrets } from './secrets.ts';
+import type { Suspect } from './suspect.ts';
+
+/**
+ * Decides from the outside, after all has come to rest, whether the promise was kept for a VM: exactly one good copy, never two, no
+ * byte lost, nothing told that must not be told, nothing left behind. Each complaint is a sentence; none is a good end.
+ * `others` are further VMs of the same world, whose files are no strangers.
+ */
+export async function judge(
+  world: World,
+  client: Client,
+  suspect: Suspect,
+  secrets: Secrets,
+  ended: Ended,
+  others: Suspect[] = [],
+): Promise<string[]> {
+  const hosts = world.up.hosts.map((at) => ({ at, records: readHostRecords(at) }));
+  const { holder, complaints } = holderOf(hosts, suspect);
+  complaints.push(...world.observer.doubles.splice(0));
+  complaints.push(
+    ...(await judgeCopies(
+      hosts.map(({ records }) => records),
+      suspect,
+    )),
+  );
+  if (holder !== null) {
+    complaints.push(...(await judgeAgreement(world, suspect, hosts, holder, ended)));
+    const disks = await configuredDisks(holder.at, suspect);
+    if (disks === null)
+      complaints.push(`${suspect.vm.name} has no configuration on ${holder.records.name}, its holder`);
+    else {
+      complaints.push(...(await judgeContent(disks, suspect)));
+      const rest = hosts.filter((host) => host !== holder).map(({ records }) => records);
+      complaints.push(...(await judgeRecords(world, suspect, { ...holder, dataPath: disks.at(-1) ?? '' }, rest)));
+    }
+  }
+  complaints.push(...(await judgeLeftOver(world, [suspect, ...others], hosts)));
+  complaints.push(...judgeFiles(world, secrets), ...judgeProcesses(world, secrets));
+  complaints.push(...(await judgeHistories(client, secrets, migrationWorkflowId(suspect.vm.uuid))));
+  return complaints;
+}

@@ -1,0 +1,62 @@
+import { isCurrent } from '../../../deed/record.ts';
+import type { ObservedBoot } from '../../../infra/lab/observer.ts';
+import { checkRecords, readRecords } from '../../../infra/lab/records.ts';
+import type { TestHost, World } from '../../support/world.ts';
+import { keptDataDisks } from './copies.ts';
+import type { HostRecords } from './host-records.ts';
+import type { Suspect } from './suspect.ts';
+
+/**
+ * The surviving disk holds every record that the guest told the observer of, in order and none twice; those that a revert left
+ * behind lie on a kept copy of the other host instead. What the guest has overwritten itself cannot be asked for.
+ */
+export async function judgeRecords(
+  world: World,
+  suspect: Suspect,
+  holder: { at: TestHost; records: HostRecords; dataPath: string },
+  others: HostRecords[],
+): Promise<string[]> {
+  const { vm } = suspect;
+  const boots = world.observer.boots.filter(({ uuid, records }) => uuid === vm.uuid && records.length > 0);
+  // Whatever was told by now must be there; the guest goes on telling.
+  const told = boots.map((boot) => ({ boot, records: [...boot.records] }));
+  noteLeftBehind(suspect, boots, holder);
+  const { problems } = await checkRecords(holder.dataPath);
+  const complaints = problems.map((problem) => `${vm.name} at ${holder.at.host.name}: ${problem}`);
+  const there = await readRecords(holder.dataPath);
+  const kept = await Promise.all(
+    [...others, holder.records].flatMap((host) => keptDataDisks(host, suspect)).map(readRecords),
+  );
+  for (const { boot, records: written } of told) {
+    const behind = suspect.leftBehind.has(boot);
+    const places = behind ? kept : [there];
+    // A copy that gc removed took what was left behind with it.
+    if (behind && kept.length === 0) continue;
+    const lost = written.filter(
+      ({ sequence, crc }) =>
+        !places.some(({ records, oldest }) => records.get(sequence) === crc || (sequence < oldest && records.size > 0)),
+    );
+    if (lost.length === 0) continue;
+    const numbers = `${String(lost[0]?.sequence)} to ${String(lost.at(-1)?.sequence)}`;
+    const where = behind ? 'on no kept copy' : `not on ${holder.dataPath}`;
+    complaints.push(
+      `${vm.name}: ${String(lost.length)} records, ${numbers}, that its guest wrote in ${boot.root} are ${where}`,
+    );
+  }
+  return complaints;
+}
+
+/** After a return, what the VM wrote at the host that gave it back is the newest group of boots there. */
+function noteLeftBehind(suspect: Suspect, boots: ObservedBoot[], holder: { at: TestHost; records: HostRecords }): void {
+  const record = holder.records.records.find(({ vmUuid }) => vmUuid === suspect.vm.uuid);
+  if (record === undefined) return;
+  const current = holder.records.runs.find((run) => run.lineage === record.lineage && isCurrent(record, run));
+  if (current?.state !== 'returned') return;
+  const { root } = holder.at.host.lab;
+  let at = boots.length - 1;
+  while (boots[at]?.root === root) at -= 1;
+  for (let boot = boots[at]; boot !== undefined && boot.root !== root; boot = boots[at]) {
+    suspect.leftBehind.add(boot);
+    at -= 1;
+  }
+}
