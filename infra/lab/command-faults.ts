@@ -5,10 +5,12 @@ import type { LabPlaces } from './places.ts';
 
 const forEverMs = 2 ** 31 - 1;
 
-/** The faults that strike a command at its begin: it hangs. */
-export async function strike(places: LabPlaces, command: string, vm: string | null): Promise<void> {
-  const fault = takeFault(places, vm, ({ hang }) => hang === command);
-  if (fault !== null) await sleep(fault.hangMs ?? forEverMs);
+/** The faults that strike a command at its begin: it hangs, or (true) is to do nothing and say that it succeeded. */
+export async function strike(places: LabPlaces, command: string, vm: string | null): Promise<boolean> {
+  const fault = takeFault(places, vm, (one) => one.hang === command || one.succeedWithoutDoing === command);
+  if (fault === null) return false;
+  if (fault.hang === command) await sleep(fault.hangMs ?? forEverMs);
+  return fault.succeedWithoutDoing === command;
 }
 
 /** The fault that strikes a command half way: nobody cleans up behind it. */

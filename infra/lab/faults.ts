@@ -26,6 +26,8 @@ export interface GuestFault {
 export interface CommandFault {
   /** The command does its work and then exits 1. */
   failAfterSuccess?: FaultCommand;
+  /** The command does nothing and exits 0. */
+  succeedWithoutDoing?: FaultCommand;
   /** The command kills itself by SIGKILL when half of its work is done. */
   killInMiddle?: FaultCommand;
   /** The command does nothing and does not end; with `hangMs` it goes on after that time. */

@@ -54,7 +54,7 @@ async function run(argv: string[]): Promise<number> {
   const state = new LabState(places);
   try {
     const vm = vmOf(state, args);
-    await strike(places, name, vm);
+    if (await strike(places, name, vm)) return 0;
     const command = await load();
     const out = (text: string): void => void writeSync(1, text);
     const halfWay = (): void => {

@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 const judged = (suspect: Suspect, at: TestHost, runs = true): Promise<string[]> =>
-  judge(world, new Client({ connection }), suspect, secrets, { at, runs });
+  judge({ world, temporal: new Client({ connection }), secrets }, suspect, { at, runs });
 
 test('the judge has nothing to say about a move, its revert, another move, its finish and what gc removes', async () => {
   const suspect = await makeSuspect(world, secrets, 'good');

@@ -73,8 +73,8 @@ export interface World {
   ): Promise<TestVm>;
   /** Kills a host's worker by SIGKILL. */
   killWorker(at: TestHost): Promise<void>;
-  /** Starts it again. */
-  startWorker(at: TestHost): Promise<void>;
+  /** Starts it again; at another Temporal server when its address is given. */
+  startWorker(at: TestHost, temporalAddress?: string): Promise<void>;
   /** Stops the control worker by SIGTERM. */
   stopControl(): Promise<void>;
   killControl(): Promise<void>;
@@ -166,8 +166,8 @@ export async function makeWorld(
       worker.kill('SIGKILL');
       await worker.ended;
     },
-    startWorker: async (at) => {
-      at.worker = await startHostWorker(at.host, { temporalAddress: up.server.address, logFolder, env });
+    startWorker: async (at, temporalAddress = up.server.address) => {
+      at.worker = await startHostWorker(at.host, { temporalAddress, logFolder, env });
     },
     stopControl: () => control.stop(),
     killControl: async () => {

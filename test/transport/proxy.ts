@@ -24,7 +24,19 @@ export interface Proxy {
   cut(): void;
   /** From now on nothing goes to the landing (`forth`) or in both directions, on the connections there are; they stay open. */
   stall(what: 'forth' | 'both'): void;
+  /** From now on what goes to the landing on the connections there are comes so much later, also when its sender is long gone. */
+  delay(ms: number): void;
+  /** Sends bytes to the landing on a connection, as if its sender had; false when it is gone. */
+  inject(connection: number, bytes: Buffer): boolean;
   close(): Promise<void>;
+}
+
+interface Pair {
+  near: Socket;
+  far: Socket;
+  connection: number;
+  stalled: 'no' | 'forth' | 'both';
+  lateMs: number;
 }
 
 /** A TCP proxy before a landing that understands where frames begin and end, and does to them what a test wants. */
@@ -32,17 +44,32 @@ export async function startProxy(
   landingPort: number,
   listen: { address: string; port: number } = { address: '127.0.0.1', port: 0 },
 ): Promise<Proxy> {
-  const pairs = new Set<{ near: Socket; far: Socket; stalled: 'no' | 'forth' | 'both' }>();
+  const pairs = new Set<Pair>();
+  const late = new Set<NodeJS.Timeout>();
+  const opened = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(proxy.landingPort, '127.0.0.1');
-    const pair = { near, far, stalled: 'no' as 'no' | 'forth' | 'both' };
-    pairs.add(pair);
+    for (const socket of [near, far]) {
+      opened.add(socket);
+      socket.on('close', () => opened.delete(socket));
+    }
     const connection = proxy.connections;
+    const pair: Pair = { near, far, connection, stalled: 'no', lateMs: 0 };
+    pairs.add(pair);
+    const inTime = (act: () => void): void => {
+      if (pair.lateMs === 0) act();
+      else late.add(setTimeout(act, pair.lateMs));
+    };
     proxy.connections += 1;
     const split = splitter(connection, (frame) => {
       proxy.sentBytes += frame.bytes.length;
       if (frame.kind === 'chunk') proxy.chunks += 1;
-      for (const bytes of proxy.onFrame(frame)) if (pair.stalled === 'no') far.write(bytes);
+      for (const bytes of proxy.onFrame(frame)) {
+        if (pair.stalled === 'no')
+          inTime(() => {
+            if (far.writable) far.write(bytes);
+          });
+      }
     });
     near.on('data', (data) => {
       split(data);
@@ -61,7 +88,7 @@ export async function startProxy(
       own.on('error', () => undefined);
       own.on('close', () => {
         pairs.delete(pair);
-        other.destroy();
+        inTime(() => void other.destroy());
       });
     }
   });
@@ -82,8 +109,14 @@ export async function startProxy(
     stall: (what) => {
       for (const pair of pairs) pair.stalled = what;
     },
+    delay: (ms) => {
+      for (const pair of pairs) pair.lateMs = ms;
+    },
+    inject: (connection, bytes) => [...pairs].some((pair) => pair.connection === connection && pair.far.write(bytes)),
     close: async () => {
+      for (const timer of late) clearTimeout(timer);
       proxy.cut();
+      for (const socket of opened) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };

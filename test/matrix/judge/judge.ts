@@ -11,19 +11,23 @@ import { judgeFiles, judgeHistories, judgeProcesses } from './secrets.ts';
 import type { Secrets } from './secrets.ts';
 import type { Suspect } from './suspect.ts';
 
+/** Where it happened: what is watched, and what must not be told. */
+export interface Scene {
+  world: World;
+  temporal: Client;
+  secrets: Secrets;
+  /** Further processes that are meant to be there. */
+  processes?(): number[];
+  /** Further folders of the world's hosts. */
+  otherFolders?: string[];
+}
+
 /**
  * Decides from the outside, after all has come to rest, whether the promise was kept for a VM: exactly one good copy, never two, no
  * byte lost, nothing told that must not be told, nothing left behind. Each complaint is a sentence; none is a good end.
- * `others` are further VMs of the same world, whose files are no strangers.
  */
-export async function judge(
-  world: World,
-  client: Client,
-  suspect: Suspect,
-  secrets: Secrets,
-  ended: Ended,
-  others: Suspect[] = [],
-): Promise<string[]> {
+export async function judge(scene: Scene, suspect: Suspect, ended: Ended): Promise<string[]> {
+  const { world, temporal, secrets } = scene;
   const hosts = world.up.hosts.map((at) => ({ at, records: readHostRecords(at) }));
   const { holder, complaints } = holderOf(hosts, suspect);
   complaints.push(...world.observer.doubles.splice(0));
@@ -44,8 +48,8 @@ export async function judge(
       complaints.push(...(await judgeRecords(world, suspect, { ...holder, dataPath: disks.at(-1) ?? '' }, rest)));
     }
   }
-  complaints.push(...(await judgeLeftOver(world, [suspect, ...others], hosts)));
-  complaints.push(...judgeFiles(world, secrets), ...judgeProcesses(world, secrets));
-  complaints.push(...(await judgeHistories(client, secrets, migrationWorkflowId(suspect.vm.uuid))));
+  complaints.push(...(await judgeLeftOver(world, suspect, hosts, scene.processes?.() ?? [])));
+  complaints.push(...judgeFiles(world, secrets, scene.otherFolders), ...judgeProcesses(world, secrets));
+  complaints.push(...(await judgeHistories(temporal, secrets, migrationWorkflowId(suspect.vm.uuid))));
   return complaints;
 }

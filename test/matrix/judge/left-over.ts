@@ -10,16 +10,17 @@ import type { Suspect } from './suspect.ts';
 /** Nothing is left of what was done: no process, port, connection, open disk, file or key that no record speaks of. */
 export async function judgeLeftOver(
   world: World,
-  suspects: Suspect[],
+  suspect: Suspect,
   hosts: { at: TestHost; records: HostRecords }[],
+  further: number[],
 ): Promise<string[]> {
-  const complaints = [...strangers(world), ...sockets(world)];
+  const complaints = [...strangers(world, further), ...sockets(world)];
   for (const { at, records } of hosts) {
     const { poolPath, filePath } = at.host;
     for (const path of openFiles(at.worker.pid))
       if (path.startsWith(poolPath)) complaints.push(`the worker of ${records.name} has ${path} open`);
     const known = new Set(explained(records));
-    for (const suspect of suspects) for (const path of (await configuredDisks(at, suspect)) ?? []) known.add(path);
+    for (const path of (await configuredDisks(at, suspect)) ?? []) known.add(path);
     for (const path of filesUnder(poolPath)) {
       if (!known.has(path) && ![...known].some((disk) => markPath(disk) === path))
         complaints.push(`nothing on ${records.name} speaks of ${path}`);
@@ -41,9 +42,10 @@ function explained({ runs }: HostRecords): string[] {
     .flatMap(({ places }) => places?.disks.map(({ path }) => path) ?? []);
 }
 
-function strangers(world: World): string[] {
+function strangers(world: World, further: number[]): string[] {
   const known = new Set([
     ...world.processes(),
+    ...further,
     ...world.observer.boots.flatMap(({ uuid }) => world.observer.living(uuid)).map(({ pid }) => pid),
   ]);
   return ownProcesses(world)

@@ -25,8 +25,8 @@ const allowed: { where: RegExp; may: ('content' | 'config' | 'identity' | 'run k
 ];
 
 /** No secret in the world's files (logs, temporary files, containers, databases) where it does not belong. */
-export function judgeFiles(world: World, secrets: Secrets, folders: string[] = [world.folder]): string[] {
-  return folders.flatMap((folder) =>
+export function judgeFiles(world: World, secrets: Secrets, more: string[] = []): string[] {
+  return [world.folder, ...more].flatMap((folder) =>
     filesUnder(folder).flatMap((path) => {
       const name = relative(world.folder, path);
       if (name.startsWith('cache')) return [];
@@ -68,7 +68,8 @@ function seen(bytes: Buffer, secrets: Secrets, may: readonly string[]): string[]
   if (bytes.includes(secrets.content)) found.push("a disk's content");
   if (!may.includes('config') && bytes.includes(secrets.config)) found.push("a VM's configuration");
   if (!may.includes('identity') && bytes.includes('PRIVATE KEY')) found.push("a host's identity");
-  if (!may.includes('run key') && /AGE-SECRET-KEY/i.test(bytes.toString('latin1'))) found.push("a run's key");
+  if (!may.includes('run key') && ['AGE-SECRET-KEY', 'age-secret-key'].some((key) => bytes.includes(key)))
+    found.push("a run's key");
   const forms = (key: Buffer): (Buffer | string)[] => [key, key.toString('hex'), key.toString('base64').slice(0, 42)];
   if (secrets.keys.some((key) => forms(key).some((form) => bytes.includes(form)))) found.push("a session's key");
   return found;

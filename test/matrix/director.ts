@@ -1,0 +1,111 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+
+const reached = z.object({
+  id: z.int(),
+  host: z.string(),
+  pid: z.int(),
+  name: z.string(),
+  when: z.enum(['before', 'after']),
+  facts: z.unknown().optional(),
+});
+
+/** A host worker stands at a point: before or after a step, a chunk or the manifest. */
+export type Reached = z.infer<typeof reached>;
+
+/** Asks to be told of the first point that fits; the process waits there until `act` has ended. */
+export interface Ambush {
+  fits: (at: Reached) => boolean;
+  act: (at: Reached) => Promise<void>;
+}
+
+/** Holds the host workers of a matrix world by the hand: each reports every point and goes on at its word. */
+export class Director {
+  /** Told of every point, before anything is done there. */
+  onPoint: (at: Reached) => void = () => undefined;
+  /** How far the clocks of the workers are off, in milliseconds; they learn it at their next point. */
+  clockMs = 0;
+  readonly #folder: string;
+  readonly #lines = new Set<Socket>();
+  readonly #server = createServer((socket) => {
+    this.#serve(socket);
+  });
+  #ambush: Ambush | null = null;
+  #striking = 0;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** `folder` is given to the workers as SEALIFT_MATRIX. */
+  static async start(folder: string): Promise<Director> {
+    const director = new Director(folder);
+    await new Promise<void>((resolve) => director.#server.listen(join(folder, 'director.sock'), resolve));
+    return director;
+  }
+
+  /** What the workers of a world need to be directed. */
+  static environment(folder: string, sabotage = ''): Record<string, string> {
+    const preload = join(import.meta.dirname, 'preload.ts');
+    return { NODE_OPTIONS: `--import ${preload}`, SEALIFT_MATRIX: folder, SEALIFT_MATRIX_SABOTAGE: sabotage };
+  }
+
+  /** Whether an ambush is being acted on now. */
+  get striking(): boolean {
+    return this.#striking > 0;
+  }
+
+  /** One ambush at a time; null calls it off. */
+  lie(ambush: Ambush | null): void {
+    this.#ambush = ambush;
+  }
+
+  /** The next such operation of a host on any disk fails. */
+  async breakDisk(host: string, operation: 'read' | 'write' | 'sync', code: 'EIO' | 'ENOSPC'): Promise<void> {
+    await writeFile(join(this.#folder, `${host}.${operation}.${code}`), '');
+  }
+
+  /** Takes faults of disks back that did not strike. Returns how many. */
+  async mendDisks(hosts: string[]): Promise<number> {
+    let left = 0;
+    for (const host of hosts)
+      for (const operation of ['read', 'write', 'sync'])
+        for (const code of ['EIO', 'ENOSPC']) {
+          const gone = await rm(join(this.#folder, `${host}.${operation}.${code}`)).then(
+            () => false,
+            () => true,
+          );
+          if (!gone) left += 1;
+        }
+    return left;
+  }
+
+  async close(): Promise<void> {
+    for (const line of this.#lines) line.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #serve(socket: Socket): void {
+    this.#lines.add(socket);
+    socket.on('error', () => undefined).on('close', () => this.#lines.delete(socket));
+    createInterface({ input: socket }).on('line', (line) => {
+      const at = reached.parse(JSON.parse(line));
+      void this.#meet(at).finally(() => {
+        if (!socket.destroyed) socket.write(`${JSON.stringify({ id: at.id, clockMs: this.clockMs })}\n`);
+      });
+    });
+  }
+
+  async #meet(at: Reached): Promise<void> {
+    this.onPoint(at);
+    const ambush = this.#ambush;
+    if (ambush?.fits(at) !== true) return;
+    this.#ambush = null;
+    this.#striking += 1;
+    await ambush.act(at).finally(() => (this.#striking -= 1));
+  }
+}

@@ -1,0 +1,93 @@
+/** A change of the sources as a process loads them: `old` must stand in `file` exactly once, so that it cannot rot. */
+export interface Edit {
+  file: string;
+  old: string;
+  new: string;
+}
+
+/**
+ * What makes a host worker report where it is and wait for the director's word, and lets disks fail on request. Chunks are
+ * committed one by one, so that there is a first, a middle and a last one.
+ */
+export const pointEdits: Edit[] = [
+  {
+    file: 'workers/host.ts',
+    old: 'activities: { ...hostActivities(host) },',
+    new: 'activities: globalThis.matrix.watched(hostActivities(host)),',
+  },
+  {
+    file: 'transport/landing-run.ts',
+    old: 'const batch = this.#pending;\n      this.#pending = [];',
+    new: 'const batch = this.#pending.splice(0, 1);',
+  },
+  {
+    file: 'transport/landing-run.ts',
+    old: 'await this.#sync(batch);',
+    new: `await globalThis.matrix.at('chunk', 'before', this.#tools.journal.totals(this.run));
+        await this.#sync(batch);`,
+  },
+  {
+    file: 'transport/landing-run.ts',
+    old: 'this.readBack.add(entries);',
+    new: `this.readBack.add(entries);
+        await globalThis.matrix.at('chunk', 'after', this.#tools.journal.totals(this.run));`,
+  },
+  {
+    file: 'transport/landing-run.ts',
+    old: `this.#tools.store.keepManifest(this.run, bytes);
+    this.#tools.threads.tell(connection, { kind: 'stored', connection });`,
+    new: `void (async () => {
+      await globalThis.matrix.at('manifest', 'before');
+      this.#tools.store.keepManifest(this.run, bytes);
+      await globalThis.matrix.at('manifest', 'after');
+      this.#tools.threads.tell(connection, { kind: 'stored', connection });
+    })();`,
+  },
+  {
+    file: 'activities/unstage.ts',
+    old: 'await disk.write(chunk.plain, chunk.index * chunkBytes, chunk.plain.length);',
+    new: `await globalThis.matrix.at('chunk', 'before', host.landed.totals(run));
+        await disk.write(chunk.plain, chunk.index * chunkBytes, chunk.plain.length);`,
+  },
+  {
+    file: 'activities/unstage.ts',
+    old: 'if (pending.length >= batchChunks) await commit();',
+    new: `await commit();
+        await globalThis.matrix.at('chunk', 'after', host.landed.totals(run));`,
+  },
+  {
+    file: 'activities/unstage.ts',
+    old: 'new LandingStore(host.state.database).keepManifest(runName(run), container.manifestBytes);',
+    new: `await globalThis.matrix.at('manifest', 'before');
+      new LandingStore(host.state.database).keepManifest(runName(run), container.manifestBytes);
+      await globalThis.matrix.at('manifest', 'after');`,
+  },
+  {
+    file: 'activities/transfer.ts',
+    old: 'const wrapped = await wrapSessionKey(sessionKey, key.recipient);',
+    new: `await globalThis.matrix.at('key', 'after', sessionKey.toString('hex'));
+  const wrapped = await wrapSessionKey(sessionKey, key.recipient);`,
+  },
+  {
+    file: 'storage/disk.ts',
+    old: 'await this.#opened.handle.datasync();',
+    new: `globalThis.matrix.strike('sync', this.path);
+      await this.#opened.handle.datasync();`,
+  },
+  {
+    file: 'storage/disk.ts',
+    old: `      const { bytesRead } = await this.#opened.handle
+        .read(into, done, askedBytes - done, atBytes + done)`,
+    new: `      const { bytesRead } = await Promise.resolve()
+        .then(() => globalThis.matrix.strike('read', this.path))
+        .then(() => this.#opened.handle.read(into, done, askedBytes - done, atBytes + done))`,
+  },
+  {
+    file: 'storage/disk.ts',
+    old: `      const { bytesWritten } = await handle
+        .write(from, done, from.length - done, atBytes + done)`,
+    new: `      const { bytesWritten } = await Promise.resolve()
+        .then(() => globalThis.matrix.strike('write', this.path))
+        .then(() => handle.write(from, done, from.length - done, atBytes + done))`,
+  },
+];

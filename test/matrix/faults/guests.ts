@@ -1,0 +1,22 @@
+import { setFault } from '../../../infra/lab/lab-host.ts';
+import type { GuestFault } from '../../../infra/lab/faults.ts';
+import type { Point } from '../points.ts';
+import type { Run } from '../run.ts';
+import type { Fault } from './fault.ts';
+
+/** Guests that do not do what they are asked to. */
+export const guestFaults: Fault[] = [
+  { name: 'guest ignores the shutdown', strike: (run) => spoil(run, { ignoreShutdown: true }), at: beforeStop },
+  { name: 'guest reboots', strike: (run) => spoil(run, { rebootInsteadOfHalt: true }), at: beforeStop },
+  { name: 'guest crashes', strike: (run) => spoil(run, { crashInsteadOfHalt: true }), at: beforeStop },
+  { name: 'guest halts slowly', strike: (run) => spoil(run, { slowShutdownMs: 4_000 }), at: beforeStop },
+];
+
+/** Later than that nobody asks the guest any more. */
+function beforeStop({ name }: Point): boolean {
+  return /(adopt|survey|open|receive|admit|before stop|revert|before revert stop)$/.test(name);
+}
+
+async function spoil({ stage, suspect }: Run, fault: GuestFault): Promise<void> {
+  for (const { host } of stage.world.up.hosts) setFault(host.lab.root, { ...fault, vm: suspect.vm.name, times: 1 });
+}

@@ -1,0 +1,92 @@
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Frame } from '../../transport/proxy.ts';
+import type { Point } from '../points.ts';
+import type { Run } from '../run.ts';
+import type { Stage } from '../stage.ts';
+import type { Fault } from './fault.ts';
+
+/** As long as the issue asks for: by then the run is mostly over. */
+const lateMs = 30_000;
+
+/** What a network, or somebody in it, does to the frames between the hosts. */
+export const networkFaults: Fault[] = [
+  { name: 'link cut', strike: async ({ stage }) => void stage.proxy.cut(), at: onTheWay },
+  { name: 'link stalled', strike: async ({ stage }) => void stage.proxy.stall('both'), at: onTheWay },
+  { name: 'link half open', strike: async ({ stage }) => void stage.proxy.stall('forth'), at: onTheWay },
+  { name: 'frames 30 s late', strike: async ({ stage }) => void stage.proxy.delay(lateMs), at: onTheWay },
+  { name: 'frames doubled and reordered', strike: async ({ stage }) => void shuffle(stage), at: onTheWay },
+  { name: 'bit flip', strike: async ({ stage }) => void spoilNext(stage, flip), at: onTheWay },
+  { name: 'truncation', strike: async ({ stage }) => void spoilNext(stage, cutShort), at: onTheWay },
+  { name: 'older frames replayed', strike: ({ stage }) => replay(stage), at: (point) => point.stage === 'move' },
+];
+
+/** Bytes of `sealed` pass the proxy between the opening of the run and READY. */
+function onTheWay({ name, methods, stage }: Point): boolean {
+  return stage === 'move' && methods.includes('sealed') && !/cede|accept|start|probe|receipt|READY/.test(name);
+}
+
+/** Every chunk comes twice, and in the order of pairs turned round, on whatever stream is next. */
+function shuffle(stage: Stage): void {
+  let held: Frame | null = null;
+  stage.proxy.onFrame = (frame) => {
+    stage.record(frame);
+    if (frame.kind !== 'chunk') return [frame.bytes];
+    if (held === null) {
+      held = frame;
+      const own = frame;
+      // None may follow.
+      setTimeout(() => {
+        if (held !== own) return;
+        held = null;
+        stage.proxy.inject(own.connection, own.bytes);
+      }, 300);
+      return [];
+    }
+    const before = held;
+    held = null;
+    return [frame.bytes, before.bytes, frame.bytes, before.bytes];
+  };
+}
+
+function spoilNext(stage: Stage, spoil: (bytes: Buffer) => Buffer): void {
+  let left = 1;
+  stage.proxy.onFrame = (frame) => {
+    stage.record(frame);
+    if (frame.kind !== 'chunk' || frame.bytes.length < 1_000 || left === 0) return [frame.bytes];
+    left -= 1;
+    return [spoil(frame.bytes)];
+  };
+}
+
+function flip(bytes: Buffer): Buffer {
+  const flipped = Buffer.from(bytes);
+  const at = Math.floor(bytes.length / 2);
+  flipped.writeUInt8(flipped.readUInt8(at) ^ 4, at);
+  return flipped;
+}
+
+function cutShort(bytes: Buffer): Buffer {
+  return bytes.subarray(0, Math.floor(bytes.length / 2));
+}
+
+/** All that was ever seen on the wire, once more: on connections of its own, and chunks in the middle of those there are. */
+async function replay(stage: Stage): Promise<void> {
+  for (const frames of [stage.earlierFrames, stage.frames]) {
+    const connections = Map.groupBy([...frames], ({ connection }) => connection);
+    for (const [connection, own] of connections) {
+      await play(stage.proxy.landingPort, own);
+      for (const { kind, bytes } of own.slice(0, 4)) if (kind === 'chunk') stage.proxy.inject(connection, bytes);
+    }
+    const newest = stage.proxy.connections - 1;
+    for (const { bytes, kind } of frames.slice(-4)) if (kind === 'chunk') stage.proxy.inject(newest, bytes);
+  }
+}
+
+async function play(port: number, frames: Frame[]): Promise<void> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined).resume();
+  for (const { bytes } of frames) if (!socket.destroyed) socket.write(bytes);
+  await sleep(50);
+  socket.destroy();
+}

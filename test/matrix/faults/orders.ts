@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { quick } from '../../support/world.ts';
+import type { Reached } from '../director.ts';
+import { insist } from '../run.ts';
+import type { Run } from '../run.ts';
+import type { Fault } from './fault.ts';
+
+/** Orders of people and of a control plane that errs, lies, or is not the only one. */
+export const orderFaults: Fault[] = [
+  { name: 'abort', strike: abort, at: ({ stage }) => stage !== 'adopt' && stage !== 'gc' },
+  { name: 'revert', strike: revert, at: ({ stage }) => stage !== 'adopt' && stage !== 'gc' && stage !== 'finish' },
+  { name: 'workflow reset', strike: reset, at: ({ stage }) => stage !== 'adopt' && stage !== 'gc' },
+  {
+    name: 'workflow terminated and started again',
+    strike: terminate,
+    at: ({ stage }) => stage !== 'adopt' && stage !== 'gc',
+  },
+  { name: 'second control plane', strike: second, at: ({ stage }) => stage === 'move' },
+  { name: 'older steps replayed', strike: replaySteps },
+];
+
+/** Not waited for: its answer may depend on the step that stands still. */
+async function abort(run: Run): Promise<void> {
+  const move = await run.stage.world.sealift.handle(run.suspect.vm.uuid);
+  const answer = move.abort().then(
+    ({ outcome }) => `abort: ${outcome}`,
+    (error: unknown) => `abort: ${String(error)}`,
+  );
+  void answer.then((line) => run.story.push(line));
+  await Promise.race([answer, sleep(1_000)]);
+}
+
+/** Asked for in the middle it is refused; asked for again when all is at rest it goes through, if the VM has moved. */
+async function revert(run: Run): Promise<void> {
+  const { sealift } = run.stage.world;
+  const { name } = run.suspect.vm;
+  await sealift
+    .revert({ vm: name, confirm: name, timings: quick })
+    .catch((error: unknown) => run.story.push(`revert in the middle: ${String(error)}`));
+  run.afterwards = async () => {
+    if ((await run.told()) !== run.stage.world.frankfurt) return;
+    await run.carryOut('revert');
+  };
+}
+
+/** To any completed workflow task so far. */
+async function reset({ stage, workflowId, random, story }: Run): Promise<void> {
+  const handle = stage.temporal.workflow.getHandle(workflowId);
+  const events = (await handle.fetchHistory()).events ?? [];
+  const completed = events.filter((event) => event.workflowTaskCompletedEventAttributes != null);
+  const event = random.one(completed);
+  story.push(`reset to event ${String(event.eventId)} of ${String(events.length)}`);
+  await stage.temporal.workflowService.resetWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId, runId: (await handle.describe()).runId },
+    reason: 'matrix',
+    requestId: String(Math.random()),
+    workflowTaskFinishEventId: event.eventId ?? null,
+  });
+}
+
+async function terminate(run: Run, at: Reached): Promise<void> {
+  const handle = run.stage.temporal.workflow.getHandle(run.workflowId);
+  const { type } = await handle.describe();
+  await handle.terminate('matrix');
+  if (run.random.below(2) === 0) await sleep(500);
+  // It is asked of the hosts, so it must not wait for the one that stands still.
+  run.restart = run
+    .begin(type === 'migrateVm' ? 'move' : type === 'revertVm' ? 'revert' : 'finish')
+    .catch((error: unknown) => {
+      run.story.push(`started again at ${at.name}: ${String(error)}`);
+    });
+}
+
+/** Both hosts are taken over by another Temporal, which moves the VM by a migration of its own; some time later they come back. */
+async function second(run: Run): Promise<void> {
+  const { stage, suspect, random, story } = run;
+  const { world } = stage;
+  const plane = await stage.secondPlane();
+  run.uncertain = true;
+  const take = async (address?: string): Promise<void> => {
+    await Promise.all(
+      world.up.hosts.map(async (at) => {
+        await world.killWorker(at);
+        await world.startWorker(at, address);
+      }),
+    );
+  };
+  await take(plane.address);
+  const supersede = random.below(2) === 0 ? { supersede: run.migrationId } : {};
+  try {
+    await insist(async () => {
+      const move = await plane.sealift.migrate({
+        vm: suspect.vm.name,
+        from: 'lon-1',
+        to: 'fra-1',
+        timings: quick,
+        ...supersede,
+      });
+      const end = move.result().then(
+        () => 'moved',
+        (error: unknown) => String(error),
+      );
+      story.push(`second plane: ${await Promise.race([end, sleep(random.below(8) * 1_000, 'under way')])}`);
+    }, 10_000);
+  } catch (error) {
+    story.push(`second plane: ${String(error)}`);
+  }
+  await take();
+}
+
+/** Steps that change something, asked for again as they were, in any order: late, doubled, or by an orchestrator that lies. */
+async function replaySteps({ stage, random, story }: Run, at: Reached): Promise<void> {
+  const known = [...stage.earlierSteps, ...stage.steps].filter(
+    ({ when, name, id, pid }) => when === 'before' && !questions.has(name) && !(id === at.id && pid === at.pid),
+  );
+  const chosen = Array.from({ length: Math.min(6, known.length) }, () => random.one(known));
+  const answers = await Promise.all(
+    chosen.map(async ({ name, host, facts }) => {
+      const { ask } = facts as { ask: unknown[] };
+      try {
+        await stage.temporal.activity.execute(name, {
+          id: `replay/${String(Math.random())}`,
+          taskQueue: `host.${host}`,
+          args: ask,
+          scheduleToStartTimeout: 2_000,
+          scheduleToCloseTimeout: 4_000,
+          heartbeatTimeout: 2_000,
+          retry: { maximumAttempts: 1 },
+        });
+        return `${name} done`;
+      } catch (error) {
+        const { cause } = error as { cause?: { type?: string; message?: string } };
+        return `${name} ${cause?.type ?? cause?.message ?? 'failed'}`;
+      }
+    }),
+  );
+  story.push(`replayed: ${answers.join(', ')}`);
+}
+
+const questions = new Set(['hostCard', 'listVms', 'inspectVm', 'seeVm', 'listGarbage', 'findReceipts', 'runState']);

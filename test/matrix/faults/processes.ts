@@ -1,0 +1,69 @@
+import { rebootLabHost, setFault } from '../../../infra/lab/lab-host.ts';
+import type { FaultCommand } from '../../../infra/lab/faults.ts';
+import type { TestHost } from '../../support/world.ts';
+import type { Run } from '../run.ts';
+import type { Fault } from './fault.ts';
+
+const commands: FaultCommand[] = ['list', 'create', 'unpause', 'shutdown', 'destroy'];
+
+/** Processes that die, machines that lose power, an `xl` that lies. */
+export const processFaults: Fault[] = [
+  { name: 'source worker killed', strike: ({ stage }) => restart(stage.world.london, stage) },
+  { name: 'destination worker killed', strike: ({ stage }) => restart(stage.world.frankfurt, stage) },
+  {
+    name: 'both workers killed',
+    strike: async ({ stage }) => {
+      await Promise.all([restart(stage.world.london, stage), restart(stage.world.frankfurt, stage)]);
+    },
+  },
+  {
+    name: 'control worker killed',
+    strike: async ({ stage: { world } }) => {
+      await world.killControl();
+      await world.startControl();
+    },
+  },
+  { name: 'Temporal killed', strike: ({ stage }) => stage.world.restartTemporal() },
+  { name: 'source host reboots', strike: ({ stage }) => reboot(stage, stage.world.london) },
+  { name: 'destination host reboots', strike: ({ stage }) => reboot(stage, stage.world.frankfurt) },
+  {
+    name: 'both hosts reboot',
+    strike: async ({ stage }) => {
+      await Promise.all([reboot(stage, stage.world.london), reboot(stage, stage.world.frankfurt)]);
+    },
+  },
+  { name: 'xl killed in the middle', strike: (run) => lie(run, 'killInMiddle') },
+  { name: 'xl fails after success', strike: (run) => lie(run, 'failAfterSuccess') },
+  { name: 'xl succeeds without doing', strike: (run) => lie(run, 'succeedWithoutDoing') },
+  {
+    name: 'clocks jump ten minutes',
+    strike: async ({ stage, random }) => {
+      stage.director.clockMs = random.one([-1, 1]) * 600_000;
+    },
+  },
+];
+
+async function restart(at: TestHost, { world }: Run['stage']): Promise<void> {
+  await world.killWorker(at);
+  await world.startWorker(at);
+}
+
+/** The machine loses power: its worker, its `xl` and its domains die; xendomains starts what it starts, then the worker is back. */
+async function reboot({ world }: Run['stage'], at: TestHost): Promise<void> {
+  await world.killWorker(at);
+  await rebootLabHost(at.host.lab.root);
+  await world.startWorker(at);
+}
+
+/** The next commands about the VM on both hosts, one of each that changes something or, now and then, a question too. */
+async function lie(
+  { stage, suspect, random }: Run,
+  how: 'killInMiddle' | 'failAfterSuccess' | 'succeedWithoutDoing',
+): Promise<void> {
+  const chosen = random.below(3) === 0 ? commands : commands.slice(1);
+  for (const { host } of stage.world.up.hosts)
+    for (const command of chosen) {
+      const about = command === 'list' ? {} : { vm: suspect.vm.name };
+      setFault(host.lab.root, { [how]: command, ...about, times: 1 });
+    }
+}

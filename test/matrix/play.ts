@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Method } from '../../domain/names.ts';
+import { faults, nothing } from './faults/faults.ts';
+import type { Fault } from './faults/fault.ts';
+import { judge } from './judge/judge.ts';
+import { points, stages } from './points.ts';
+import type { Point } from './points.ts';
+import { Random } from './random.ts';
+import { mendAll, Run } from './run.ts';
+import type { Stage } from './stage.ts';
+import { makeSuspect, removeSuspect } from './suspects.ts';
+
+/** What is played: one fault at one point, by one method. The seed draws all that is left open. */
+export interface Cast {
+  seed: number;
+  method: Method;
+  point: Point;
+  fault: Fault;
+}
+
+export interface Outcome {
+  seed: number;
+  method: Method;
+  point: string;
+  fault: string;
+  /** Whether the run came to the point. */
+  struck: boolean;
+  /** Where the VM is in the end, or `unsettled`. */
+  end: string;
+  story: string[];
+  complaints: string[];
+  ms: number;
+}
+
+/** Draws a run from its seed alone. */
+export function castOf(seed: number, hasStaging: boolean): Cast {
+  const random = new Random(seed);
+  const method = hasStaging ? random.one(['sealed', 'staged'] as const) : 'sealed';
+  const point = random.one(points.filter(({ methods }) => methods.includes(method)));
+  const fault = random.one([...faults, nothing].filter((one) => fits(one, point, method)));
+  return { seed, method, point, fault };
+}
+
+/** Whether a fault can do anything at a point of a method. */
+export function fits(fault: Fault, point: Point, method: Method): boolean {
+  if (!point.methods.includes(method)) return false;
+  return fault.at?.(method === 'staged' ? { ...point, methods: ['staged'] } : point) ?? true;
+}
+
+let played = 0;
+
+/** Plays a run to its end, as its operator would see to it, and has it judged. */
+export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
+  const began = Date.now();
+  const { seed, method, point, fault } = cast;
+  const random = new Random(seed ^ 0x5ea11f7);
+  const name = `m${String((played += 1))}-${seed.toString(36)}`;
+  stage.begin();
+  const suspect = await makeSuspect(stage.world, stage.secrets, name, { adopt: false });
+  const run = new Run(stage, suspect, method, random);
+  let struck = false;
+  let settled = true;
+  for (const one of stages) {
+    if (one !== point.stage && !isBefore(one, point)) continue;
+    if (one === point.stage) {
+      stage.director.lie({
+        fits: (at) => point.fits(at),
+        act: async (at) => {
+          struck = true;
+          await fault.strike(run, at).catch((error: unknown) => run.story.push(`${fault.name}: ${String(error)}`));
+        },
+      });
+    }
+    settled = (await run.carryOut(one)) && settled;
+    stage.director.lie(null);
+    if (one === 'adopt' && !settled) settled = await run.carryOut('adopt');
+  }
+  while (stage.director.striking) await sleep(20);
+  await run.restart;
+  await mendAll(stage);
+  if (run.restart !== null && point.stage !== 'adopt' && point.stage !== 'gc') settled = await run.rest(point.stage);
+  await run.afterwards?.();
+  const complaints = settled ? [] : [`${name} did not come to rest`];
+  const told = await run.told();
+  complaints.push(...(await verdict(stage, run, told)));
+  const end = settled ? (told?.host.name ?? 'as the hosts say') : 'unsettled';
+  await removeSuspect(stage.world, suspect);
+  return {
+    seed,
+    method,
+    point: point.name,
+    fault: fault.name,
+    struck,
+    end,
+    story: run.story,
+    complaints,
+    ms: Date.now() - began,
+  };
+}
+
+/** What is only just ending is given a moment: a connection, a file handle, an orphan. */
+async function verdict(stage: Stage, run: Run, at: Awaited<ReturnType<Run['told']>>): Promise<string[]> {
+  const { suspect } = run;
+  for (let look = 1; ; look += 1) {
+    const complaints = await judge(stage, suspect, { at, runs: suspect.ran });
+    if (complaints.length === 0 || look === 6) return [...stage.seen.splice(0), ...complaints];
+    await sleep(500);
+  }
+}
+
+/** A VM that has moved has gone through adoption and move; one whose copy is collected also through the finish. */
+function isBefore(stage: (typeof stages)[number], point: Point): boolean {
+  if (stage === 'adopt') return true;
+  if (stage === 'move') return point.stage !== 'adopt';
+  return stage === 'finish' && point.stage === 'gc';
+}

@@ -1,0 +1,120 @@
+/*
+ * Loaded into every worker of a matrix world before its own code, in each of its threads (NODE_OPTIONS=--import): changes the
+ * sources as they are loaded, so that the process reports each point to the director and waits for its word. The product knows
+ * nothing of it.
+ */
+import { existsSync, unlinkSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { basename, dirname, join, relative } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { pointEdits } from './edits.ts';
+import { sabotages } from './sabotage.ts';
+
+type Step = (...ask: unknown[]) => Promise<unknown>;
+
+const root = join(import.meta.dirname, '../..');
+const folder = process.env.SEALIFT_MATRIX ?? '';
+const sabotage = process.env.SEALIFT_MATRIX_SABOTAGE ?? '';
+// What this process starts, `xl` above all, is left alone.
+delete process.env.NODE_OPTIONS;
+
+const edits = [...pointEdits, ...(sabotages.find(({ name }) => name === sabotage)?.edits ?? [])];
+registerHooks({
+  load: (url, context, next) => {
+    const loaded = next(url, context);
+    if (!url.startsWith('file:') || loaded.source == null) return loaded;
+    const file = relative(root, fileURLToPath(url));
+    const own = edits.filter((edit) => edit.file === file);
+    if (own.length === 0) return loaded;
+    const text =
+      typeof loaded.source === 'string' ? loaded.source : new TextDecoder().decode(loaded.source as Uint8Array);
+    return { ...loaded, source: own.reduce(applied, text) };
+  },
+});
+
+function applied(text: string, edit: (typeof edits)[number]): string {
+  const parts = text.split(edit.old);
+  if (parts.length !== 2)
+    throw new Error(`the text to change stands ${parts.length - 1} times in ${edit.file}: ${edit.old}`);
+  return parts.join(edit.new);
+}
+
+/** `host.ts HOST_FILE`: the host's name is that of the file's folder. */
+const host = basename(dirname(process.argv[2] ?? ''));
+let line: Socket | null = null;
+let asked = 0;
+const waiting = new Map<number, (answer: { clockMs?: number }) => void>();
+
+function director(): Socket {
+  if (line !== null) return line;
+  const socket = connect(join(folder, 'director.sock'));
+  const letGo = (): void => {
+    for (const go of waiting.values()) go({});
+    waiting.clear();
+  };
+  socket.on('error', letGo).on('close', letGo).unref();
+  createInterface({ input: socket }).on('line', (text) => {
+    const { id, ...answer } = JSON.parse(text) as { id: number; clockMs?: number };
+    waiting.get(id)?.(answer);
+    waiting.delete(id);
+  });
+  return (line = socket);
+}
+
+/** Reports a point and waits for the director's word; a clock that it sets jumps. */
+async function at(name: string, when: 'before' | 'after', facts?: unknown): Promise<void> {
+  const socket = director();
+  if (socket.destroyed) return;
+  const id = (asked += 1);
+  const { clockMs } = await new Promise<{ clockMs?: number }>((resolve) => {
+    waiting.set(id, resolve);
+    socket.write(`${JSON.stringify({ id, host, pid: process.pid, name, when, facts })}\n`);
+  });
+  if (clockMs !== undefined) setClock(clockMs);
+}
+
+function watched(steps: Record<string, Step>): Record<string, Step> {
+  return Object.fromEntries(
+    Object.entries(steps).map(([name, step]) => [
+      name,
+      async (...ask: unknown[]) => {
+        await at(name, 'before', { ask });
+        const result = await step(...ask);
+        await at(name, 'after', { ask, result });
+        return result;
+      },
+    ]),
+  );
+}
+
+/** Fails as the disk would when the director has laid out a fault for this operation on this host; each is taken once. */
+function strike(operation: 'read' | 'write' | 'sync', path: string): void {
+  for (const code of ['EIO', 'ENOSPC']) {
+    const fault = join(folder, `${host}.${operation}.${code}`);
+    if (!existsSync(fault)) continue;
+    try {
+      unlinkSync(fault);
+    } catch {
+      continue;
+    }
+    throw Object.assign(new Error(`${code}: a fault on request, ${operation} ${path}`), { code });
+  }
+}
+
+const RealDate = Date;
+function setClock(ms: number): void {
+  globalThis.Date = class extends RealDate {
+    constructor(...given: [] | [number | string | Date]) {
+      if (given.length === 0) super(RealDate.now() + ms);
+      else super(...given);
+    }
+    static override now(): number {
+      return RealDate.now() + ms;
+    }
+  } as DateConstructor;
+}
+
+Object.assign(globalThis, { matrix: { at, watched, strike } });

@@ -1,0 +1,219 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
+import { connect, openConnection } from '../../client/connect.ts';
+import type { Sealift } from '../../client/index.ts';
+import { startChild } from '../../infra/child.ts';
+import type { Child } from '../../infra/child.ts';
+import { processFacts } from '../../infra/lab/process.ts';
+import { startSshd, sshdMissing } from '../../infra/lab/sshd.ts';
+import type { LabSshd } from '../../infra/lab/sshd.ts';
+import { findServerBinary } from '../../infra/temporal/server-binary.ts';
+import { startServer } from '../../infra/temporal/server.ts';
+import type { TemporalServer } from '../../infra/temporal/server.ts';
+import { testCache } from '../support/cache.ts';
+import { changeHostFile, impatient, makeWorld } from '../support/world.ts';
+import type { TestHost, World } from '../support/world.ts';
+import { startProxy } from '../transport/proxy.ts';
+import type { Frame, Proxy } from '../transport/proxy.ts';
+import { Director } from './director.ts';
+import type { Reached } from './director.ts';
+import { judgeBoot } from './judge/agreement.ts';
+import type { Secrets } from './judge/secrets.ts';
+import { judgeProcesses } from './judge/secrets.ts';
+import { drawSecrets } from './suspects.ts';
+
+/** A second Temporal with a control worker of its own: whoever has both hosts poll it commands them. */
+export interface SecondPlane {
+  address: string;
+  sealift: Sealift;
+}
+
+/** A world on which runs of the matrix are played one after the other, with all that watches and harms it. */
+export class Stage {
+  readonly world: World;
+  readonly director: Director;
+  readonly temporal: Client;
+  readonly proxy: Proxy;
+  readonly secrets: Secrets;
+  /** What the watch has seen while runs went on. */
+  readonly seen: string[];
+  /** Every step that a host was asked for, with its result, in order. */
+  readonly steps: Reached[] = [];
+  earlierSteps: Reached[] = [];
+  /** What senders have sent of the present run, and of the one before it. */
+  frames: Frame[] = [];
+  earlierFrames: Frame[] = [];
+  readonly #connection: Connection;
+  readonly #sshd: LabSshd | null;
+  readonly #containers: string;
+  readonly #supervised = new Map<TestHost, Promise<void>>();
+  /** Session keys of the present run. */
+  #keys = 0;
+  #second: { server: TemporalServer; control: Child; sealift: Sealift } | null = null;
+
+  private constructor(parts: {
+    world: World;
+    director: Director;
+    connection: Connection;
+    proxy: Proxy;
+    secrets: Secrets;
+    seen: string[];
+    sshd: LabSshd | null;
+    containers: string;
+  }) {
+    this.world = parts.world;
+    this.director = parts.director;
+    this.proxy = parts.proxy;
+    this.secrets = parts.secrets;
+    this.seen = parts.seen;
+    this.temporal = new Client({ connection: parts.connection });
+    this.#connection = parts.connection;
+    this.#sshd = parts.sshd;
+    this.#containers = parts.containers;
+    this.director.onPoint = (at) => {
+      this.#note(at);
+    };
+  }
+
+  /** Brings a world up; `sabotage` names a build with a guard taken out. */
+  static async open(sabotage?: string): Promise<Stage> {
+    const secrets = drawSecrets();
+    const seen: string[] = [];
+    const containers = await mkdtemp(join(tmpdir(), 'sealift-matrix-'));
+    const [arrived, made] = [join(containers, 'arrived'), join(containers, 'made')];
+    for (const path of [arrived, made]) await mkdir(path, { mode: 0o700 });
+    const sshd = sshdMissing === null ? await startSshd() : null;
+    const staging =
+      sshd === null
+        ? {}
+        : {
+            staging: {
+              folder: arrived,
+              address: sshd.address,
+              port: sshd.port,
+              user: sshd.user,
+              host_key: sshd.hostKey,
+            },
+            ssh: { folder: made, private_key: sshd.privateKeyPath },
+          };
+    let hosts: TestHost[] = [];
+    const world = await makeWorld({
+      settings: { limits: { ...impatient.limits, moves: 16 }, ...staging },
+      env: (folder) => ({ TMPDIR: folder, ...Director.environment(folder, sabotage) }),
+      onBoot: (boot) => void seen.push(...judgeBoot(hosts, boot)),
+    });
+    hosts = world.up.hosts;
+    const director = await Director.start(world.folder);
+    // London is told the proxy's address; the landing listens on the same port of another one.
+    const { landing } = await changeHostFile(world, world.frankfurt, (file) => ({
+      ...file,
+      landing: { address: '127.0.0.2', port: file.landing.port, listen: '127.0.0.1' },
+    }));
+    const proxy = await startProxy(landing.port, { address: '127.0.0.2', port: landing.port });
+    const { address } = world.up.server;
+    const connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
+    return new Stage({ world, director, connection, proxy, secrets, seen, sshd, containers });
+  }
+
+  /** Whether this machine has what `staged` needs. */
+  get hasStaging(): boolean {
+    return this.#sshd !== null;
+  }
+
+  /** Folders beside the world's in which its files lie. */
+  get otherFolders(): string[] {
+    return [this.#containers];
+  }
+
+  host(name: string): TestHost {
+    return name === this.world.london.host.name ? this.world.london : this.world.frankfurt;
+  }
+
+  /** A new run begins: the link does no harm, and the last run's frames are an earlier run's. */
+  begin(): void {
+    this.earlierFrames = this.frames;
+    this.frames = [];
+    this.earlierSteps = this.steps.splice(0);
+    // Those of the last run may still be told now.
+    this.secrets.keys.splice(0, this.secrets.keys.length - this.#keys);
+    this.#keys = 0;
+    this.mendLink();
+  }
+
+  mendLink(): void {
+    this.proxy.onFrame = (frame) => this.record(frame);
+  }
+
+  record(frame: Frame): Buffer[] {
+    this.frames.push(frame);
+    return [frame.bytes];
+  }
+
+  /** Starts a host's worker again once it has ended by itself, as systemd does; until `revive`. */
+  superviseOnce(at: TestHost): void {
+    const { worker } = at;
+    this.#supervised.set(
+      at,
+      worker.ended.then(async () => {
+        if (at.worker === worker && this.#supervised.has(at)) await this.world.startWorker(at);
+      }),
+    );
+  }
+
+  /** Every host worker runs, and nobody looks after it any more. */
+  async revive(): Promise<void> {
+    for (const at of this.world.up.hosts) {
+      if (processFacts(at.worker.pid) !== null) this.#supervised.delete(at);
+      await this.#supervised.get(at);
+      this.#supervised.delete(at);
+      if (processFacts(at.worker.pid) === null) await this.world.startWorker(at);
+    }
+  }
+
+  /** The second control plane; no host polls it until its worker is started there. */
+  async secondPlane(): Promise<SecondPlane> {
+    if (this.#second === null) {
+      const { folder } = this.world;
+      const binary = (await findServerBinary(testCache)).path;
+      const server = await startServer({ binary, folder: join(folder, 'second'), headless: true });
+      const control = await startChild(join(import.meta.dirname, '../../workers/control.ts'), [testCache], {
+        env: { TEMPORAL_ADDRESS: server.address, SEALIFT_STOP_WITH_STDIN: '1', TMPDIR: folder },
+        logPath: join(folder, 'logs/second-control.log'),
+      });
+      this.#second = { server, control, sealift: await connect({ address: server.address }) };
+    }
+    return { address: this.#second.server.address, sealift: this.#second.sealift };
+  }
+
+  /** Processes that belong to the stage and to no run. */
+  processes(): number[] {
+    return this.#second === null ? [] : [this.#second.server.pid, this.#second.control.pid];
+  }
+
+  async close(): Promise<void> {
+    this.#supervised.clear();
+    this.director.lie(null);
+    await this.#second?.sealift.close();
+    await this.#second?.control.stop();
+    await this.#second?.server.stop();
+    await this.#connection.close();
+    await this.proxy.close();
+    await this.world.close();
+    await this.director.close();
+    await this.#sshd?.stop();
+    await rm(this.#containers, { recursive: true, force: true });
+  }
+
+  #note(at: Reached): void {
+    if (at.name === 'key') {
+      this.secrets.keys.push(Buffer.from(String(at.facts), 'hex'));
+      this.#keys += 1;
+    }
+    if (at.name === 'key' || at.name === 'chunk' || at.name === 'manifest') return;
+    this.steps.push(at);
+    if (at.when === 'before') this.seen.push(...judgeProcesses(this.world, this.secrets));
+  }
+}
