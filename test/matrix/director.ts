@@ -4,6 +4,8 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
+import { diskFaults } from './edits.ts';
+import type { DiskFault } from './edits.ts';
 
 const reached = z.object({
   id: z.int(),
@@ -65,8 +67,8 @@ export class Director {
   }
 
   /** The next such operation of a host on any disk fails. */
-  async breakDisk(host: string, operation: 'read' | 'write' | 'sync', code: 'EIO' | 'ENOSPC'): Promise<void> {
-    await writeFile(join(this.#folder, `${host}.${operation}.${code}`), '');
+  async breakDisk(host: string, operation: 'read' | 'write' | 'sync', fault: DiskFault): Promise<void> {
+    await writeFile(join(this.#folder, `${host}.${operation}.${fault}`), '');
   }
 
   /** Takes faults of disks back that did not strike. Returns how many. */
@@ -74,8 +76,8 @@ export class Director {
     let left = 0;
     for (const host of hosts)
       for (const operation of ['read', 'write', 'sync'])
-        for (const code of ['EIO', 'ENOSPC']) {
-          const gone = await rm(join(this.#folder, `${host}.${operation}.${code}`)).then(
+        for (const fault of diskFaults) {
+          const gone = await rm(join(this.#folder, `${host}.${operation}.${fault}`)).then(
             () => false,
             () => true,
           );

@@ -5,6 +5,10 @@ export interface Edit {
   new: string;
 }
 
+/** How an operation on a disk goes wrong: an error's code, or `LOST` for a write that is never done and reported as done. */
+export const diskFaults = ['EIO', 'ENOSPC', 'LOST'] as const;
+export type DiskFault = (typeof diskFaults)[number];
+
 /**
  * What makes a host worker report where it is and wait for the director's word, and lets disks fail on request. Chunks are
  * committed one by one, so that there is a first, a middle and a last one.
@@ -88,6 +92,7 @@ export const pointEdits: Edit[] = [
         .write(from, done, from.length - done, atBytes + done)`,
     new: `      const { bytesWritten } = await Promise.resolve()
         .then(() => globalThis.matrix.strike('write', this.path))
-        .then(() => handle.write(from, done, from.length - done, atBytes + done))`,
+        .then((lost) =>
+          lost ? { bytesWritten: from.length - done } : handle.write(from, done, from.length - done, atBytes + done))`,
   },
 ];

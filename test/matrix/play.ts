@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Method } from '../../domain/names.ts';
 import { faults, nothing } from './faults/faults.ts';
 import type { Fault } from './faults/fault.ts';
-import { judge } from './judge/judge.ts';
 import { points, stages } from './points.ts';
 import type { Point } from './points.ts';
 import { Random } from './random.ts';
@@ -25,7 +24,7 @@ export interface Outcome {
   fault: string;
   /** Whether the run came to the point. */
   struck: boolean;
-  /** Where the VM is in the end, or `unsettled`. */
+  /** The host that holds the VM in the end, by the hosts' records, or `unsettled`. */
   end: string;
   story: string[];
   complaints: string[];
@@ -33,12 +32,17 @@ export interface Outcome {
 }
 
 /** Draws a run from its seed alone. */
-export function castOf(seed: number, hasStaging: boolean): Cast {
+export function castOf(seed: number): Cast {
   const random = new Random(seed);
-  const method = hasStaging ? random.one(['sealed', 'staged'] as const) : 'sealed';
+  const method = random.one(['sealed', 'staged'] as const);
   const point = random.one(points.filter(({ methods }) => methods.includes(method)));
   const fault = random.one([...faults, nothing].filter((one) => fits(one, point, method)));
   return { seed, method, point, fault };
+}
+
+/** Plays the same again. */
+export function repeatCommand({ seed, method, point, fault }: Cast): string {
+  return `npm run matrix -- --seed ${String(seed)} --method ${method} --point "${point.name}" --fault "${fault.name}"`;
 }
 
 /** Whether a fault can do anything at a point of a method. */
@@ -81,9 +85,8 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
   if (run.restart !== null && point.stage !== 'adopt' && point.stage !== 'gc') settled = await run.rest(point.stage);
   await run.afterwards?.();
   const complaints = settled ? [] : [`${name} did not come to rest`];
-  const told = await run.told();
-  complaints.push(...(await verdict(stage, run, told)));
-  const end = settled ? (told?.host.name ?? 'as the hosts say') : 'unsettled';
+  complaints.push(...(await run.judged()));
+  const end = settled ? run.holders().join(' and ') : 'unsettled';
   await removeSuspect(stage.world, suspect);
   return {
     seed,
@@ -96,16 +99,6 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
     complaints,
     ms: Date.now() - began,
   };
-}
-
-/** What is only just ending is given a moment: a connection, a file handle, an orphan. */
-async function verdict(stage: Stage, run: Run, at: Awaited<ReturnType<Run['told']>>): Promise<string[]> {
-  const { suspect } = run;
-  for (let look = 1; ; look += 1) {
-    const complaints = await judge(stage, suspect, { at, runs: suspect.ran });
-    if (complaints.length === 0 || look === 6) return [...stage.seen.splice(0), ...complaints];
-    await sleep(500);
-  }
 }
 
 /** A VM that has moved has gone through adoption and move; one whose copy is collected also through the finish. */

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { basename, dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { pointEdits } from './edits.ts';
+import { diskFaults, pointEdits } from './edits.ts';
 import { sabotages } from './sabotage.ts';
 
 type Step = (...ask: unknown[]) => Promise<unknown>;
@@ -21,7 +21,7 @@ const sabotage = process.env.SEALIFT_MATRIX_SABOTAGE ?? '';
 // What this process starts, `xl` above all, is left alone.
 delete process.env.NODE_OPTIONS;
 
-const edits = [...pointEdits, ...(sabotages.find(({ name }) => name === sabotage)?.edits ?? [])];
+const edits = [...(sabotages.find(({ name }) => name === sabotage)?.edits ?? []), ...pointEdits];
 registerHooks({
   load: (url, context, next) => {
     const loaded = next(url, context);
@@ -90,17 +90,26 @@ function watched(steps: Record<string, Step>): Record<string, Step> {
   );
 }
 
-/** Fails as the disk would when the director has laid out a fault for this operation on this host; each is taken once. */
-function strike(operation: 'read' | 'write' | 'sync', path: string): void {
-  for (const code of ['EIO', 'ENOSPC']) {
-    const fault = join(folder, `${host}.${operation}.${code}`);
-    if (!existsSync(fault)) continue;
-    try {
-      unlinkSync(fault);
-    } catch {
-      continue;
-    }
+/**
+ * Fails as the disk would when the director has laid out a fault for this operation on this host; each is taken once. True for a
+ * disk that is to say that it has written, and does not.
+ */
+function strike(operation: 'read' | 'write' | 'sync', path: string): boolean {
+  for (const code of diskFaults) {
+    if (!taken(join(folder, `${host}.${operation}.${code}`))) continue;
+    if (code === 'LOST') return true;
     throw Object.assign(new Error(`${code}: a fault on request, ${operation} ${path}`), { code });
+  }
+  return false;
+}
+
+function taken(fault: string): boolean {
+  if (!existsSync(fault)) return false;
+  try {
+    unlinkSync(fault);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -6,6 +6,8 @@ import type { Method } from '../../domain/names.ts';
 import { clearFaults } from '../../infra/lab/lab-host.ts';
 import { quick } from '../support/world.ts';
 import type { TestHost } from '../support/world.ts';
+import { readHostRecords } from './judge/host-records.ts';
+import { judge } from './judge/judge.ts';
 import type { Suspect } from './judge/suspect.ts';
 import type { StageName } from './points.ts';
 import type { Random } from './random.ts';
@@ -18,7 +20,9 @@ export interface Patience {
   giveUpMs: number;
 }
 
-const patience: Patience = { mendMs: 20_000, abortMs: 50_000, giveUpMs: 110_000 };
+const patience: Patience = { mendMs: 40_000, abortMs: 90_000, giveUpMs: 180_000 };
+
+const judgeLooks = 6;
 
 /** One VM on its way through the stages, as its operator sees it. */
 export class Run {
@@ -90,6 +94,29 @@ export class Run {
     if (about?.status.name !== 'COMPLETED') return null;
     if (about.type === 'revertVm') return world.london;
     return world.frankfurt;
+  }
+
+  /** Which hosts hold the VM by their own records. */
+  holders(): string[] {
+    return this.stage.world.up.hosts
+      .map(readHostRecords)
+      .filter(({ records }) =>
+        records.some(({ vmUuid, state }) => vmUuid === this.suspect.vm.uuid && state === 'holder'),
+      )
+      .map(({ name }) => name);
+  }
+
+  /** The judge's complaints, and what was seen meanwhile. What is only just ending is given a moment: a connection, an orphan. */
+  async judged(): Promise<string[]> {
+    const ended = { at: await this.told(), runs: this.suspect.ran };
+    for (let look = 1; ; look += 1) {
+      const complaints = await judge(this.stage, this.suspect, ended);
+      if (complaints.length === 0 || look === judgeLooks) {
+        this.stage.world.observer.doubles.length = 0;
+        return [...this.stage.seen.splice(0), ...complaints];
+      }
+      await sleep(500);
+    }
   }
 
   /** Adoption and gc have no workflow: who asked asks again when it failed. */

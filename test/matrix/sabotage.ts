@@ -1,9 +1,110 @@
 import type { Edit } from './edits.ts';
 
-/** A build in which one guard is taken out: the judge must see what comes of it. */
+/** A build in which one guard is taken out, and those that would hold in its place: the judge must see what comes of it. */
 export interface Sabotage {
   name: string;
   edits: Edit[];
 }
 
-export const sabotages: Sabotage[] = [];
+/** READY takes chunks whose digest is not the manifest's: the second guard behind each chunk's tag. */
+const straysStay: Edit = {
+  file: 'activities/handover.ts',
+  old: 'if (!digest.equals(digests.subarray(',
+  new: 'if (false && !digest.equals(digests.subarray(',
+};
+
+/** READY does not mind what is missing: the second guard behind what the landing says that it holds. */
+const missingStays: Edit = {
+  file: 'activities/handover.ts',
+  old: 'return (await beating(reading, () => progress)).missing.length;',
+  new: 'return (await beating(reading, () => progress)).missing.length * 0;',
+};
+
+export const sabotages: Sabotage[] = [
+  {
+    name: 'fence skipped',
+    edits: [
+      {
+        file: 'activities/fencing.ts',
+        old: "const put = await fence(places, markOf(record, 'source'), host.file.fence, { env });",
+        new: 'const put = { changed: true };',
+      },
+      {
+        file: 'activities/fencing.ts',
+        old: "await Promise.all([proveFenced(places, markOf(record, 'source'), host.file.fence), refuseLive(host, record)]);",
+        new: 'await refuseLive(host, record);',
+      },
+      {
+        file: 'activities/fencing.ts',
+        old: "await Promise.all([refuseLive(host, record), proveFenced(record.places, markOf(record, 'source'), host.file.fence)]);",
+        new: 'await refuseLive(host, record);',
+      },
+    ],
+  },
+  {
+    name: 'token check skipped',
+    edits: [{ file: 'deed/destination.ts', old: "guard('accept', 'token', token, record.token);", new: '' }],
+  },
+  {
+    name: 'verify skipped',
+    edits: [
+      {
+        file: 'seal/chunk.ts',
+        old: 'if (!decrypted(header, content, keys, target)) {',
+        new: 'if (!decrypted(header, content, keys, target) && false) {',
+      },
+      straysStay,
+    ],
+  },
+  {
+    name: 'acknowledgement before the sync',
+    edits: [
+      { file: 'transport/landing-run.ts', old: 'await this.#sync(batch);', new: '' },
+      {
+        file: 'transport/landing-run.ts',
+        old: '      this.#acknowledge(batch);',
+        new: `      this.#acknowledge(batch);
+      await globalThis.matrix.at('unsynced', 'before', batch.map(({ disk, index }) => ({ disk, index })));
+      await this.#sync(batch);`,
+      },
+    ],
+  },
+  {
+    name: 'resume from the heartbeat alone',
+    edits: [
+      {
+        file: 'transport/sender.ts',
+        old: 'if (chunk !== null) this.#board.setOwnDigest(chunk, digest, zero);',
+        new: `if (chunk === null) continue;
+        this.#board.setOwnDigest(chunk, digest, zero);
+        this.#board.setHeldDigest(chunk, digest);`,
+      },
+      missingStays,
+    ],
+  },
+  {
+    name: 'READY without read-back',
+    edits: [
+      { file: 'transport/landing-read-back.ts', old: 'this.#queue.push(...chunks);', new: '' },
+      { file: 'transport/landing-read-back.ts', old: 'if (readBack) continue;', new: 'continue;' },
+      missingStays,
+    ],
+  },
+  {
+    name: 'start before accept',
+    edits: [
+      {
+        file: 'deed/intents.ts',
+        old: `const { record, run } = findOfMigration(desk, migrationId);
+  guard(step, 'state', record.state, 'holder');`,
+        new: 'const { record, run } = findOfMigration(desk, migrationId);',
+      },
+      {
+        file: 'activities/handover.ts',
+        old: 'const { run } = host.deeds.accept(ask.deed);',
+        new: `await (await import('./power.ts')).startVm(host, { migrationId: ask.migrationId, start: true });
+  const { run } = host.deeds.accept(ask.deed);`,
+      },
+    ],
+  },
+];

@@ -118,11 +118,6 @@ export class Stage {
     return new Stage({ world, director, connection, proxy, secrets, seen, sshd, containers });
   }
 
-  /** Whether this machine has what `staged` needs. */
-  get hasStaging(): boolean {
-    return this.#sshd !== null;
-  }
-
   /** Folders beside the world's in which its files lie. */
   get otherFolders(): string[] {
     return [this.#containers];

@@ -30,7 +30,7 @@ export async function judge(scene: Scene, suspect: Suspect, ended: Ended): Promi
   const { world, temporal, secrets } = scene;
   const hosts = world.up.hosts.map((at) => ({ at, records: readHostRecords(at) }));
   const { holder, complaints } = holderOf(hosts, suspect);
-  complaints.push(...world.observer.doubles.splice(0));
+  complaints.push(...world.observer.doubles);
   complaints.push(
     ...(await judgeCopies(
       hosts.map(({ records }) => records),

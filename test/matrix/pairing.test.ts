@@ -1,0 +1,13 @@
+import { expect, test } from '@jest/globals';
+import { faults } from './faults/faults.ts';
+import { pairing } from './pairing.ts';
+import { points } from './points.ts';
+
+test.each([1, 2, 77])('the pairing of seed %i covers every point and every fault, by both methods', (seed) => {
+  const casts = pairing(seed);
+  expect(new Set(casts.map(({ point }) => point))).toEqual(new Set(points));
+  expect(new Set(casts.map(({ fault }) => fault))).toEqual(new Set(faults));
+  const sealed = casts.filter(({ method }) => method === 'sealed').length;
+  expect(Math.abs(sealed - casts.length / 2)).toBeLessThan(10);
+  expect(casts.length).toBeLessThan(80);
+});

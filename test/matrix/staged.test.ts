@@ -1,0 +1,3 @@
+import { playLane } from './lane.ts';
+
+playLane('staged');
