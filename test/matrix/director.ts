@@ -38,6 +38,7 @@ export class Director {
   });
   #ambush: Ambush | null = null;
   #striking = 0;
+  #spared = true;
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -71,19 +72,20 @@ export class Director {
     await writeFile(join(this.#folder, `${host}.${operation}.${fault}`), '');
   }
 
-  /** Takes faults of disks back that did not strike. Returns how many. */
-  async mendDisks(hosts: string[]): Promise<number> {
-    let left = 0;
-    for (const host of hosts)
+  /** A host's worker dies at the so-manieth thing from now on that it makes durable, or program that it starts. */
+  async wearOut(host: string, operations: number): Promise<void> {
+    this.#spared = false;
+    await writeFile(join(this.#folder, `${host}.dies`), String(operations));
+  }
+
+  /** Takes back what was ordered of disks and workers and has not struck. */
+  async mend(hosts: string[]): Promise<void> {
+    this.#spared = true;
+    for (const host of hosts) {
+      await rm(join(this.#folder, `${host}.dies`), { force: true });
       for (const operation of ['read', 'write', 'sync'])
-        for (const fault of diskFaults) {
-          const gone = await rm(join(this.#folder, `${host}.${operation}.${fault}`)).then(
-            () => false,
-            () => true,
-          );
-          if (!gone) left += 1;
-        }
-    return left;
+        for (const fault of diskFaults) await rm(join(this.#folder, `${host}.${operation}.${fault}`), { force: true });
+    }
   }
 
   async close(): Promise<void> {
@@ -97,7 +99,8 @@ export class Director {
     createInterface({ input: socket }).on('line', (line) => {
       const at = reached.parse(JSON.parse(line));
       void this.#meet(at).finally(() => {
-        if (!socket.destroyed) socket.write(`${JSON.stringify({ id: at.id, clockMs: this.clockMs })}\n`);
+        if (!socket.destroyed)
+          socket.write(`${JSON.stringify({ id: at.id, clockMs: this.clockMs, spared: this.#spared })}\n`);
       });
     });
   }

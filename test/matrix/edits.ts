@@ -10,7 +10,7 @@ export const diskFaults = ['EIO', 'ENOSPC', 'LOST'] as const;
 export type DiskFault = (typeof diskFaults)[number];
 
 /**
- * What makes a host worker report where it is and wait for the director's word, and lets disks fail on request. Chunks are
+ * What makes a host worker report where it is and wait for the director's word, and lets disks fail, and itself die, on request. Chunks are
  * committed one by one, so that there is a first, a middle and a last one.
  */
 export const pointEdits: Edit[] = [
@@ -95,4 +95,20 @@ export const pointEdits: Edit[] = [
         .then((lost) =>
           lost ? { bytesWritten: from.length - done } : handle.write(from, done, from.length - done, atBytes + done))`,
   },
+  {
+    file: 'storage/database.ts',
+    old: "this.sql.exec('COMMIT');",
+    new: `globalThis.matrix.wear();
+      this.sql.exec('COMMIT');
+      globalThis.matrix.wear();`,
+  },
+  {
+    file: 'storage/durable-file.ts',
+    old: 'await rename(fresh, path);',
+    new: `globalThis.matrix.wear();
+  await rename(fresh, path);
+  globalThis.matrix.wear();`,
+  },
+  { file: 'deed/fence.ts', old: '// nobody watches the steps', new: 'globalThis.matrix.wear();' },
+  { file: 'xen/xl-run.ts', old: 'let timer: NodeJS.Timeout | undefined;', new: 'globalThis.matrix.wear(); let timer;' },
 ];

@@ -71,7 +71,11 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
         fits: (at) => point.fits(at),
         act: async (at) => {
           struck = true;
-          await fault.strike(run, at).catch((error: unknown) => run.story.push(`${fault.name}: ${String(error)}`));
+          try {
+            await fault.strike(run, at);
+          } catch (error) {
+            run.story.push(`${fault.name}: ${String(error)}`);
+          }
         },
       });
     }

@@ -3,7 +3,7 @@
  * sources as they are loaded, so that the process reports each point to the director and waits for its word. The product knows
  * nothing of it.
  */
-import { existsSync, unlinkSync } from 'node:fs';
+import { existsSync, readFileSync, unlinkSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
@@ -13,6 +13,11 @@ import { fileURLToPath } from 'node:url';
 import { diskFaults, pointEdits } from './edits.ts';
 import { sabotages } from './sabotage.ts';
 
+/** The director's word: how far the clock is off, and whether an ordered death is called off. */
+interface Answer {
+  clockMs?: number;
+  spared?: boolean;
+}
 type Step = (...ask: unknown[]) => Promise<unknown>;
 
 const root = join(import.meta.dirname, '../..');
@@ -29,8 +34,7 @@ registerHooks({
     const file = relative(root, fileURLToPath(url));
     const own = edits.filter((edit) => edit.file === file);
     if (own.length === 0) return loaded;
-    const text =
-      typeof loaded.source === 'string' ? loaded.source : new TextDecoder().decode(loaded.source as Uint8Array);
+    const text = typeof loaded.source === 'string' ? loaded.source : new TextDecoder().decode(loaded.source);
     return { ...loaded, source: own.reduce(applied, text) };
   },
 });
@@ -42,11 +46,11 @@ function applied(text: string, edit: (typeof edits)[number]): string {
   return parts.join(edit.new);
 }
 
-/** `host.ts HOST_FILE`: the host's name is that of the file's folder. */
-const host = basename(dirname(process.argv[2] ?? ''));
+/** `host.ts HOST_FILE`: the host's name is that of the file's folder. Threads have the environment, and no arguments. */
+const host = (process.env.SEALIFT_MATRIX_HOST ??= basename(dirname(process.argv[2] ?? '')));
 let line: Socket | null = null;
 let asked = 0;
-const waiting = new Map<number, (answer: { clockMs?: number }) => void>();
+const waiting = new Map<number, (answer: Answer) => void>();
 
 function director(): Socket {
   if (line !== null) return line;
@@ -57,7 +61,7 @@ function director(): Socket {
   };
   socket.on('error', letGo).on('close', letGo).unref();
   createInterface({ input: socket }).on('line', (text) => {
-    const { id, ...answer } = JSON.parse(text) as { id: number; clockMs?: number };
+    const { id, ...answer } = JSON.parse(text) as Answer & { id: number };
     waiting.get(id)?.(answer);
     waiting.delete(id);
   });
@@ -69,11 +73,12 @@ async function at(name: string, when: 'before' | 'after', facts?: unknown): Prom
   const socket = director();
   if (socket.destroyed) return;
   const id = (asked += 1);
-  const { clockMs } = await new Promise<{ clockMs?: number }>((resolve) => {
+  const { clockMs, spared } = await new Promise<Answer>((resolve) => {
     waiting.set(id, resolve);
     socket.write(`${JSON.stringify({ id, host, pid: process.pid, name, when, facts })}\n`);
   });
   if (clockMs !== undefined) setClock(clockMs);
+  if (spared === true) life = null;
 }
 
 function watched(steps: Record<string, Step>): Record<string, Step> {
@@ -113,6 +118,21 @@ function taken(fault: string): boolean {
   }
 }
 
+/** Operations that are left to this process; none is counted while it is null. */
+let life: number | null = null;
+
+/** Counts what this process makes durable or sets going, and dies at the number that the director has laid out. */
+function wear(): void {
+  const order = join(folder, `${host}.dies`);
+  if (life === null && existsSync(order)) {
+    const ordered = Number(readFileSync(order, 'utf8'));
+    if (taken(order)) life = ordered;
+  }
+  if (life === null) return;
+  life -= 1;
+  if (life <= 0) process.kill(process.pid, 'SIGKILL');
+}
+
 const RealDate = Date;
 function setClock(ms: number): void {
   globalThis.Date = class extends RealDate {
@@ -126,4 +146,4 @@ function setClock(ms: number): void {
   } as DateConstructor;
 }
 
-Object.assign(globalThis, { matrix: { at, watched, strike } });
+Object.assign(globalThis, { matrix: { at, watched, strike, wear } });

@@ -212,7 +212,7 @@ export class Run {
 export async function mendAll(stage: Stage): Promise<void> {
   const { world, director } = stage;
   for (const { host } of world.up.hosts) clearFaults(host.lab.root);
-  await director.mendDisks(world.up.hosts.map(({ host }) => host.name));
+  await director.mend(world.up.hosts.map(({ host }) => host.name));
   director.clockMs = 0;
   stage.mendLink();
   stage.proxy.landingPort = Number(world.frankfurt.worker.ready.landingPort);

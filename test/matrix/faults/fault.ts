@@ -5,7 +5,7 @@ import type { Run } from '../run.ts';
 /** Something that goes wrong while a host worker stands at a point. It goes on when `strike` has ended, if it still lives. */
 export interface Fault {
   name: string;
-  strike(run: Run, at: Reached): Promise<void>;
+  strike(run: Run, at: Reached): Promise<void> | void;
   /** Where it makes sense; everywhere when left out. */
   at?(point: Point): boolean;
 }

@@ -6,6 +6,6 @@ import { orderFaults } from './orders.ts';
 import { processFaults } from './processes.ts';
 
 /** A run that nothing happens to. */
-export const nothing: Fault = { name: 'nothing', strike: () => Promise.resolve() };
+export const nothing: Fault = { name: 'nothing', strike: () => undefined };
 
 export const faults: Fault[] = [...processFaults, ...networkFaults, ...diskFaults, ...guestFaults, ...orderFaults];

@@ -1,8 +1,6 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame } from '../../transport/proxy.ts';
-import type { Point } from '../points.ts';
-import type { Run } from '../run.ts';
 import type { Stage } from '../stage.ts';
 import type { Fault } from './fault.ts';
 
@@ -11,19 +9,40 @@ const lateMs = 30_000;
 
 /** What a network, or somebody in it, does to the frames between the hosts. */
 export const networkFaults: Fault[] = [
-  { name: 'link cut', strike: async ({ stage }) => void stage.proxy.cut(), at: onTheWay },
-  { name: 'link stalled', strike: async ({ stage }) => void stage.proxy.stall('both'), at: onTheWay },
-  { name: 'link half open', strike: async ({ stage }) => void stage.proxy.stall('forth'), at: onTheWay },
-  { name: 'frames 30 s late', strike: async ({ stage }) => void stage.proxy.delay(lateMs), at: onTheWay },
-  { name: 'frames doubled and reordered', strike: async ({ stage }) => void shuffle(stage), at: onTheWay },
-  { name: 'bit flip', strike: async ({ stage }) => void spoilNext(stage, flip), at: onTheWay },
-  { name: 'truncation', strike: async ({ stage }) => void spoilNext(stage, cutShort), at: onTheWay },
+  onTheWay('link cut', ({ proxy }) => {
+    proxy.cut();
+  }),
+  onTheWay('link stalled', ({ proxy }) => {
+    proxy.stall('both');
+  }),
+  onTheWay('link half open', ({ proxy }) => {
+    proxy.stall('forth');
+  }),
+  onTheWay('frames 30 s late', ({ proxy }) => {
+    proxy.delay(lateMs);
+  }),
+  onTheWay('frames doubled and reordered', shuffle),
+  onTheWay('bit flip', (stage) => {
+    spoilNext(stage, flip);
+  }),
+  onTheWay('truncation', (stage) => {
+    spoilNext(stage, cutShort);
+  }),
   { name: 'older frames replayed', strike: ({ stage }) => replay(stage), at: (point) => point.stage === 'move' },
 ];
 
 /** Bytes of `sealed` pass the proxy between the opening of the run and READY. */
-function onTheWay({ name, methods, stage }: Point): boolean {
-  return stage === 'move' && methods.includes('sealed') && !/cede|accept|start|probe|receipt|READY/.test(name);
+function onTheWay(name: string, harm: (stage: Stage) => void): Fault {
+  return {
+    name,
+    strike: ({ stage }) => {
+      harm(stage);
+    },
+    at: (point) =>
+      point.stage === 'move' &&
+      point.methods.includes('sealed') &&
+      !/cede|accept|start|probe|receipt|READY/.test(point.name),
+  };
 }
 
 /** Every chunk comes twice, and in the order of pairs turned round, on whatever stream is next. */

@@ -16,6 +16,8 @@ export const processFaults: Fault[] = [
       await Promise.all([restart(stage.world.london, stage), restart(stage.world.frankfurt, stage)]);
     },
   },
+  { name: 'source worker dies some steps later', strike: (run) => wearOut(run, 'lon-1') },
+  { name: 'destination worker dies some steps later', strike: (run) => wearOut(run, 'fra-1') },
   {
     name: 'control worker killed',
     strike: async ({ stage: { world } }) => {
@@ -42,6 +44,12 @@ export const processFaults: Fault[] = [
     },
   },
 ];
+
+/** Between two transactions, two steps of a fence, or with an `xl` under way that becomes an orphan. */
+async function wearOut({ stage, random }: Run, host: string): Promise<void> {
+  await stage.director.wearOut(host, 1 + random.below(24));
+  stage.superviseOnce(stage.host(host));
+}
 
 async function restart(at: TestHost, { world }: Run['stage']): Promise<void> {
   await world.killWorker(at);

@@ -11,8 +11,8 @@ export interface HostRecords {
   runs: DeedRun[];
   /** Commands that it began and does not know to have ended, by lineage. */
   intents: { lineage: string; what: string }[];
-  /** `<role> <lineage>/<token>` of every journal. */
-  journals: Set<string>;
+  /** How many chunks each journal has, by `<role> <lineage>/<token>`. */
+  journals: Map<string, number>;
 }
 
 /** Reads a host's database as a stranger: its worker may live, or be dead. */
@@ -28,11 +28,14 @@ export function readHostRecords({ host }: TestHost): HostRecords {
         .prepare('SELECT lineage, what FROM deed_intent')
         .all()
         .map(({ lineage, what }) => ({ lineage: String(lineage), what: String(what) })),
-      journals: new Set(
+      journals: new Map(
         sql
-          .prepare('SELECT role, run FROM journal_run')
+          .prepare(
+            `SELECT role, run, count(chunk) AS chunks FROM journal_run LEFT JOIN journal_chunk ON run_id = id
+             GROUP BY role, run`,
+          )
           .all()
-          .map(({ role, run }) => `${String(role)} ${String(run)}`),
+          .map(({ role, run, chunks }) => [`${String(role)} ${String(run)}`, Number(chunks)]),
       ),
     };
   } finally {
