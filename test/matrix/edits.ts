@@ -20,31 +20,31 @@ export const pointEdits: Edit[] = [
     new: 'activities: globalThis.matrix.watched(hostActivities(host)),',
   },
   {
-    file: 'transport/landing-run.ts',
+    file: 'transport/landing-commit.ts',
     old: 'const batch = this.#pending;\n      this.#pending = [];',
     new: 'const batch = this.#pending.splice(0, 1);',
   },
   {
-    file: 'transport/landing-run.ts',
+    file: 'transport/landing-commit.ts',
     old: 'await this.#sync(batch);',
-    new: `await globalThis.matrix.at('chunk', 'before', this.#tools.journal.totals(this.run));
+    new: `await globalThis.matrix.at('chunk', 'before', this.#journal.totals(this.#run));
         await this.#sync(batch);`,
   },
   {
-    file: 'transport/landing-run.ts',
-    old: 'this.readBack.add(entries);',
-    new: `this.readBack.add(entries);
-        await globalThis.matrix.at('chunk', 'after', this.#tools.journal.totals(this.run));`,
+    file: 'transport/landing-commit.ts',
+    old: '      this.#events.onCommitted(batch, entries);',
+    new: `      await globalThis.matrix.at('chunk', 'after', this.#journal.totals(this.#run));
+      this.#events.onCommitted(batch, entries);`,
   },
   {
     file: 'transport/landing-run.ts',
     old: `this.#tools.store.keepManifest(this.run, bytes);
-    this.#tools.threads.tell(connection, { kind: 'stored', connection });`,
+    this.#senders.stored(connection);`,
     new: `void (async () => {
       await globalThis.matrix.at('manifest', 'before');
       this.#tools.store.keepManifest(this.run, bytes);
       await globalThis.matrix.at('manifest', 'after');
-      this.#tools.threads.tell(connection, { kind: 'stored', connection });
+      this.#senders.stored(connection);
     })();`,
   },
   {

@@ -45,7 +45,7 @@ test('the judge has nothing to say about a move, its revert, another move, its f
   expect(await judged(suspect, world.london)).toEqual([]);
   expect(suspect.leftBehind.size).toBe(1);
   await (await migrate(world, { vm: name })).result();
-  const { released } = await (await world.sealift.finish({ vm: name })).result();
+  const { released } = await (await world.sealift.finish({ vm: name, by: 'test' })).result();
   await world.sealift.removeGarbage({ host: 'lon-1', ids: released, by: 'test' });
   expect(await judged(suspect, world.frankfurt)).toEqual([]);
   expect(started).toEqual([]);

@@ -81,7 +81,7 @@ export class Run {
           timings: quick,
         });
       } else if (name === 'revert') await sealift.revert({ vm, confirm: vm, graceMs: 3_000, timings: quick });
-      else await sealift.finish({ vm });
+      else await sealift.finish({ vm, by: 'test' });
     });
   }
 

@@ -16,8 +16,8 @@ const straysStay: Edit = {
 /** READY does not mind what is missing: the second guard behind what the landing says that it holds. */
 const missingStays: Edit = {
   file: 'activities/handover.ts',
-  old: 'return (await beating(reading, () => progress)).missing.length;',
-  new: 'return (await beating(reading, () => progress)).missing.length * 0;',
+  old: '(await host.landing.readBack(place, onProgress, signal)).missing.length;',
+  new: '(await host.landing.readBack(place, onProgress, signal)).missing.length * 0;',
 };
 
 export const sabotages: Sabotage[] = [
@@ -26,8 +26,8 @@ export const sabotages: Sabotage[] = [
     edits: [
       {
         file: 'activities/fencing.ts',
-        old: "const put = await fence(places, markOf(record, 'source'), host.file.fence, { env });",
-        new: 'const put = { changed: true };',
+        old: "await fence(places, markOf(record, 'source'), host.file.fence, { env });",
+        new: '',
       },
       {
         file: 'activities/fencing.ts',
@@ -59,11 +59,11 @@ export const sabotages: Sabotage[] = [
   {
     name: 'acknowledgement before the sync',
     edits: [
-      { file: 'transport/landing-run.ts', old: 'await this.#sync(batch);', new: '' },
+      { file: 'transport/landing-commit.ts', old: 'await this.#sync(batch);', new: '' },
       {
-        file: 'transport/landing-run.ts',
-        old: '      this.#acknowledge(batch);',
-        new: `      this.#acknowledge(batch);
+        file: 'transport/landing-commit.ts',
+        old: '      this.#events.onCommitted(batch, entries);',
+        new: `      this.#events.onCommitted(batch, entries);
       await globalThis.matrix.at('unsynced', 'before', batch.map(({ disk, index }) => ({ disk, index })));
       await this.#sync(batch);`,
       },
@@ -85,7 +85,11 @@ export const sabotages: Sabotage[] = [
   {
     name: 'READY without read-back',
     edits: [
-      { file: 'transport/landing-read-back.ts', old: 'this.#queue.push(...chunks);', new: '' },
+      {
+        file: 'transport/landing-read-back.ts',
+        old: 'this.#queue.push(...chunks.slice(0, Math.max(0, mostWaiting - this.#queue.length)));',
+        new: '',
+      },
       { file: 'transport/landing-read-back.ts', old: 'if (readBack) continue;', new: 'continue;' },
       missingStays,
     ],
@@ -95,9 +99,9 @@ export const sabotages: Sabotage[] = [
     edits: [
       {
         file: 'deed/intents.ts',
-        old: `const { record, run } = findOfMigration(desk, migrationId);
-  guard(step, 'state', record.state, 'holder');`,
-        new: 'const { record, run } = findOfMigration(desk, migrationId);',
+        old: `guard(step, 'state', record.state, 'holder');
+  guard(step, 'open run', record.runToken, 0);`,
+        new: "guard(step, 'open run', record.runToken, 0);",
       },
       {
         file: 'activities/handover.ts',

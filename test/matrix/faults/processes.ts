@@ -25,7 +25,13 @@ export const processFaults: Fault[] = [
       await world.startControl();
     },
   },
-  { name: 'Temporal killed', strike: ({ stage }) => stage.world.restartTemporal() },
+  {
+    name: 'Temporal killed',
+    strike: async ({ stage: { world } }) => {
+      await world.killTemporal();
+      await world.startTemporal();
+    },
+  },
   { name: 'source host reboots', strike: ({ stage }) => reboot(stage, stage.world.london) },
   { name: 'destination host reboots', strike: ({ stage }) => reboot(stage, stage.world.frankfurt) },
   {
