@@ -11,7 +11,7 @@ export const exitCodes = {
   usage: 2,
   /** Refused before anything changed. */
   refused: 3,
-  /** Waits for a person. */
+  /** Waits for a person, or the VM that moved did not pass its probe. */
   waits: 4,
   /** Temporal or a host cannot be reached. */
   away: 5,

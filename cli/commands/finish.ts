@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { vmArgument } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
-import { endLines } from '../print/end.ts';
+import { finishedLines } from '../print/end.ts';
 import { examples } from './examples.ts';
 
 export function addFinish(program: Command, cli: Cli): void {
@@ -15,6 +15,6 @@ export function addFinish(program: Command, cli: Cli): void {
     .action(async (vm: string) => {
       const task = await (await cli.connect()).finish({ vm, by: cli.user });
       const result = await task.result();
-      cli.answer(result, endLines('finish', result));
+      cli.answer(result, ['', ...finishedLines(result)]);
     });
 }

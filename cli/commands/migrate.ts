@@ -9,8 +9,8 @@ import { exitCodes } from '../exit-codes.ts';
 import { follow } from '../live/follow.ts';
 import { addMoveOptions, moveOptions, moveRequest } from '../move-options.ts';
 import { parseOptions } from '../parse.ts';
+import { sayEnd } from '../print/end.ts';
 import { planLines } from '../print/plan.ts';
-import { movedLines } from '../print/receipt.ts';
 import { examples } from './examples.ts';
 
 const options = moveOptions.extend({
@@ -93,5 +93,5 @@ async function sayStarted(cli: Cli, handle: MoveHandle, vm: string): Promise<voi
 async function followMove(cli: Cli, handle: MoveHandle, vm: string, stay: boolean): Promise<void> {
   if (cli.json) cli.event({ event: 'started', workflowId: handle.workflowId, vmUuid: handle.vmUuid });
   const ending = await follow(cli, handle, { stay });
-  if (ending.how === 'closed') cli.answer({ event: 'done', result: ending.result }, ['', ...movedLines(ending.result)]);
+  if (ending.how === 'closed') sayEnd(cli, 'migrate', ending.result);
 }

@@ -8,7 +8,7 @@ import type { Cli } from '../cli.ts';
 import { formatMoment } from '../format.ts';
 import { follow } from '../live/follow.ts';
 import { duration, parseOptions } from '../parse.ts';
-import { endLines } from '../print/end.ts';
+import { sayEnd } from '../print/end.ts';
 import { examples } from './examples.ts';
 
 const onStuckGuest = migrationInput.shape.onStuckGuest.unwrap();
@@ -58,7 +58,6 @@ export function addRevert(program: Command, cli: Cli): void {
       }
       if (cli.json) cli.event({ event: 'started', workflowId: task.workflowId, vmUuid: task.vmUuid });
       const ending = await follow(cli, task, { stay });
-      if (ending.how !== 'closed') return;
-      cli.answer({ event: 'done', result: ending.result }, endLines('revert', ending.result));
+      if (ending.how === 'closed') sayEnd(cli, 'revert', ending.result);
     });
 }

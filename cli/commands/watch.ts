@@ -4,7 +4,7 @@ import { vmArgument } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { follow } from '../live/follow.ts';
 import { parseOptions } from '../parse.ts';
-import { endLines } from '../print/end.ts';
+import { sayEnd } from '../print/end.ts';
 import { examples } from './examples.ts';
 
 const options = z.object({ stay: z.boolean().default(false) });
@@ -22,6 +22,6 @@ export function addWatch(program: Command, cli: Cli): void {
       const ending = await follow<unknown>(cli, move, { stay });
       if (ending.how !== 'closed') return;
       const { result, status } = ending;
-      cli.answer({ event: 'done', result }, endLines(status?.kind ?? 'migrate', result));
+      sayEnd(cli, status?.kind ?? 'migrate', result);
     });
 }

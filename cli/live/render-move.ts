@@ -102,8 +102,8 @@ function phasesAfter(status: MigrationStatus): string {
 }
 
 function end(status: MigrationStatus): Piece[] {
-  if (status.phase === 'done') return ['  ', ['green', '✓ done']];
   const line = status.error === null ? '' : `: ${clean(status.error.message)}  [${status.error.type}]`;
+  if (status.phase === 'done') return ['  ', ['green', '✓ done'], ['yellow', line]];
   return ['  ', ['red', `✗ ${status.phase}`], line];
 }
 

@@ -14,6 +14,7 @@ export function movedLines({ body }: Receipt): string[] {
       ['deed', `token ${body.token}, from ${source.name} to ${destination.name}`],
       ['phases', body.phases.map((one) => `${phaseWord(one.phase)} ${formatMs(one.ms)}`).join(' · ')],
       ...changeFields(body),
+      ...probeFields(body.probe.filter((one) => !one.passed)),
       [
         'source',
         `kept and fenced on ${source.name}: sealift revert ${vmName} brings it back, sealift finish ${vmName} releases it`,
@@ -44,7 +45,7 @@ export function receiptLines({ body, signatures }: Receipt): string[] {
       ...body.phases.map((one): Field => [phaseWord(one.phase), `${formatMoment(one.at)}  ${formatMs(one.ms)}`]),
       ...changeFields(body),
       ...body.concerns.map((text): Field => ['concern', text]),
-      ...body.probe.map((one): Field => ['probe', `${one.check} ${one.passed ? 'passed' : 'FAILED'}: ${one.detail}`]),
+      ...probeFields(body.probe),
       ...(body.approvedBy === null ? [] : [['approved', `by ${body.approvedBy}`] satisfies Field]),
       ['signed', by.length === 0 ? 'by nobody' : `by ${by.join(' and ')}`],
     ]),
@@ -79,6 +80,10 @@ function diskWords(disk: Body['disks'][number]): string {
 
 function changeFields(body: Body): Field[] {
   return body.changes.map((text, index) => [index === 0 ? 'changed' : '', text]);
+}
+
+function probeFields(checks: Body['probe']): Field[] {
+  return checks.map((one) => ['probe', `${one.check} ${one.passed ? 'passed' : 'FAILED'}: ${one.detail}`]);
 }
 
 function fields(pairs: Field[]): string[] {

@@ -90,6 +90,26 @@ describe('sealift migrate', () => {
     expect(seen.at(-1)).toMatchObject({ result: { body: { token: 2 } } });
   });
 
+  test('a VM that does not pass its probe is told of, and is exit code 4, also for a watcher', async () => {
+    const probe = [
+      { check: 'domain', passed: true, detail: 'running' },
+      { check: 'tcp', passed: false, detail: 'connection refused' },
+    ];
+    const { sealift } = client([closed], receiptExample({ probe }));
+    for (const line of ['migrate web-1 --to fra-1', 'watch web-1']) {
+      const said = await runCli(line.split(' '), sealift);
+      expect(said.code).toBe(4);
+      expect(said.stdout).toMatch(/\nweb-1 runs on fra-1 [^]*\n {2}probe {6}tcp FAILED: connection refused\n/);
+      expect(said.stderr).toBe(
+        'sealift: web-1 was started on fra-1 but tcp: connection refused  [probe-failed]\n' +
+          'hint: look at it on fra-1; sealift revert web-1 brings it back\n',
+      );
+      const json = await runCli([...line.split(' '), '--json'], sealift);
+      expect(json.code).toBe(4);
+      expect(events(json.stdout).slice(-2)).toMatchObject([{ event: 'done' }, { error: { type: 'probe-failed' } }]);
+    }
+  });
+
   test('a refusal is exit code 3, with its type and hint', async () => {
     const { sealift } = client([closed], new SealiftError('no-space', 'fra-1 has 210 MiB free in pool fast'));
     const said = await runCli(['migrate', 'web-1', '--to', 'fra-1'], sealift);
