@@ -21,11 +21,18 @@ export class Cli {
   /** One object on standard output, or one a line, and nothing else there. */
   json = false;
   exitCode: ExitCode = exitCodes.done;
+  /** The command so far, as it was typed: `sealift vm adopt`. */
+  #command = 'sealift';
   #settings: ConnectOptions = {};
   #client: Sealift | null = null;
 
   constructor(io: Io) {
     this.io = io;
+  }
+
+  /** The next word of the command that is about to be read. */
+  enter(word: string): void {
+    this.#command += ` ${word}`;
   }
 
   /** Takes the options that every command has. */
@@ -83,7 +90,7 @@ export class Cli {
   /** Says what went wrong in the one form that errors have, and remembers the exit code. */
   fail(error: unknown): void {
     this.exitCode = exitCodeOf(error);
-    const told = describe(error);
+    const told = describe(error, this.#command);
     if (this.json) this.event({ error: told });
     this.io.stderr.write(`sealift: ${clean(told.message)}  [${told.type}]\n`);
     if (told.hint !== null) this.io.stderr.write(`hint: ${clean(told.hint)}\n`);
@@ -93,9 +100,12 @@ export class Cli {
   }
 }
 
-/** Type, line and hint of anything thrown. */
-function describe(error: unknown): { type: string; message: string; hint: string | null } {
-  if (isSealiftError(error)) return { type: error.type, message: error.message, hint: error.hint ?? null };
+/** Type, line and hint of anything thrown by a command. */
+function describe(error: unknown, command: string): { type: string; message: string; hint: string | null } {
+  if (isSealiftError(error)) {
+    const usage = error.type === 'bad-usage' ? `${command} --help shows how it is used` : null;
+    return { type: error.type, message: error.message, hint: error.hint ?? usage };
+  }
   const message = error instanceof Error ? error.message : String(error);
   return { type: 'internal', message, hint: 'run it again with SEALIFT_DEBUG=1 for the place, and report it' };
 }

@@ -27,7 +27,9 @@ export async function main(args: string[], io: Io): Promise<number> {
 function usageError(error: CommanderError): SealiftError {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const guess = rest.map((line) => /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(line)?.[1]).find(Boolean);
-  return new SealiftError('bad-usage', first.replace(/\.$/, ''), {
-    hint: guess === undefined ? 'sealift help COMMAND shows how it is used' : `did you mean ${guess}?`,
-  });
+  return new SealiftError(
+    'bad-usage',
+    first.replace(/\.$/, ''),
+    guess === undefined ? {} : { hint: `did you mean ${guess}?` },
+  );
 }

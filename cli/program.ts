@@ -8,6 +8,7 @@ import { addDestroy } from './commands/destroy.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addFinish } from './commands/finish.ts';
 import { addGc } from './commands/gc.ts';
+import { addHelp } from './commands/help.ts';
 import { addHost } from './commands/host.ts';
 import { addList } from './commands/list.ts';
 import { addMigrate } from './commands/migrate.ts';
@@ -62,5 +63,9 @@ export function makeProgram(cli: Cli): Command {
   for (const add of [addDeed, addOperator]) add(program, cli);
   program.commandsGroup('This machine and later:');
   for (const add of [addUp, addSchedule, addDoctor, addCompletion]) add(program, cli);
+  for (const one of [program, ...program.commands]) {
+    if (one.commands.length > 0) addHelp(one);
+    one.hook('preSubcommand', (_, command) => cli.enter(command.name()));
+  }
   return program;
 }
