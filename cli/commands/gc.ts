@@ -27,12 +27,16 @@ export function addGc(program: Command, cli: Cli): void {
       'list what hosts keep and no longer need: released copies, abandoned landings, containers; remove it when asked to',
     )
     .option('--host <host>', 'only on this host')
-    .option('--remove <id...>', 'remove these, by their ids in the list')
+    .option('--remove <id...>', 'remove these, by their ids in the list, on every host that lists them')
     .option('--all', 'remove all that is listed')
     .option('--yes', 'do not ask before removing')
     .addHelpText(
       'after',
-      examples('sealift gc', 'sealift gc --host lon-1 --remove 4f0c2a91', 'sealift gc --host lon-1 --all --yes'),
+      examples(
+        'sealift gc',
+        'sealift gc --remove 4f0c2a91-8d4e-4a2b-9a53-0b7f6f0f7a01',
+        'sealift gc --host lon-1 --all --yes',
+      ),
     )
     .action(async (raw: unknown) => {
       const { host, remove, all, yes } = parseOptions(options, raw);
@@ -41,7 +45,7 @@ export function addGc(program: Command, cli: Cli): void {
       const { found, away } = await lookFor(sealift, host);
       if (!all && remove === undefined) return sayFound(cli, found, away);
       const chosen = all ? found : choose(found, remove ?? []);
-      await removeAll(cli, sealift, chosen, yes);
+      await removeAll(cli, sealift, chosen, away, yes);
     });
 }
 
@@ -62,21 +66,23 @@ function sayFound(cli: Cli, found: Found[], away: string[]): void {
   const rows = found.map((one) => [one.host, one.id, one.kind, one.vmName, formatBytes(one.bytes), one.note]);
   const table = formatTable(['HOST', 'ID', 'WHAT', 'VM', 'SIZE', 'NOTE'], rows);
   cli.answer({ garbage: found, away }, found.length === 0 ? ['nothing to remove'] : table);
+  sayAway(cli, away);
+}
+
+function sayAway(cli: Cli, away: string[]): void {
   for (const name of away) cli.note(`${name} is away: what it keeps is unknown`);
 }
 
+/** An id names one migration's leavings: both hosts may have some. */
 function choose(found: Found[], ids: string[]): Found[] {
-  return ids.map((id) => {
-    const item = found.find((one) => one.id === id);
-    if (item === undefined)
-      throw new SealiftError('bad-usage', `nothing with the id ${id} may be removed`, {
-        hint: 'sealift gc lists what may be',
-      });
-    return item;
+  const unknown = ids.find((id) => !found.some((one) => one.id === id));
+  if (unknown === undefined) return found.filter((one) => ids.includes(one.id));
+  throw new SealiftError('bad-usage', `nothing with the id ${unknown} may be removed`, {
+    hint: 'sealift gc lists what may be',
   });
 }
 
-async function removeAll(cli: Cli, sealift: Sealift, chosen: Found[], yes: boolean): Promise<void> {
+async function removeAll(cli: Cli, sealift: Sealift, chosen: Found[], away: string[], yes: boolean): Promise<void> {
   const bytes = chosen.reduce((sum, one) => sum + one.bytes, 0);
   if (chosen.length > 0) {
     for (const one of chosen)
@@ -92,6 +98,7 @@ async function removeAll(cli: Cli, sealift: Sealift, chosen: Found[], yes: boole
     refused.push(...gone.refused.map((item) => ({ host, ...item })));
   }
   const kept = refused.map((one) => `kept on ${one.host}: ${one.id}: ${one.why}`);
-  cli.answer({ removed, refused }, [`removed ${plural(removed.length, 'thing')}`, ...kept]);
+  cli.answer({ removed, refused, away }, [`removed ${plural(removed.length, 'thing')}`, ...kept]);
+  sayAway(cli, away);
   if (refused.length > 0) cli.exitCode = exitCodes.failed;
 }

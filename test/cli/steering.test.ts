@@ -110,6 +110,32 @@ describe('sealift gc', () => {
   });
 });
 
+test('sealift gc --remove takes an id from every host that lists it, and names the hosts that could not be asked', async () => {
+  const id = '1b2c3d4e-5f60-4718-8a9b-0c1d2e3f4a5b/container';
+  const item: GarbageItem = { id, kind: 'container', vmName: 'web-1', bytes: 1024, note: '', source: null };
+  const hosts = ['lon-1', 'fra-1', 'nyc-1'].map((name) => ({
+    name,
+    card: null,
+    away: name === 'nyc-1',
+    registeredAt: null,
+  }));
+  const asked: string[] = [];
+  const sealift: Partial<Sealift> = {
+    hosts: () => Promise.resolve(hosts),
+    garbage: () => Promise.resolve([item]),
+    removeGarbage: ({ host, ids }) => {
+      asked.push(`${host} ${ids.join(' ')}`);
+      return Promise.resolve({ removed: [item], refused: [] });
+    },
+  };
+  const { stdout, stderr } = await runCli(['gc', '--remove', id, '--yes'], sealift);
+  expect(asked).toEqual([`lon-1 ${id}`, `fra-1 ${id}`]);
+  expect(stdout).toBe('removed 2 things\n');
+  expect(stderr).toMatch(/\nnyc-1 is away: what it keeps is unknown\n$/);
+  const all = await runCli(['gc', '--all', '--yes', '--json'], sealift);
+  expect(JSON.parse(all.stdout)).toMatchObject({ away: ['nyc-1'] });
+});
+
 describe('sealift schedule create', () => {
   test('makes a request of its options, and wants exactly one what and one when', async () => {
     const requests: ScheduleRequest[] = [];
