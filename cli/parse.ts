@@ -37,10 +37,10 @@ export const endpoint = z.string().transform((text, context): { address: string;
   return z.NEVER;
 });
 
-/** A moment in ISO 8601, with a zone or in this machine's. Gives it in UTC. */
+/** A moment in ISO 8601, with a time of day, with a zone or in this machine's. Gives it in UTC. */
 export const moment = z.string().transform((text, context): string => {
   const date = new Date(text);
-  if (/^\d{4}-\d{2}-\d{2}([T ]|$)/.test(text) && !Number.isNaN(date.getTime())) return date.toISOString();
+  if (/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(text) && !Number.isNaN(date.getTime())) return date.toISOString();
   context.addIssue(`'${text}' is not a moment: use 2026-11-30T01:00 or 2026-11-30T01:00Z`);
   return z.NEVER;
 });

@@ -49,5 +49,8 @@ describe('what people type', () => {
     expect(moment.parse('2026-11-30T01:00+01:00')).toBe('2026-11-30T00:00:00.000Z');
     expect(moment.safeParse('tomorrow').success).toBe(false);
     expect(moment.safeParse('7').success).toBe(false);
+    // JavaScript reads a day alone as UTC, and a day with a time in this machine's zone.
+    expect(moment.safeParse('2026-11-30').success).toBe(false);
+    expect(moment.parse('2026-11-30 01:00')).toBe(new Date(2026, 10, 30, 1).toISOString());
   });
 });
