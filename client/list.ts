@@ -9,21 +9,26 @@ import type { MoveSummary } from './types.ts';
 
 const kinds: Record<string, MoveSummary['kind']> = { migrateVm: 'migrate', revertVm: 'revert', finishHold: 'finish' };
 
-/** Migrations, reverts and finishes (`open`: those that still run) as Temporal's visibility has them, newest first. */
+/**
+ * Migrations, reverts and finishes (`open`: those that still run) as Temporal's visibility has them: those that run and those that
+ * ended last, up to `limit` (at least 1, default 100); newest first.
+ */
 export async function listMoves(
   link: Link,
   filter: { open?: boolean; vm?: string; limit?: number } = {},
 ): Promise<MoveSummary[]> {
+  const { limit = 100 } = filter;
   const terms = ['WorkflowType IN ("migrateVm", "revertVm", "finishHold")', 'ExecutionStatus != "ContinuedAsNew"'];
   if (filter.open === true) terms.push('ExecutionStatus = "Running"');
   if (filter.vm !== undefined) terms.push(isVm(filter.vm));
   return asSealift({ address: link.address }, async () => {
     const found: MoveSummary[] = [];
-    for await (const one of link.client.workflow.list({ query: terms.join(' AND ') })) {
+    // Temporal gives open workflows first, then by their end; it takes no other order everywhere.
+    for await (const one of link.client.workflow.list({ query: terms.join(' AND '), pageSize: limit })) {
       found.push(summary(one));
+      if (found.length >= limit) break;
     }
-    found.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
-    return found.slice(0, filter.limit ?? 100);
+    return found.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
   });
 }
 

@@ -7,7 +7,11 @@ import { phaseWord } from '../live/words.ts';
 import { count, parseOptions } from '../parse.ts';
 import { examples } from './examples.ts';
 
-const options = z.object({ open: z.boolean().default(false), vm: vmName.optional(), limit: count });
+const options = z.object({
+  open: z.boolean().default(false),
+  vm: vmName.optional(),
+  limit: count.pipe(z.int().positive()),
+});
 
 export function addList(program: Command, cli: Cli): void {
   program
