@@ -13,6 +13,7 @@ import { joinVms } from '../xen/dom0.ts';
 import type { Domain } from '../xen/toolstack.ts';
 import { hostCard } from './card.ts';
 import { crossingConfig } from './crossing-config.ts';
+import { peerName } from './host.ts';
 import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
 import { askDestination } from './question.ts';
@@ -46,7 +47,10 @@ export async function surveySource(
       refusal('deed-refused', `${host.file.name} does not hold the deed of ${found.name}: it is ${record.state}`),
     );
   }
-  if (record !== null) concerns.push(...openRunConcerns(host, record, ask), ...claimConcerns(host, record.lineage));
+  if (record !== null) {
+    concerns.push(...openRunConcerns(host, record, ask), ...wayBackConcerns(host, record));
+    concerns.push(...claimConcerns(host, record.lineage));
+  }
   concerns.push(...concernsOf(found), ...peerConcerns(host, ask.to));
   if (found.domid !== null) concerns.push(...runningConcerns(found.running));
   if (found.savedImagePath !== null)
@@ -205,6 +209,22 @@ function openRunConcerns(
       `${vmName} has an open run for migration ${open.migrationId}`,
       `sealift abort ${vmName}; or take its place with: --supersede ${open.migrationId}`,
     ),
+  ];
+}
+
+/** A run spends a token, also one that is aborted: the deed by which the VM came is then not its newest any more, so it cannot go back by it. */
+function wayBackConcerns(host: Host, { state, lineage, token, peer, vmName }: DeedRecord): Concern[] {
+  const came = host.deeds.runs(lineage).some((run) => run.token === token && run.role === 'destination');
+  if (state !== 'holder' || peer === null || !came) return [];
+  const origin = peerName(host.file, peer) ?? peer;
+  const text = `${vmName} can go back to ${origin} now; once a move of it has begun, even one that is aborted, it cannot`;
+  return [
+    {
+      name: 'ends-revert',
+      severity: 'warns',
+      text,
+      remedy: `to have it as it was on ${origin}: sealift revert ${vmName}`,
+    },
   ];
 }
 

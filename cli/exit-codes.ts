@@ -5,7 +5,7 @@ import type { ErrorType } from '../domain/error-types.ts';
 /** The command line's exit codes; docs/cli.md has them for people. */
 export const exitCodes = {
   done: 0,
-  /** Failed; the source is as it was. */
+  /** Failed; before the deed was signed over the source is as it was. */
   failed: 1,
   /** Wrong usage. */
   usage: 2,

@@ -160,7 +160,14 @@ async function holdOf(link: Link, vm: string): Promise<{ holder: VmOnHost; origi
   const holder = named.find(
     ({ deed }) => (deed?.state === 'holder' || deed?.state === 'receiving') && deed.lineage === origin.deed.lineage,
   );
-  if (holder === undefined) throw new SealiftError('revert-refused', `no host that answers holds ${vm}${silent}`);
+  if (holder?.deed == null) throw new SealiftError('revert-refused', `no host that answers holds ${vm}${silent}`);
+  if (holder.deed.state === 'holder' && holder.deed.token !== origin.deed.token) {
+    throw new SealiftError(
+      'revert-refused',
+      `${vm} cannot go back to ${origin.host}: a move of it was begun on ${holder.host} since it came`,
+      { hint: `sealift finish ${vm} releases the copy at ${origin.host}` },
+    );
+  }
   return { holder, origin };
 }
 

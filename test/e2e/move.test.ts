@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { verifySignature } from '../../deed/identity.ts';
 import { checkRecords } from '../../infra/lab/records.ts';
 import { rebootLabHost } from '../../infra/lab/lab-host.ts';
+import { until } from '../support/until.ts';
 import { useWorld } from '../support/use-world.ts';
 import { dataDiskAt, MiB, migrate, quick, verdict, xl } from '../support/world.ts';
 
@@ -52,4 +53,22 @@ describe('a sealed move between two hosts', () => {
     await world.sealift.removeGarbage({ host: 'lon-1', ids: finished.released, by: 'test' });
     expect((await world.sealift.garbage('lon-1')).filter(({ id }) => finished.released.includes(id))).toEqual([]);
   }, 90_000);
+
+  test('cannot go back once a later move has begun, even one that was aborted: the plan warns of it', async () => {
+    await world.makeVm('ns-1');
+    const names = async (): Promise<string[]> =>
+      (await world.sealift.plan({ vm: 'ns-1', to: 'lon-1' })).concerns.map(({ name }) => name);
+    await (await migrate(world, { vm: 'ns-1' })).result();
+    expect(await names()).toContain('ends-revert');
+    const later = await migrate(world, { vm: 'ns-1', to: 'lon-1', cutover: 'approve' });
+    await until(later, ({ status }) => status.waitsForPerson);
+    await later.abort();
+    await expect(later.result()).rejects.toMatchObject({ type: 'cancelled' });
+    await expect(world.sealift.planRevert('ns-1')).rejects.toMatchObject({
+      type: 'revert-refused',
+      message: expect.stringContaining('a move of it was begun on fra-1'),
+    });
+    expect(await names()).not.toContain('ends-revert');
+    await (await world.sealift.finish({ vm: 'ns-1', by: 'test' })).result();
+  }, 60_000);
 });
