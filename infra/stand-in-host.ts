@@ -33,6 +33,14 @@ export interface StandInPlan {
   peerSsh?: ContainerServer;
 }
 
+/** Fenced by permission bits, which the stand-in's domains cannot override: immutable files would outlive an `rm -r` of the folder. */
+const settings = { fence: 'permissions' } as const;
+/** The two hosts of `npm start` and of `sealift up`. */
+export const standIns: StandInPlan[] = [
+  { name: 'lon-1', site: 'london', settings },
+  { name: 'fra-1', site: 'frankfurt', settings },
+];
+
 /** Makes the folder of a stand-in host, or takes up the one that is there: dom0, pool, identity. */
 export async function prepareHost(folder: string, plan: StandInPlan): Promise<StandInHost> {
   const at = join(folder, plan.name);
@@ -57,7 +65,7 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
     name: plan.name,
     site: plan.site,
     state: join(at, 'state'),
-    fence: await bestFence(host.poolPath),
+    fence: plan.settings?.fence ?? (await bestFence(host.poolPath)),
     xen: {
       xl: 'xl',
       etc: host.lab.etcFolder,

@@ -13,12 +13,6 @@ const options = z.object({
   port: z.coerce.number().int().min(1).max(64_535).default(7233),
   host: z.array(z.string()).default([]),
 });
-/** Fenced by permission bits, which the stand-in's domains cannot override: immutable files would outlive an `rm -r` of the folder. */
-const settings = { fence: 'permissions' } as const;
-const standIns = [
-  { name: 'lon-1', site: 'london', settings },
-  { name: 'fra-1', site: 'frankfurt', settings },
-];
 
 export function addUp(program: Command, cli: Cli): void {
   program
@@ -49,6 +43,7 @@ export function addUp(program: Command, cli: Cli): void {
       }
       // Loaded here: no other command needs the server or the stand-in.
       const { bringUp } = await import('../../infra/embedded.ts');
+      const { standIns } = await import('../../infra/stand-in-host.ts');
       const { aborted, interruption, unlessAborted } = await import('../../infra/interruption.ts');
       const signal = interruption();
       const bringing = bringUp({

@@ -7,16 +7,11 @@ import { bringUp, wasUp } from '../embedded.ts';
 import { aborted, interruption, unlessAborted } from '../interruption.ts';
 import type { Embedded } from '../embedded.ts';
 import { freePortOr } from '../free-port.ts';
+import { standIns } from '../stand-in-host.ts';
 import { makeDemoVm } from './demo-vm.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const vm = 'web-1';
-/** Fenced by permission bits, which the stand-in's domains cannot override: immutable files would outlive an `rm -r` of the folder. */
-const settings = { fence: 'permissions' } as const;
-const hosts = [
-  { name: 'lon-1', site: 'london', settings },
-  { name: 'fra-1', site: 'frankfurt', settings },
-] as const;
 const temporalPort = 7233;
 
 /**
@@ -33,7 +28,7 @@ async function main(): Promise<number> {
   const bringing = bringUp({
     folder,
     signal,
-    hosts: [...hosts],
+    hosts: standIns,
     port: await freePortOr(temporalPort, 1_000),
     say: (line) => {
       say(`  ${line}`);
@@ -57,7 +52,7 @@ async function main(): Promise<number> {
 async function show(up: Embedded, first: boolean): Promise<number> {
   const [london] = up.hosts;
   if (london === undefined) return 1;
-  say(`  hosts ${hosts.map(({ name, site }) => `${name} (${site})`).join(' and ')}, on stand-in Xen`);
+  say(`  hosts ${standIns.map(({ name, site }) => `${name} (${site})`).join(' and ')}, on stand-in Xen`);
   say(`  Temporal's Web UI: ${up.server.uiUrl ?? 'off'}`);
   if (first) {
     say(`\nMaking the VM ${vm}: a disk of 512 MiB with an ext4 file system, and a small one that its guest writes to.`);
