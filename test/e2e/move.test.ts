@@ -64,11 +64,7 @@ describe('a sealed move between two hosts', () => {
     await until(later, ({ status }) => status.waitsForPerson);
     await later.abort();
     await expect(later.result()).rejects.toMatchObject({ type: 'cancelled' });
-    await expect(world.sealift.planRevert('ns-1')).rejects.toMatchObject({
-      type: 'revert-refused',
-      message: expect.stringContaining('a move of it was begun on fra-1'),
-    });
+    await expect(world.sealift.planRevert('ns-1')).rejects.toMatchObject({ type: 'revert-refused' });
     expect(await names()).not.toContain('ends-revert');
-    await (await world.sealift.finish({ vm: 'ns-1', by: 'test' })).result();
   }, 60_000);
 });
