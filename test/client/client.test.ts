@@ -162,6 +162,19 @@ describe('asking hosts', () => {
   });
 });
 
+test('the plan of a revert is refused where a later run has spent a token since the VM came', async () => {
+  const { to, vm, migrate } = await temporal.pair();
+  await (await migrate()).result();
+  expect(await temporal.sealift.planRevert(vm.vmName)).toMatchObject({ from: 'fra-1', to: 'lon-1' });
+  const there = to.vms.get(vm.vmUuid);
+  if (there === undefined) throw new Error('the VM is not there');
+  there.token += 1;
+  await expect(temporal.sealift.planRevert(vm.vmName)).rejects.toMatchObject({
+    type: 'revert-refused',
+    message: expect.stringContaining('a move of it was begun on fra-1 since it came'),
+  });
+});
+
 test('steering a move that has ended says how it ended, and offers the way back instead of an abort', async () => {
   const { vm, migrate } = await temporal.pair();
   const move = await migrate();
