@@ -67,12 +67,13 @@ function* casts(): Generator<Cast> {
 }
 
 /** Every fault at every point by every method, or those that are named. */
-function* product(seed: number): Generator<Cast> {
+function* product(first: number): Generator<Cast> {
+  let seed = first;
   const isWanted = (wanted: string | undefined, name: string): boolean => wanted === undefined || wanted === name;
   for (const method of methodShape.options.filter((one) => isWanted(values.method, one)))
     for (const point of points.filter(({ name }) => isWanted(values.point, name)))
       for (const fault of [nothing, ...faults].filter(({ name }) => isWanted(values.fault, name)))
-        if (fits(fault, point, method)) yield { seed, method, point, fault };
+        if (fits(fault, point, method)) yield { seed: seed++, method, point, fault };
 }
 
 /** A run that this machinery itself could not play proves nothing. */

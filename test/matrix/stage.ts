@@ -150,12 +150,10 @@ export class Stage {
   /** Starts a host's worker again once it has ended by itself, as systemd does; until `revive`. */
   superviseOnce(at: TestHost): void {
     const { worker } = at;
-    this.#supervised.set(
-      at,
-      worker.ended.then(async () => {
-        if (at.worker === worker && this.#supervised.has(at)) await this.world.startWorker(at);
-      }),
-    );
+    const back = worker.ended.then(async () => {
+      if (this.#supervised.get(at) === back) await this.world.startWorker(at);
+    });
+    this.#supervised.set(at, back);
   }
 
   /** Every host worker runs, and nobody looks after it any more. */
