@@ -15,6 +15,7 @@ import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
 import { plainWords } from './plain-words.ts';
 import type { GarbageItem } from './port.ts';
+import { dropRunSecret } from './run-keys.ts';
 import { closeLanding } from './run.ts';
 
 /**
@@ -99,6 +100,7 @@ async function removeCopy(host: Host, run: DeedRun): Promise<void> {
   if (run.role === 'destination') {
     host.landed.forget(runName(run));
     removeLandingRun(host.state.database, runName(run));
+    await dropRunSecret(host, run);
   } else {
     host.own.forget(runName(run));
   }

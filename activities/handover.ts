@@ -9,13 +9,14 @@ import { decodeManifest, manifestRoot } from '../seal/manifest.ts';
 import type { WholeManifest } from '../seal/manifest.ts';
 import { openDisk } from '../storage/disk.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
-import { dropRunSecret, runName } from './authorize.ts';
+import { runName } from './authorize.ts';
 import { beating } from './edge.ts';
 import { proveQuiet } from './fencing.ts';
 import type { Host } from './host.ts';
 import { disksOf, requireLanding } from './landing-disks.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
+import { dropRunSecret } from './run-keys.ts';
 import { translateForeign } from './translation.ts';
 import { inTurn } from './vm-turn.ts';
 

@@ -8,6 +8,7 @@ import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
 import { requireLanding } from './landing-disks.ts';
 import { findNotes } from './notes.ts';
+import { dropRunSecret } from './run-keys.ts';
 import { inTurn } from './vm-turn.ts';
 
 /**
@@ -49,11 +50,15 @@ export async function beginReturn(
 /** The holder gives the right back; its own copy stays, fenced. */
 export async function giveBack(host: Host, migrationId: string): Promise<{ deed: Signed<Deed> }> {
   const { record, run } = host.deeds.byMigration(migrationId);
-  if (run.state === 'returned') return { deed: host.deeds.giveBack(migrationId) };
-  return inTurn(host, record.lineage, async () => {
-    await proveQuiet(host, record);
-    return { deed: host.deeds.giveBack(migrationId) };
-  });
+  if (run.state !== 'returned') {
+    await inTurn(host, record.lineage, async () => {
+      await proveQuiet(host, record);
+      host.deeds.giveBack(migrationId);
+    });
+  }
+  // Where no deed was accepted before, the run's key is there still.
+  await dropRunSecret(host, run);
+  return { deed: host.deeds.giveBack(migrationId) };
 }
 
 /** The host that ceded takes the right back. */

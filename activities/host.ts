@@ -24,6 +24,7 @@ import { asideRoot, runKeyFolder } from './folders.ts';
 import { TransferJobs } from './jobs.ts';
 import { exchange } from './question.ts';
 import { receiptTables } from './receipt-book.ts';
+import { sweepRunSecrets } from './run-keys.ts';
 import { freeLandingSlots } from './slots.ts';
 import { idle } from './vm-turn.ts';
 
@@ -61,6 +62,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
     for (const folder of [runKeyFolder(file), asideRoot(file)]) await mkdir(folder, { recursive: true, mode: 0o700 });
     const deeds = new Deeds(state.database, identity);
     freeLandingSlots(deeds);
+    await sweepRunSecrets({ deeds, file });
     const landed = new Journal(state.database, 'landing');
     const landing = await startLanding({
       address: file.landing.listen ?? file.landing.address,

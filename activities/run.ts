@@ -1,23 +1,21 @@
-import { join } from 'node:path';
+import type { ReceiveAsk } from '../deed/destination.ts';
 import { checkMarks } from '../deed/marks.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { MigrationInput } from '../domain/migration.ts';
 import type { Offer, RunKey, Signed } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
-import { newRunKey } from '../seal/run-key.ts';
-import { writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
 import { domainsOf } from '../xen/gone.ts';
-import { dropRunSecret, runName } from './authorize.ts';
+import { runName } from './authorize.ts';
 import { crossingConfig } from './crossing-config.ts';
-import { runKeyFolder } from './folders.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
 import { planPlaces, prepareDisks } from './landing-disks.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
+import { drawRunKey, dropEndedSecrets, dropRunSecret, dropSecret } from './run-keys.ts';
 import { inheritedNotes } from './source-vm.ts';
 import { restDigest } from './unchanged.ts';
 import { examineDisks, findVm } from './vms.ts';
@@ -65,10 +63,14 @@ export async function receiveRun(
 ): Promise<{ key: Signed<RunKey> }> {
   const offer = ask.offer.body;
   const from = peerIdentity(host.file, ask.from);
-  const known = host.deeds.hasRun(offer.migrationId);
-  const recipient = known ? ownRecipient(host, offer) : await drawKey(host);
   const wanted = { ...ask, offer };
-  const key = host.deeds.receive({ offer: ask.offer, from, recipient, places: await planPlaces(host, wanted) });
+  const received = { offer: ask.offer, from, places: await planPlaces(host, wanted) };
+  const known = host.deeds.hasRun(offer.migrationId);
+  const key = known
+    ? host.deeds.receive({ ...received, recipient: ownRecipient(host, offer) })
+    : await receiveNew(host, received);
+  // Those that this one takes the place of.
+  await dropEndedSecrets(host, offer.lineage);
   const { places } = host.deeds.byMigration(offer.migrationId).run;
   if (places !== null && findNotes(host.deeds, offer.migrationId) === null) await prepareDisks(host, wanted, places);
   return { key };
@@ -118,6 +120,19 @@ async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
   };
 }
 
+/** With a key of its own, whose secret does not stay when the run is refused. */
+async function receiveNew(host: Host, ask: Omit<ReceiveAsk, 'recipient'>): Promise<Signed<RunKey>> {
+  const recipient = await drawRunKey(host);
+  let used: string | null = null;
+  try {
+    const key = host.deeds.receive({ ...ask, recipient });
+    used = key.body.recipient;
+    return key;
+  } finally {
+    if (used !== recipient) await dropSecret(host, recipient);
+  }
+}
+
 /** The key that this host signed for the run already. */
 function ownRecipient(host: Host, offer: Offer): string {
   for (const { statement } of host.deeds.statements(offer.lineage)) {
@@ -125,11 +140,4 @@ function ownRecipient(host: Host, offer: Offer): string {
     if (body.kind === 'key' && body.token === offer.token && body.from === host.identity.name) return body.recipient;
   }
   throw new SealiftError('unknown-state', `the key of migration ${offer.migrationId} is not kept`);
-}
-
-/** Draws a run's key pair and keeps its secret, durably, before anything is signed about it. */
-async function drawKey(host: Host): Promise<string> {
-  const { secret, recipient } = await newRunKey();
-  await writeFileDurably(join(runKeyFolder(host.file), recipient), secret, 0o600);
-  return recipient;
 }

@@ -80,7 +80,7 @@ export function receives(destination: TestHost, from: TestHost, offer: Signed<Of
 }
 
 /** Begins and proves the fence of a run, as far as the record knows. */
-export function fences({ deeds }: TestHost, migrationId: string): void {
+export function fences({ deeds }: Pick<TestHost, 'deeds'>, migrationId: string): void {
   deeds.endIntent(deeds.mayFence(migrationId, places(), false).intent.id, true);
   deeds.noteFenced(migrationId);
 }
