@@ -43,7 +43,8 @@ const placement = destinationSurvey.shape.placement;
 
 /** A host's steps as activities: inputs parsed, errors mapped, long ones heartbeating. */
 export function hostActivities(host: Host): HostActivities {
-  const { edge, question, reporting } = edges(plainWords(host));
+  const plain = plainWords(host);
+  const { edge, question, reporting } = edges(plain);
   const signal = (): AbortSignal => Context.current().cancellationSignal;
   return {
     hostCard: question(() => hostCard(host)),
@@ -137,7 +138,7 @@ export function hostActivities(host: Host): HostActivities {
         diskPaths: readNotes(host.deeds, ask.migrationId).disks.map((disk) => disk.path),
         commands: host.file.probe,
       };
-      return probe(host.toolstack, probed, ask.probe, signal());
+      return probe(host.toolstack, probed, ask.probe, { plain, signal: signal() });
     }),
     signReceipt: edge(z.strictObject({ ...run, receipt }), (ask) =>
       Promise.resolve(signReceipt(host, ask.migrationId, ask.receipt)),

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
+import { execa, ExecaError } from 'execa';
 import { SealiftError } from '../domain/error.ts';
 import type { ProbeSpec } from '../domain/migration.ts';
 import type { ReceiptBody } from '../domain/receipt.ts';
@@ -19,16 +19,23 @@ interface Probed {
 
 /**
  * Probes a started VM: its domain is there and keeps its domain id (so it is not restarting), and what `spec` asks for,
- * each tried until `spec.limitMs` is over or `signal` fires, all side by side. Checks that fail are reported, not thrown.
+ * each tried until `spec.limitMs` is over or `signal` fires, all side by side. Checks that fail are reported, not thrown. What a
+ * command wrote, and its arguments, stay on the host; other details are said by `plain`.
  */
-export async function probe(toolstack: Toolstack, vm: Probed, spec: ProbeSpec, signal: AbortSignal): Promise<Check[]> {
+export async function probe(
+  toolstack: Toolstack,
+  vm: Probed,
+  spec: ProbeSpec,
+  { plain, signal }: { plain: (text: string) => string; signal: AbortSignal },
+): Promise<Check[]> {
   const deadline = performance.now() + spec.limitMs;
   const checks: [string, () => Promise<string>][] = [['domain', domainStays(toolstack, vm)]];
   if (spec.diskWrites) checks.push(['disk-writes', diskIsWritten(vm.diskPaths)]);
   if (spec.ping !== undefined) checks.push([`ping ${spec.ping}`, ping(spec.ping)]);
   if (spec.tcp !== undefined) checks.push([`tcp ${spec.tcp.address}:${spec.tcp.port}`, tcp(spec.tcp)]);
   if (spec.command !== undefined) checks.push([`command ${spec.command}`, command(spec.command, vm)]);
-  return Promise.all(checks.map(([name, attempt]) => untilPassed(name, attempt, deadline, signal)));
+  const found = await Promise.all(checks.map(([name, attempt]) => untilPassed(name, attempt, deadline, signal)));
+  return found.map((check) => ({ ...check, detail: plain(check.detail).slice(0, 200) }));
 }
 
 async function untilPassed(
@@ -42,7 +49,7 @@ async function untilPassed(
       return { check, passed: true, detail: await attempt() };
     } catch (error) {
       if (performance.now() > deadline || signal.aborted) {
-        return { check, passed: false, detail: error instanceof Error ? error.message.slice(0, 200) : 'failed' };
+        return { check, passed: false, detail: error instanceof Error ? error.message : 'failed' };
       }
     }
     await sleep(pauseMs, undefined, { signal });
@@ -79,7 +86,7 @@ function diskIsWritten(paths: string[]): () => Promise<string> {
 
 function ping(address: string): () => Promise<string> {
   return async () => {
-    await execa('ping', ['-c', '1', '-W', '2', '--', address], { timeout: 5_000 });
+    await run('ping', ['-c', '1', '-W', '2', '--', address], 5_000);
     return 'answers';
   };
 }
@@ -101,11 +108,24 @@ function command(name: string, vm: Probed): () => Promise<string> {
   return async () => {
     const [file, ...args] = vm.commands[name] ?? [];
     if (file === undefined) throw new SealiftError('bad-usage', `no probe command "${name}" in the host's file`);
-    await execa(
-      file,
-      args.map((arg) => arg.replaceAll('{vm}', vm.vmName)),
-      { timeout: 30_000 },
-    );
+    const words = args.map((arg) => arg.replaceAll('{vm}', vm.vmName));
+    await run(file, words, 30_000);
     return 'exit 0';
   };
+}
+
+/** Runs a program; what is thrown tells how it ended and nothing else: its arguments and output may hold anything. */
+async function run(file: string, args: string[], limitMs: number): Promise<void> {
+  try {
+    await execa(file, args, { timeout: limitMs, stdio: 'ignore' });
+  } catch (error) {
+    throw new SealiftError('probe-failed', error instanceof ExecaError ? endOf(error) : 'could not be run');
+  }
+}
+
+function endOf(error: Pick<ExecaError, 'timedOut' | 'exitCode' | 'signal' | 'code'>): string {
+  const { timedOut, exitCode, signal, code } = error;
+  if (timedOut) return 'timed out';
+  if (exitCode !== undefined) return `exit ${String(exitCode)}`;
+  return signal === undefined ? `could not be run (${code ?? 'unknown'})` : `ended by ${signal}`;
 }
