@@ -16,7 +16,7 @@ export const receiptTables: TableSet = {
   ],
 };
 
-/** Keeps a receipt; a later one of the same migration, with more signatures, takes its place. */
+/** Keeps a receipt in the place of what was kept of the same migration. */
 export function keepReceipt(database: Database, receipt: Receipt): void {
   const { migrationId, vmUuid, vmName } = receipt.body;
   database.transaction(() => {
