@@ -1,6 +1,5 @@
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import type { Method } from '../domain/names.ts';
-import { protocolVersion } from '../domain/protocol.ts';
 import type { QuestionContent } from '../domain/question.ts';
 import type { Concern, DestinationSurvey, HostCard, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
 import { fenceKind } from '../deed/fence.ts';
@@ -51,7 +50,7 @@ export async function surveySource(
     concerns.push(...openRunConcerns(host, record, ask), ...wayBackConcerns(host, record));
     concerns.push(...claimConcerns(host, record.lineage));
   }
-  concerns.push(...concernsOf(found), ...peerConcerns(host, ask.to));
+  concerns.push(...concernsOf(found));
   if (found.domid !== null) concerns.push(...runningConcerns(found.running));
   if (found.savedImagePath !== null)
     concerns.push(refusal('saved-image', 'xendomains keeps a saved image of it, which is older than its disks'));
@@ -84,14 +83,14 @@ export async function surveySource(
   };
 }
 
-/** Looks at the destination: names, memory, space, versions. */
+/** Looks at the destination: names and space. What the cards of both hosts tell is joined by the plan. */
 export async function surveyDestination(
   host: Host,
   ask: { source: SourceSurvey; method: Method; pool?: string | undefined },
 ): Promise<DestinationSurvey> {
   const { source } = ask;
   const [card, domains] = await Promise.all([hostCard(host), host.toolstack.list()]);
-  const concerns: Concern[] = [...peerConcerns(host, source.host.name), ...versionConcerns(card, source.host)];
+  const concerns: Concern[] = xenConcerns(card, source.host);
   const peer = host.file.peer.find((one) => one.name === source.host.name);
   if (peer !== undefined && peer.identity !== source.host.identity) {
     concerns.push(
@@ -99,19 +98,6 @@ export async function surveyDestination(
     );
   }
   concerns.push(...(await takenConcerns(host, source, domains)));
-  if (card.freeMemoryBytes < source.memoryBytes) {
-    concerns.push(
-      refusal(
-        'no-memory',
-        `${card.name} has ${mib(card.freeMemoryBytes)} MiB of memory free, ${mib(source.memoryBytes)} MiB are needed`,
-      ),
-    );
-  }
-  if (ask.method === 'staged' && card.staging === null) {
-    concerns.push(
-      refusal('staged-unready', `${card.name} has no [staging] in its file`, 'see docs/hosts.md, "staged"'),
-    );
-  }
   const pool = choosePool(host, ask.pool);
   concerns.push(...(await spaceConcerns(host, pool, source)));
   return { host: card, placement: source.disks.map(({ vdev }) => ({ vdev, pool: pool.name })), concerns };
@@ -228,33 +214,11 @@ function wayBackConcerns(host: Host, { state, lineage, token, peer, vmName }: De
   ];
 }
 
-function peerConcerns(host: Host, name: string): Concern[] {
-  if (host.file.peer.some((peer) => peer.name === name)) return [];
+function xenConcerns(here: HostCard, there: HostCard): Concern[] {
+  if (compareVersions(here.xenVersion, there.xenVersion) >= 0) return [];
   return [
-    refusal(
-      'unknown-peer',
-      `${host.file.name} does not trust ${name}`,
-      `sealift host trust ${name} IDENTITY on ${host.file.name}`,
-    ),
+    note('older-xen', `${here.name} runs Xen ${here.xenVersion}, older than ${there.xenVersion} on ${there.name}`),
   ];
-}
-
-function versionConcerns(here: HostCard, there: HostCard): Concern[] {
-  const concerns: Concern[] = [];
-  if (there.protocolVersion !== protocolVersion) {
-    concerns.push(
-      refusal(
-        'too-old',
-        `${there.name} speaks version ${String(there.protocolVersion)}, ${here.name} version ${String(protocolVersion)}`,
-      ),
-    );
-  }
-  if (compareVersions(here.xenVersion, there.xenVersion) < 0) {
-    concerns.push(
-      note('older-xen', `${here.name} runs Xen ${here.xenVersion}, older than ${there.xenVersion} on ${there.name}`),
-    );
-  }
-  return concerns;
 }
 
 /** What here has the uuid or the name of a VM that is to come. */

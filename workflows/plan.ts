@@ -107,20 +107,23 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
     );
   }
   if (method === 'staged' && to.staging === null) {
-    refuse('no-staging', `${to.name} takes no containers by SSH`, 'use --method sealed, or set up [staging] on it');
+    refuse(
+      'staged-unready',
+      `${to.name} has no [staging] in its file`,
+      'use --method sealed, or see docs/hosts.md, "staged"',
+    );
   }
   const unplaced = source.disks.filter((disk) => !destination.placement.some((place) => place.vdev === disk.vdev));
   for (const disk of unplaced) {
     if (destination.concerns.some((one) => one.severity === 'refuses')) continue;
     refuse('no-space', `no pool of ${to.name} takes disk ${disk.vdev}`, 'choose another pool (--pool)');
   }
-  if (source.state === 'running' && source.memoryBytes > to.freeMemoryBytes) {
-    concerns.push({
-      name: 'memory-short',
-      severity: 'warns',
-      text: `${source.vmName} needs ${mebibytes(source.memoryBytes)} MiB of memory, ${to.name} has ${mebibytes(to.freeMemoryBytes)} MiB free`,
-      remedy: `free memory on ${to.name} before the VM starts there`,
-    });
+  if (source.state !== 'stopped' && source.memoryBytes > to.freeMemoryBytes) {
+    refuse(
+      'no-memory',
+      `${source.vmName} needs ${mebibytes(source.memoryBytes)} MiB of memory, ${to.name} has ${mebibytes(to.freeMemoryBytes, Math.floor)} MiB free`,
+      `free memory on ${to.name}: the VM runs, and would be started there`,
+    );
   }
   return concerns;
 }
@@ -156,6 +159,6 @@ function unique(concerns: Concern[]): Concern[] {
   });
 }
 
-function mebibytes(bytes: number): string {
-  return String(Math.ceil(bytes / 2 ** 20));
+function mebibytes(bytes: number, round = Math.ceil): string {
+  return String(round(bytes / 2 ** 20));
 }

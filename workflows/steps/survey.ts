@@ -84,7 +84,9 @@ function refused(plan: Plan): Error {
   const refusals = plan.concerns.filter((one) => one.severity === 'refuses');
   const [first] = refusals;
   const type: ErrorType =
-    refusals.length === 1 && first !== undefined && isErrorType(first.name) ? first.name : 'preflight-refused';
+    first !== undefined && refusals.every(({ name }) => name === first.name) && isErrorType(first.name)
+      ? first.name
+      : 'preflight-refused';
   const reasons = refusals.map((one) => one.text).join('; ');
   return refusal(type, `${plan.vmName} was not moved: ${reasons}`, remedies(refusals));
 }

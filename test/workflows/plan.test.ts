@@ -1,0 +1,59 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Method } from '../../domain/names.ts';
+import { protocolVersion } from '../../domain/protocol.ts';
+import type { DestinationSurvey, HostCard, SourceSurvey } from '../../domain/survey.ts';
+import { joinPlan } from '../../workflows/plan.ts';
+
+const card = (name: string, peer: string, change: Partial<HostCard> = {}): HostCard => ({
+  name,
+  site: name,
+  identity: `ed25519:${name.replace('-', '').padEnd(43, 'A')}`,
+  version: '1.0.0',
+  protocolVersion,
+  xenVersion: '4.17',
+  landing: { address: '192.0.2.1', port: 7443 },
+  pools: [],
+  staging: null,
+  peers: [peer],
+  freeMemoryBytes: 2 ** 30,
+  ...change,
+});
+
+/** What a plan says of a VM of 2 GiB whose destination is otherwise as it should be. */
+function concerns(
+  change: Partial<HostCard>,
+  { state = 'running', method = 'sealed' }: { state?: SourceSurvey['state']; method?: Method } = {},
+): string[] {
+  const source: SourceSurvey = {
+    host: card('lon-1', 'fra-1'),
+    vmUuid: '6f1f7d1c-6d0b-4c3e-9b62-0d3f1c1f2a10',
+    vmName: 'web-1',
+    state,
+    memoryBytes: 2 ** 31,
+    disks: [],
+    deed: null,
+    concerns: [],
+  };
+  const to = card('fra-1', 'lon-1', { freeMemoryBytes: 2 ** 32, ...change });
+  const destination: DestinationSurvey = { host: to, placement: [], concerns: [] };
+  const plan = joinPlan(method, source, destination, { rttMs: 1, concerns: [] }, []);
+  return plan.concerns.map(({ name, severity }) => `${severity} ${name}`);
+}
+
+describe('a plan', () => {
+  test('has nothing against hosts that fit', () => {
+    expect(concerns({})).toEqual([]);
+  });
+
+  test('wants memory for a VM that runs, and none for one that does not', () => {
+    expect(concerns({ freeMemoryBytes: 2 ** 30 })).toEqual(['refuses no-memory']);
+    expect(concerns({ freeMemoryBytes: 2 ** 30 }, { state: 'paused' })).toEqual(['refuses no-memory']);
+    expect(concerns({ freeMemoryBytes: 2 ** 30 }, { state: 'stopped' })).toEqual([]);
+  });
+
+  test('says each thing that both cards show once', () => {
+    expect(concerns({}, { method: 'staged' })).toEqual(['refuses staged-unready']);
+    expect(concerns({ protocolVersion: protocolVersion + 1 })).toEqual(['refuses too-old']);
+    expect(concerns({ peers: [] })).toEqual(['refuses unknown-peer']);
+  });
+});
