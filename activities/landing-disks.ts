@@ -9,6 +9,7 @@ import type { Offer } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
 import { readMark } from '../storage/mark.ts';
 import { allocateDisk } from '../storage/pool.ts';
+import type { Pool } from '../storage/pool.ts';
 import { runName } from './authorize.ts';
 import { asideRoot, copyName, landingFolder } from './folders.ts';
 import type { Host } from './host.ts';
@@ -40,7 +41,8 @@ export async function prepareDisks(host: Host, wanted: Wanted, places: FencePlac
   const { offer } = wanted;
   const { lineage, token, vmUuid, vmName } = offer;
   const earlier = landingAt(host, offer, places);
-  const disks = earlier?.notes.disks.map((disk) => ({ ...disk, fresh: false })) ?? (await makeDisks(host, wanted));
+  const disks =
+    earlier?.notes.disks.map((disk) => ({ ...disk, fresh: false })) ?? (await makeDisks(host, wanted, places));
   const mark = { v: 1, lineage, token, role: 'landing', vmUuid, vmName } as const;
   if (earlier?.run.places != null) await unfence(earlier.run.places, mark);
   await markLanding(places, mark);
@@ -59,10 +61,11 @@ export async function prepareDisks(host: Host, wanted: Wanted, places: FencePlac
   });
 }
 
-async function makeDisks(host: Host, wanted: Wanted): Promise<RunNotes['disks']> {
+/** Where the run's record says that they lie: a repetition may ask for another placement. */
+async function makeDisks(host: Host, wanted: Wanted, places: FencePlaces): Promise<RunNotes['disks']> {
   const made: RunNotes['disks'] = [];
   for (const shape of wanted.disks) {
-    const pool = choosePool(host, wanted.placement.find(({ vdev }) => vdev === shape.vdev)?.pool);
+    const pool = poolOf(host, places.disks.find(({ vdev }) => vdev === shape.vdev)?.path);
     const path = await allocateDisk(pool, {
       folder: landingFolder(wanted.offer),
       vdev: shape.vdev,
@@ -73,6 +76,12 @@ async function makeDisks(host: Host, wanted: Wanted): Promise<RunNotes['disks']>
     made.push({ ...shape, path, fresh: true });
   }
   return made;
+}
+
+function poolOf(host: Host, path: string | undefined): Pool {
+  const pool = host.file.pool.find((one) => path?.startsWith(`${one.path}/`) === true);
+  if (pool !== undefined) return pool;
+  throw new SealiftError('bad-config', `${host.file.name} has no pool any more for a disk of the run: ${String(path)}`);
 }
 
 /** A disk of the landing's name that was written to and bears no mark was accepted once, by records that are not here any more. */
