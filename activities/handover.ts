@@ -8,6 +8,7 @@ import type { DeedRun } from '../deed/record.ts';
 import { decodeManifest, manifestRoot } from '../seal/manifest.ts';
 import type { WholeManifest } from '../seal/manifest.ts';
 import { openDisk } from '../storage/disk.ts';
+import { removeLandingRun } from '../transport/landing-store.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
 import { runName } from './authorize.ts';
 import { beating } from './edge.ts';
@@ -53,16 +54,24 @@ export async function cede(
     await proveQuiet(host, record);
     const deed = host.deeds.cede(ask.migrationId, ask.ready);
     await host.jobs.stop(ask.migrationId);
+    host.own.forget(runName(run));
     return { deed, root };
   });
 }
 
-/** Destination: takes the right over. The run's key has done its work. */
+/** Destination: takes the right over. The run's key, its journal and its manifest have done their work. */
 export async function acceptDeed(host: Host, ask: { migrationId: string; deed: Signed<Deed> }): Promise<void> {
-  const { run } = host.deeds.accept(ask.deed);
-  if (run.migrationId !== ask.migrationId) {
-    throw new SealiftError('bad-statement', `the deed belongs to migration ${run.migrationId}, not ${ask.migrationId}`);
+  const { run } = host.deeds.byMigration(ask.migrationId);
+  const { lineage, token } = ask.deed.body;
+  if (lineage !== run.lineage || token !== run.token) {
+    throw new SealiftError(
+      'bad-statement',
+      `the deed of token ${String(token)} is not that of migration ${ask.migrationId}, which has token ${String(run.token)}`,
+    );
   }
+  host.deeds.accept(ask.deed);
+  host.landed.forget(runName(run));
+  removeLandingRun(host.state.database, runName(run));
   await dropRunSecret(host, run);
 }
 

@@ -49,7 +49,7 @@ export async function dropEndedSecrets(keeper: Keeper, lineage: string): Promise
 export async function sweepRunSecrets(keeper: Keeper): Promise<void> {
   const needed = new Set(
     keeper.deeds
-      .runs()
+      .openRuns()
       .filter(isLanding)
       .flatMap((run) => recipientsOf(keeper, run)),
   );

@@ -5,7 +5,7 @@ import { findNotes, updateNotes } from './notes.ts';
 
 /** Gives the run a slot, unless it has one: at most `moves` at once, until the run ends here. Throws `host-busy`, to be tried again. */
 export function takeSlot(deeds: Deeds, migrationId: string, limit: { host: string; moves: number }): void {
-  const others = deeds.runs().filter((run) => run.migrationId !== migrationId && hasSlot(deeds, run));
+  const others = deeds.openRuns().filter((run) => run.migrationId !== migrationId && hasSlot(deeds, run));
   if (others.length >= limit.moves) {
     const names = others.map(({ lineage }) => deeds.byLineage(lineage)?.vmName ?? lineage).join(', ');
     throw new SealiftError('host-busy', `${limit.host} moves ${names} and allows ${String(limit.moves)} at once`);
@@ -18,13 +18,13 @@ export function takeSlot(deeds: Deeds, migrationId: string, limit: { host: strin
  * for good. One that goes on does so without.
  */
 export function freeLandingSlots(deeds: Deeds): void {
-  for (const run of deeds.runs()) {
+  for (const run of deeds.openRuns()) {
     if (run.role === 'destination' && hasSlot(deeds, run)) updateNotes(deeds, run.migrationId, { admitted: false });
   }
 }
 
 /** READY frees the destination's: no byte comes any more. */
 function hasSlot(deeds: Deeds, run: DeedRun): boolean {
-  if (run.state !== 'open' || (run.role === 'destination' && run.root !== null)) return false;
+  if (run.role === 'destination' && run.root !== null) return false;
   return findNotes(deeds, run.migrationId)?.admitted === true;
 }

@@ -171,8 +171,8 @@ export function choosePool(host: Host, name: string | undefined): Pool {
 /** What landings under way in a pool may still write, in bytes. */
 export async function reservedBytes(host: Host, pool: Pool): Promise<number> {
   let bytes = 0;
-  for (const run of host.deeds.runs()) {
-    if (run.role !== 'destination' || run.state !== 'open') continue;
+  for (const run of host.deeds.openRuns()) {
+    if (run.role !== 'destination') continue;
     for (const { path } of findNotes(host.deeds, run.migrationId)?.disks ?? []) {
       if (path.startsWith(`${pool.path}/`)) bytes += await unwrittenBytes(path);
     }

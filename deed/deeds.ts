@@ -15,7 +15,7 @@ import type { Intent } from './intents.ts';
 import { logEvent, loggedEvents } from './log.ts';
 import type { DeedEvent } from './log.ts';
 import type { FencePlaces } from './places.ts';
-import { allRecords, allRuns, findRecord, findRecordOfVm, findRun, saveRun } from './record.ts';
+import { allRecords, allRuns, findRecord, findRecordOfVm, findRun, openRuns, saveRun } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
 import { mayCollect, release, settle } from './release.ts';
 import { abortReturn, beginReturn, giveBack, heldRun, takeBack } from './return.ts';
@@ -81,6 +81,9 @@ export class Deeds {
   }
   runs(lineage?: string): DeedRun[] {
     return allRuns(this.#sql, lineage ?? null);
+  }
+  openRuns(): DeedRun[] {
+    return openRuns(this.#sql);
   }
   statements(lineage: string): KeptStatement[] {
     return keptStatements(this.#sql, lineage);

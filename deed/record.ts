@@ -158,6 +158,11 @@ export function allRuns(sql: DatabaseSync, ofLineage: string | null): DeedRun[] 
   return present(rows.map(runOf));
 }
 
+/** The runs of all VMs that are open here, by token. */
+export function openRuns(sql: DatabaseSync): DeedRun[] {
+  return present(sql.prepare(`SELECT * FROM deed_run WHERE state = 'open' ORDER BY lineage, token`).all().map(runOf));
+}
+
 export function saveRun(sql: DatabaseSync, run: DeedRun): void {
   sql
     .prepare(
