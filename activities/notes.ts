@@ -23,8 +23,8 @@ const runNotes = z.strictObject({
   sent: z
     .strictObject({ round: z.int(), plainBytes: z.int(), wireBytes: z.int(), retries: z.int(), streams: z.int() })
     .nullable(),
-  /** Source, `staged`: how far the container is. `session` names the file; `bytes` is null until it is whole. */
-  container: z.strictObject({ session: z.int(), bytes: z.int().nullable(), syncedBytes: z.int() }).nullable(),
+  /** Source, `staged`: the container, once it is whole, and how much of it the destination has. */
+  container: z.strictObject({ bytes: z.int(), syncedBytes: z.int() }).nullable(),
   /** Destination: what the translator changed, redacted. */
   changes: z.array(z.string()),
   /** Destination: per disk of the manifest its digest, from READY on; whether the read-back bypassed the page cache. */

@@ -89,7 +89,7 @@ async function startSealing(host: Host, migrationId: string, key: RunKey): Promi
     .then(({ root, fileBytes, plainBytes }) => {
       host.deeds.noteRead(migrationId, root);
       updateNotes(host.deeds, migrationId, {
-        container: { session: session.body.number, bytes: fileBytes, syncedBytes: 0 },
+        container: { bytes: fileBytes, syncedBytes: 0 },
         sent: null,
       });
       return { summary: { plainBytes, wireBytes: fileBytes, retries: 0, streams: 0 } };
@@ -102,7 +102,7 @@ function startCarrying(host: Host, ask: { migrationId: string; limitBytesPerSeco
   const notes = readNotes(host.deeds, ask.migrationId);
   const { container } = notes;
   const server = pinnedServer(host, ask.migrationId);
-  if (container?.bytes == null)
+  if (container === null)
     throw new SealiftError('unknown-state', `no container of migration ${ask.migrationId} is here`);
   const { bytes } = container;
   const plainBytes = notes.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);

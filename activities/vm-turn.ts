@@ -6,8 +6,10 @@ import type { Host } from './host.ts';
 
 /** The last step that works on each VM of this process, by lineage. */
 const turns = new Map<string, Promise<void>>();
-/** Longer than any xl command's own limit: an orphan of a killed worker has ended, or hangs. */
+/** An orphan of a killed worker is waited for at least so long. */
 const orphanLimitMs = 120_000;
+/** And longer than any xl command may last, in its usual limits: `create` has four of them. */
+const orphanLimits = 5;
 
 /**
  * Runs steps on a VM's domain and storage one after another, however many attempts of them are under way; before each,
@@ -58,7 +60,8 @@ export async function ending<Result>(
 
 async function settle(host: Host, lineage: string): Promise<void> {
   const left = host.deeds.intents(lineage);
-  const deadline = performance.now() + orphanLimitMs;
+  const limitMs = Math.max(orphanLimitMs, orphanLimits * host.file.xen.limit_seconds * 1_000);
+  const deadline = performance.now() + limitMs;
   for (;;) {
     const [orphan] = await orphansOf(lineage);
     if (orphan === undefined) break;
