@@ -2,8 +2,9 @@ import { SealiftError } from '../domain/error.ts';
 import { poolSpace } from '../storage/pool.ts';
 import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
+import { reservedBytes } from './pools.ts';
 import { takeSlot } from './slots.ts';
-import { reservedBytes, takenConcerns } from './survey.ts';
+import { takenConcerns } from './survey.ts';
 
 /**
  * The last look of a host before a run's VM is stopped: a slot for the run, at most `limits.moves` at once on either side and

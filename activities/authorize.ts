@@ -4,6 +4,7 @@ import type { Session, Signed } from '../domain/statement.ts';
 import { sessionContext } from '../seal/session.ts';
 import { unwrapSessionKey } from '../seal/wrap.ts';
 import type { LandingRun } from '../transport/landing.ts';
+import { runName } from './folders.ts';
 import { requireLanding } from './landing-disks.ts';
 import { readNotes } from './notes.ts';
 import { readRunSecret } from './run-keys.ts';
@@ -27,9 +28,4 @@ export async function authorizeSession(
     number: session.body.number,
     disks,
   };
-}
-
-/** A run's name in the journals. */
-export function runName(run: { lineage: string; token: number }): string {
-  return `${run.lineage}/${String(run.token)}`;
 }

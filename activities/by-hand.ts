@@ -2,8 +2,8 @@ import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import type { CarriedStatement } from '../domain/deed-report.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { Deed, Signed } from '../domain/statement.ts';
-import { dropRunSecret } from './authorize.ts';
 import { fenceVm } from './fencing.ts';
+import { takeOver } from './handover.ts';
 import { giveBack, takeBack } from './hold.ts';
 import type { Host } from './host.ts';
 import { abortRun, startVm, stopVm } from './power.ts';
@@ -41,7 +41,7 @@ export async function takeByHand(host: Host, { vm, shown, start }: ByHand & { st
     );
   }
   // a deed without a root comes back
-  const { migrationId } = deed.body.root === null ? takeBack(host, deed) : await accept(host, deed);
+  const { migrationId } = deed.body.root === null ? takeBack(host, deed) : await takeOver(host, deed);
   await startVm(host, { migrationId, start });
 }
 
@@ -68,12 +68,6 @@ export async function giveBackByHand(host: Host, { vm, shown, graceMs }: ByHand 
   }
   await fenceVm(host, migrationId);
   await giveBack(host, migrationId);
-}
-
-async function accept(host: Host, deed: Signed<Deed>): Promise<DeedRun> {
-  const { run } = host.deeds.accept(deed);
-  await dropRunSecret(host, run);
-  return run;
 }
 
 /** The record of a VM by name or uuid. Throws `not-adopted`. */

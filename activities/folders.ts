@@ -20,3 +20,8 @@ export function landingFolder(run: { vmName: string; lineage: string; token: num
 export function copyName(run: { lineage: string; token: number }): string {
   return `${run.lineage}.${String(run.token)}`;
 }
+
+/** A run's name in the journals. */
+export function runName(run: { lineage: string; token: number }): string {
+  return `${run.lineage}/${String(run.token)}`;
+}

@@ -8,7 +8,7 @@ import { SealiftError, isSealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
 import { markPath, readMark } from '../storage/mark.ts';
 import { removeLandingRun } from '../transport/landing-store.ts';
-import { runName } from './authorize.ts';
+import { runName } from './folders.ts';
 import { containerPaths } from './container-files.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';

@@ -10,7 +10,7 @@ import type { WholeManifest } from '../seal/manifest.ts';
 import { openDisk } from '../storage/disk.ts';
 import { removeLandingRun } from '../transport/landing-store.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
-import { runName } from './authorize.ts';
+import { runName } from './folders.ts';
 import { beating } from './edge.ts';
 import { proveQuiet } from './fencing.ts';
 import type { Host } from './host.ts';
@@ -69,10 +69,16 @@ export async function acceptDeed(host: Host, ask: { migrationId: string; deed: S
       `the deed of token ${String(token)} is not that of migration ${ask.migrationId}, which has token ${String(run.token)}`,
     );
   }
-  host.deeds.accept(ask.deed);
+  await takeOver(host, ask.deed);
+}
+
+/** Takes the right over by a deed that the caller knows to be meant; what was kept for the crossing has done its work. */
+export async function takeOver(host: Host, deed: Signed<Deed>): Promise<DeedRun> {
+  const { run } = host.deeds.accept(deed);
   host.landed.forget(runName(run));
   removeLandingRun(host.state.database, runName(run));
   await dropRunSecret(host, run);
+  return run;
 }
 
 async function readyInTurn(

@@ -10,12 +10,11 @@ import type { DestinationSurvey } from '../domain/survey.ts';
 import { readMark } from '../storage/mark.ts';
 import { allocateDisk } from '../storage/pool.ts';
 import type { Pool } from '../storage/pool.ts';
-import { runName } from './authorize.ts';
-import { asideRoot, copyName, landingFolder } from './folders.ts';
+import { asideRoot, copyName, landingFolder, runName } from './folders.ts';
 import type { Host } from './host.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
-import { choosePool, reservedBytes } from './survey.ts';
+import { choosePool, reservedBytes } from './pools.ts';
 
 interface Wanted {
   offer: Offer;

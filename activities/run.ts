@@ -7,7 +7,7 @@ import type { Offer, RunKey, Signed } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
 import { readMark } from '../storage/mark.ts';
 import { domainsOf } from '../xen/gone.ts';
-import { runName } from './authorize.ts';
+import { runName } from './folders.ts';
 import { crossingConfig } from './crossing-config.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';

@@ -1,10 +1,10 @@
-import { SealiftError, isSealiftError } from '../domain/error.ts';
+import { isSealiftError } from '../domain/error.ts';
 import type { Method } from '../domain/names.ts';
 import type { QuestionContent } from '../domain/question.ts';
 import type { Concern, DestinationSurvey, HostCard, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
 import { fenceKind } from '../deed/fence.ts';
 import type { DeedRecord } from '../deed/record.ts';
-import { poolSpace, unwrittenBytes } from '../storage/pool.ts';
+import { poolSpace } from '../storage/pool.ts';
 import type { Pool } from '../storage/pool.ts';
 import { measureRoundTrip } from '../transport/round-trip.ts';
 import { runningConcerns } from '../xen/concerns.ts';
@@ -14,7 +14,7 @@ import { hostCard } from './card.ts';
 import { crossingConfig } from './crossing-config.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';
-import { findNotes } from './notes.ts';
+import { choosePool, reservedBytes } from './pools.ts';
 import { askDestination } from './question.ts';
 import { sourceVm } from './source-vm.ts';
 import { claimConcerns } from './told-claims.ts';
@@ -159,25 +159,6 @@ async function questionOf(host: Host, vmUuid: string): Promise<QuestionContent |
     if (isSealiftError(error) && error.type === 'config-syntax') return null;
     throw error;
   }
-}
-
-/** The pool that a person named, else the first. Throws `bad-usage`. */
-export function choosePool(host: Host, name: string | undefined): Pool {
-  const pool = name === undefined ? host.file.pool[0] : host.file.pool.find((one) => one.name === name);
-  if (pool === undefined) throw new SealiftError('bad-usage', `${host.file.name} has no pool named ${String(name)}`);
-  return pool;
-}
-
-/** What landings under way in a pool may still write, in bytes. */
-export async function reservedBytes(host: Host, pool: Pool): Promise<number> {
-  let bytes = 0;
-  for (const run of host.deeds.openRuns()) {
-    if (run.role !== 'destination') continue;
-    for (const { path } of findNotes(host.deeds, run.migrationId)?.disks ?? []) {
-      if (path.startsWith(`${pool.path}/`)) bytes += await unwrittenBytes(path);
-    }
-  }
-  return bytes;
 }
 
 /** A second, different move of the VM while one is open, unless it names that one. */

@@ -8,7 +8,7 @@ import type { SessionKeys } from '../seal/session.ts';
 import type { DeedRun } from '../deed/record.ts';
 import type { Session } from '../domain/statement.ts';
 import { startSending } from '../transport/sender.ts';
-import { runName } from './authorize.ts';
+import { runName } from './folders.ts';
 import { beating } from './edge.ts';
 import type { Host } from './host.ts';
 import type { Transfer } from './jobs.ts';
@@ -117,7 +117,7 @@ export function requireFence(host: Host, migrationId: string): { run: DeedRun; n
 }
 
 /** The lowest of the limits that are set, in bytes per second. */
-export function lowest(...limits: (number | null | undefined)[]): number | null {
+function lowest(...limits: (number | null | undefined)[]): number | null {
   const set = limits.filter((limit) => limit !== null && limit !== undefined);
   return set.length === 0 ? null : Math.min(...set);
 }
@@ -132,7 +132,7 @@ export function limitOf(
   return lowest(asked, hostLimit(host));
 }
 
-export function hostLimit(host: Host): number | null {
+function hostLimit(host: Host): number | null {
   return host.file.limits.rate_mbps === undefined ? null : (host.file.limits.rate_mbps * 1_000_000) / 8;
 }
 

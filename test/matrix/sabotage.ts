@@ -105,9 +105,9 @@ export const sabotages: Sabotage[] = [
       },
       {
         file: 'activities/handover.ts',
-        old: 'const { run } = host.deeds.accept(ask.deed);',
+        old: 'await takeOver(host, ask.deed);',
         new: `await (await import('./power.ts')).startVm(host, { migrationId: ask.migrationId, start: true });
-  const { run } = host.deeds.accept(ask.deed);`,
+  await takeOver(host, ask.deed);`,
       },
     ],
   },

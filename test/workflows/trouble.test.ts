@@ -437,7 +437,9 @@ test('a finish whose old host is away can be aborted, and takes no order of a mo
   });
   expect(await finish.abort()).toEqual({ outcome: 'aborted', restarted: false });
   await expect(finish.result()).rejects.toMatchObject({ message: `the finish of ${vmName} was aborted` });
-  expect(await (await temporal.sealift.finish({ vm: vmName, by: 'test' })).result()).toMatchObject({ host: pair.from.name });
+  expect(await (await temporal.sealift.finish({ vm: vmName, by: 'test' })).result()).toMatchObject({
+    host: pair.from.name,
+  });
 });
 
 test('orders for a VM whose name two VMs have are refused', async () => {

@@ -1,0 +1,24 @@
+import { SealiftError } from '../domain/error.ts';
+import { unwrittenBytes } from '../storage/pool.ts';
+import type { Pool } from '../storage/pool.ts';
+import type { Host } from './host.ts';
+import { findNotes } from './notes.ts';
+
+/** The pool that a person named, else the first. Throws `bad-usage`. */
+export function choosePool(host: Host, name: string | undefined): Pool {
+  const pool = name === undefined ? host.file.pool[0] : host.file.pool.find((one) => one.name === name);
+  if (pool === undefined) throw new SealiftError('bad-usage', `${host.file.name} has no pool named ${String(name)}`);
+  return pool;
+}
+
+/** What landings under way in a pool may still write, in bytes. */
+export async function reservedBytes(host: Host, pool: Pool): Promise<number> {
+  let bytes = 0;
+  for (const run of host.deeds.openRuns()) {
+    if (run.role !== 'destination') continue;
+    for (const { path } of findNotes(host.deeds, run.migrationId)?.disks ?? []) {
+      if (path.startsWith(`${pool.path}/`)) bytes += await unwrittenBytes(path);
+    }
+  }
+  return bytes;
+}
