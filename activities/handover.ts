@@ -8,7 +8,6 @@ import type { DeedRun } from '../deed/record.ts';
 import { decodeManifest, manifestRoot } from '../seal/manifest.ts';
 import type { WholeManifest } from '../seal/manifest.ts';
 import { openDisk } from '../storage/disk.ts';
-import { removeLandingRun } from '../transport/landing-store.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
 import { runName } from './folders.ts';
 import { beating } from './edge.ts';
@@ -54,12 +53,11 @@ export async function cede(
     await proveQuiet(host, record);
     const deed = host.deeds.cede(ask.migrationId, ask.ready);
     await host.jobs.stop(ask.migrationId);
-    host.own.forget(runName(run));
     return { deed, root };
   });
 }
 
-/** Destination: takes the right over. The run's key, its journal and its manifest have done their work. */
+/** Destination: takes the right over. Throws `bad-statement` for the deed of another migration. */
 export async function acceptDeed(host: Host, ask: { migrationId: string; deed: Signed<Deed> }): Promise<void> {
   const { run } = host.deeds.byMigration(ask.migrationId);
   const { lineage, token } = ask.deed.body;
@@ -72,11 +70,9 @@ export async function acceptDeed(host: Host, ask: { migrationId: string; deed: S
   await takeOver(host, ask.deed);
 }
 
-/** Takes the right over by a deed that the caller knows to be meant; what was kept for the crossing has done its work. */
+/** Takes the right over by a deed that the caller knows to be meant. The run's key has done its work. */
 export async function takeOver(host: Host, deed: Signed<Deed>): Promise<DeedRun> {
   const { run } = host.deeds.accept(deed);
-  host.landed.forget(runName(run));
-  removeLandingRun(host.state.database, runName(run));
   await dropRunSecret(host, run);
   return run;
 }

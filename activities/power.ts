@@ -14,7 +14,7 @@ import { isUnknownRun } from './edge.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
-import { endTransfer, runState } from './run.ts';
+import { runState } from './run.ts';
 import { refuseChanged } from './unchanged.ts';
 import { ending, inTurn } from './vm-turn.ts';
 
@@ -125,7 +125,7 @@ export async function abortRun(host: Host, migrationId: string): Promise<RunStat
     if (isUnknownRun(error)) host.deeds.abort(migrationId);
     throw error;
   }
-  await endTransfer(host, migrationId);
+  await host.jobs.stop(migrationId);
   const { record, run } = host.deeds.byMigration(migrationId);
   // an abort that comes again, late, finds the VM in the hands of a later run
   const ours = record.state === 'holder' && record.runToken === 0 && isCurrent(record, run);

@@ -49,7 +49,7 @@ export async function openRun(
     }
     return opened;
   });
-  if (ask.supersede !== undefined) await endTransfer(host, ask.supersede);
+  if (ask.supersede !== undefined) await host.jobs.stop(ask.supersede);
   return { offer, run: host.deeds.byMigration(migrationId).run.state };
 }
 
@@ -74,14 +74,6 @@ export async function receiveRun(
   const { places } = host.deeds.byMigration(offer.migrationId).run;
   if (places !== null && findNotes(host.deeds, offer.migrationId) === null) await prepareDisks(host, wanted, places);
   return { key };
-}
-
-/** Source: the run has ended, so nothing of it is sent any more, and what was read for it counts no more. */
-export async function endTransfer(host: Host, migrationId: string): Promise<void> {
-  await host.jobs.stop(migrationId);
-  if (!host.deeds.hasRun(migrationId)) return;
-  const { run } = host.deeds.byMigration(migrationId);
-  if (run.role === 'source' && run.state === 'aborted') host.own.forget(runName(run));
 }
 
 /** What this host's own record says of a run. Throws `unknown-run`. */

@@ -50,7 +50,9 @@ export async function steerTransfer(
   const { steer } = readNotes(host.deeds, ask.migrationId);
   const paused = ask.paused ?? steer.paused;
   const limit = ask.limitBytesPerSecond === undefined ? steer.limitBytesPerSecond : wholeBytes(ask.limitBytesPerSecond);
-  updateNotes(host.deeds, ask.migrationId, { steer: { paused, limitBytesPerSecond: limit } });
+  updateNotes(host.deeds, ask.migrationId, {
+    steer: { paused, ...(limit === undefined ? {} : { limitBytesPerSecond: limit }) },
+  });
   const transfer = await host.jobs.find(ask.migrationId);
   if (transfer === null) return;
   if (ask.paused === true) transfer.pause();
