@@ -118,8 +118,9 @@ export async function startVm(
 export async function abortRun(host: Host, migrationId: string): Promise<RunState & { restarted: boolean }> {
   try {
     const { run } = host.deeds.byMigration(migrationId);
-    if (run.role === 'source') host.deeds.abort(migrationId);
-    else host.deeds.abortReturn(migrationId);
+    if (run.role === 'destination') host.deeds.abortReturn(migrationId);
+    // what came back is this host's own again: only its start may have been cut short
+    else if (run.state !== 'returned') host.deeds.abort(migrationId);
   } catch (error) {
     // Withdraws the migration for good, so that an open that comes late is refused.
     if (isUnknownRun(error)) host.deeds.abort(migrationId);

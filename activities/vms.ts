@@ -190,12 +190,15 @@ async function reportOfRecord(host: Host, vm: string, domains: Domain[]): Promis
   };
 }
 
-/** The run whose abort brings the VM back: the one in progress, or the last one, whose abort was cut short. */
+/** The run whose abort brings the VM back: the one in progress, or the last one, whose abort or return was cut short before its start. */
 export function runToAbort(host: Pick<Host, 'deeds' | 'file'>, record: DeedRecord | null): VmReport['run'] {
   if (record === null) return null;
   const last = host.deeds.runs(record.lineage).at(-1);
   const cutShort =
-    record.state === 'holder' && record.places !== null && last?.role === 'source' && last.state === 'aborted';
+    record.state === 'holder' &&
+    record.places !== null &&
+    last?.role === 'source' &&
+    (last.state === 'aborted' || last.state === 'returned');
   const run = host.deeds.inProgress(record.lineage) ?? (cutShort ? last : undefined);
   if (run === undefined) return null;
   const peer = host.file.peer.find(({ identity }) => identity === run.peer);

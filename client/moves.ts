@@ -189,7 +189,13 @@ async function holdsOf(
     .sort((a, b) => b.deed.token - a.deed.token);
   const [newest] = origins;
   if (newest === undefined) {
-    throw new SealiftError('revert-refused', `no host keeps a fenced copy of ${vm} that it handed over${silent}`);
+    const back = named.find(({ deed, fenced }) => deed?.state === 'holder' && fenced && deed.runToken === 0);
+    const text = `no host keeps a fenced copy of ${vm} that it handed over${silent}`;
+    if (back === undefined) throw new SealiftError('revert-refused', text);
+    // a revert that was terminated between taking the VM back and starting it
+    throw new SealiftError('revert-refused', `${text}: it is back on ${back.host} and was not started`, {
+      hint: `sealift abort ${vm} takes its fence off and starts it there`,
+    });
   }
   return { newest, origins, named, silent };
 }

@@ -1,3 +1,4 @@
+import { isSealiftError } from '../../../domain/error.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quick } from '../../support/world.ts';
 import type { Reached } from '../director.ts';
@@ -67,8 +68,11 @@ async function terminate(run: Run, at: Reached): Promise<void> {
   // It is asked of the hosts, so it must not wait for the one that stands still.
   run.restart = run
     .begin(type === 'migrateVm' ? 'move' : type === 'revertVm' ? 'revert' : 'finish')
-    .catch((error: unknown) => {
+    .catch(async (error: unknown) => {
       run.story.push(`started again at ${at.name}: ${String(error)}`);
+      // What the refusal's hint says.
+      if (isSealiftError(error) && error.hint?.includes('sealift abort') === true)
+        await run.stage.world.sealift.handle(run.suspect.vm.name).then((move) => move.abort());
     });
 }
 
