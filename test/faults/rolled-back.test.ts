@@ -44,7 +44,7 @@ describe('the records of a host that are not its newest, or not its own', () => 
     // A restore of all of dom0 brings the configuration back too; the fence on the disks and its marks stay.
     await writeFile(config, text);
     await expect(migrate(world, { vm: vm.uuid, from: 'lon-1' }).then((move) => move.result())).rejects.toMatchObject({
-      type: 'preflight-refused',
+      type: 'name-taken',
     });
     await expect(world.sealift.adopt({ vm: vm.name, host: 'lon-1', by: 'test' })).rejects.toMatchObject({
       type: 'unknown-state',
