@@ -11,7 +11,7 @@ import { carry } from './steps/move.ts';
 import { openRun } from './steps/open.ts';
 import { writeReceipt } from './steps/receipt.ts';
 import { cede, probeThere, startThere } from './steps/start.ts';
-import { quietSource } from './steps/quiet.ts';
+import { quiet } from './steps/quiet.ts';
 import { createTask } from './task.ts';
 
 /**
@@ -32,7 +32,13 @@ export async function migrateVm(request: MigrationRequest, state?: TaskState): P
       await openRun(task, input);
       await passGate(task, input);
       await takeSlots(task, input);
-      await quietSource(task, input);
+      await quiet(task, {
+        host: from,
+        migrationId,
+        before: () => {
+          checkWindow(input);
+        },
+      });
       await cede(task, input, await carry(task, input));
     },
     undo: { host: from, migrationId: () => migrationId, passed: ['ceded', 'accepted'], landing: to },

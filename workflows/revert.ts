@@ -5,7 +5,7 @@ import { answerStatus, takeAbort, takeGuestOrders } from './handlers.ts';
 import { onHost, untilDone } from './on-host.ts';
 import { throughPointOfNoReturn } from './point-of-no-return.ts';
 import type { Outcomes, TaskState } from './state.ts';
-import { stopGuest } from './steps/stop.ts';
+import { quiet } from './steps/quiet.ts';
 import { createTask, step } from './task.ts';
 import type { Task } from './task.ts';
 
@@ -36,11 +36,7 @@ export async function revertVm(request: RevertRequest, state?: TaskState): Promi
         note(begun.ranSince === null ? 'it never ran there' : `writes since ${begun.ranSince} stay behind`);
         return { migrationId: begun.migrationId, ranSince: begun.ranSince, wasRunning: begun.wasRunning };
       });
-      await stopGuest(task, { host: from, migrationId });
-      await step(task, 'fence', 'fence', async () => {
-        await onHost(task, from, 'fenceVm', { summary: `fence ${vmName} on ${from}` }, { migrationId });
-        return { at: Date.now() };
-      });
+      await quiet(task, { host: from, migrationId });
       await giveBack(task, migrationId);
     },
     undo: { host: from, migrationId: () => task.state.returning, passed: ['returned'], landing: null },

@@ -402,6 +402,24 @@ describe('a revert', () => {
     expect(pair.to.vms.get(vmUuid)).toMatchObject({ running: true, fenced: false, deed: 'holder' });
   });
 
+  test('shuts a guest down again that came up before its fence', async () => {
+    const pair = await temporal.pair();
+    const { vmName, vmUuid } = pair.vm;
+    await (await pair.migrate()).result();
+    const moved = pair.to.vms.get(vmUuid);
+    if (moved === undefined) throw new Error('the VM is not there');
+    pair.to.rule('fenceVm', async () => {
+      pair.to.rules.delete('fenceVm');
+      moved.running = true;
+      throw failure('vm-running', `${vmName} has a domain on ${pair.to.name}`);
+    });
+    const stops = pair.to.count('stopVm');
+    const revert = await temporal.sealift.revert({ vm: vmName, confirm: vmName, timings: quick });
+    expect(await revert.result()).toMatchObject({ host: pair.from.name, started: true });
+    expect(pair.to.count('stopVm') - stops).toBe(2);
+    expect(moved).toMatchObject({ running: false, fenced: true, deed: 'none' });
+  });
+
   test('cannot begin where nothing was moved', async () => {
     const pair = await temporal.pair();
     const revert = temporal.sealift.revert({ vm: pair.vm.vmName, confirm: pair.vm.vmName });

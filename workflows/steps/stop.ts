@@ -4,7 +4,7 @@ import type { Outcomes } from '../state.ts';
 import { pauseFor, step, waitFor } from '../task.ts';
 import type { Task } from '../task.ts';
 
-interface Where {
+export interface GuestToStop {
   host: string;
   migrationId: string;
   /** Runs before the guest is first ordered to shut down; may refuse. */
@@ -12,7 +12,7 @@ interface Where {
 }
 
 /** Shuts the guest down; one that does not obey is dealt with by policy, or by a person. */
-export async function stopGuest(task: Task, where: Where): Promise<Outcomes['stop']> {
+export async function stopGuest(task: Task, where: GuestToStop): Promise<Outcomes['stop']> {
   const { about } = task;
   const { host, migrationId } = where;
   return step(task, 'stop', 'stop', async (note) => {
@@ -45,7 +45,7 @@ export async function stopGuest(task: Task, where: Where): Promise<Outcomes['sto
 
 type Decision = { waitMs: number } | { destroyedBy: string };
 
-async function chooseNext(task: Task, where: Where, graceMs: number, detail: string): Promise<Decision> {
+async function chooseNext(task: Task, where: GuestToStop, graceMs: number, detail: string): Promise<Decision> {
   const { vmName, onStuckGuest } = task.about;
   const late = `${vmName} has not shut down after ${String(Math.round(graceMs / 1000))} s`;
   if (onStuckGuest === 'abort')
@@ -60,7 +60,7 @@ async function chooseNext(task: Task, where: Where, graceMs: number, detail: str
 }
 
 /** Waits for an update; meanwhile it looks now and then whether the guest has gone down by itself after all. */
-async function askPeople(task: Task, where: Where, lines: string[]): Promise<Decision> {
+async function askPeople(task: Task, where: GuestToStop, lines: string[]): Promise<Decision> {
   const { state, about } = task;
   state.stuck = { decision: null };
   const decided = (): boolean => state.stuck?.decision != null;
