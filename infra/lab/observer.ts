@@ -50,7 +50,8 @@ export function startObserver(path: string, onBoot?: (boot: ObservedBoot) => voi
   };
   const server = createServer((socket) => {
     const lines = createInterface({ input: socket });
-    socket.on('error', () => undefined);
+    // The reader tells of the socket's errors too.
+    for (const one of [socket, lines]) one.on('error', () => undefined);
     socket.once('close', () => open.delete(socket));
     lines.on('line', (line) => {
       const told: unknown = JSON.parse(line);

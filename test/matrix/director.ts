@@ -96,13 +96,17 @@ export class Director {
   #serve(socket: Socket): void {
     this.#lines.add(socket);
     socket.on('error', () => undefined).on('close', () => this.#lines.delete(socket));
-    createInterface({ input: socket }).on('line', (line) => {
-      const at = reached.parse(JSON.parse(line));
-      void this.#meet(at).finally(() => {
-        if (!socket.destroyed)
-          socket.write(`${JSON.stringify({ id: at.id, clockMs: this.clockMs, spared: this.#spared })}\n`);
+    const lines = createInterface({ input: socket });
+    // It tells of the socket's errors too.
+    lines
+      .on('error', () => undefined)
+      .on('line', (line) => {
+        const at = reached.parse(JSON.parse(line));
+        void this.#meet(at).finally(() => {
+          if (!socket.destroyed)
+            socket.write(`${JSON.stringify({ id: at.id, clockMs: this.clockMs, spared: this.#spared })}\n`);
+        });
       });
-    });
   }
 
   async #meet(at: Reached): Promise<void> {

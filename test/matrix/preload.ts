@@ -60,11 +60,15 @@ function director(): Socket {
     waiting.clear();
   };
   socket.on('error', letGo).on('close', letGo).unref();
-  createInterface({ input: socket }).on('line', (text) => {
-    const { id, ...answer } = JSON.parse(text) as Answer & { id: number };
-    waiting.get(id)?.(answer);
-    waiting.delete(id);
-  });
+  const lines = createInterface({ input: socket });
+  // It tells of the socket's errors too.
+  lines
+    .on('error', () => undefined)
+    .on('line', (text) => {
+      const { id, ...answer } = JSON.parse(text) as Answer & { id: number };
+      waiting.get(id)?.(answer);
+      waiting.delete(id);
+    });
   return (line = socket);
 }
 

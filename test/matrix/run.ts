@@ -20,7 +20,7 @@ export interface Patience {
   giveUpMs: number;
 }
 
-const patience: Patience = { mendMs: 40_000, abortMs: 90_000, giveUpMs: 180_000 };
+const patience: Patience = { mendMs: 20_000, abortMs: 60_000, giveUpMs: 150_000 };
 
 const judgeLooks = 6;
 
