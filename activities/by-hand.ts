@@ -1,10 +1,10 @@
-import type { DeedRecord, DeedRun } from '../deed/record.ts';
+import type { DeedRecord } from '../deed/record.ts';
 import type { CarriedStatement } from '../domain/deed-report.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { Deed, Signed } from '../domain/statement.ts';
 import { fenceVm } from './fencing.ts';
 import { takeOver } from './handover.ts';
-import { giveBack, takeBack } from './hold.ts';
+import { giveBack, givenBack, takeBack } from './hold.ts';
 import type { Host } from './host.ts';
 import { abortRun, startVm, stopVm } from './power.ts';
 import { runToAbort } from './vms.ts';
@@ -85,12 +85,4 @@ function deedsFor(host: Host, { lineage, token }: DeedRecord, shown: readonly Ca
   return deeds
     .filter(({ body }) => body.lineage === lineage && body.to === host.identity.name && body.token >= token)
     .sort((a, b) => a.body.token - b.body.token);
-}
-
-/** The run that was given back last, when nothing has come since. */
-function givenBack(host: Host, { lineage, token, state }: DeedRecord): DeedRun | undefined {
-  if (state !== 'none') return undefined;
-  return host.deeds
-    .runs(lineage)
-    .find((run) => run.role === 'destination' && run.state === 'returned' && run.token === token - 1);
 }

@@ -28,7 +28,7 @@ export async function checkHold(host: Host, vmUuid: string): Promise<{ migration
 }
 
 /**
- * The holder begins to give a VM back to the host that it came from. Throws `revert-refused` when it came from elsewhere,
+ * The holder begins to give a VM back to the host that it came from; asked again once it has given it back, it says what it said. Throws `revert-refused` when it came from elsewhere,
  * `unknown-state` when this host does not know that it took the deed and yet set the VM up: nobody could tell what it wrote.
  */
 export async function beginReturn(
@@ -37,7 +37,9 @@ export async function beginReturn(
 ): Promise<{ migrationId: string; ranSince: string | null; wasRunning: boolean; from: string }> {
   const record = recordOf(host, ask.vmUuid);
   if (record.state === 'receiving') await requireLanding(record.lineage, record.places?.disks ?? []);
-  const { run } = host.deeds.beginReturn(record.lineage, peerIdentity(host.file, ask.to), ask.deed);
+  const to = peerIdentity(host.file, ask.to);
+  const back = givenBack(host, record);
+  const run = back?.peer === to ? back : host.deeds.beginReturn(record.lineage, to, ask.deed).run;
   const running = (await domainsOf(host.toolstack, { uuid: ask.vmUuid })).length > 0;
   return {
     migrationId: run.migrationId,
@@ -59,6 +61,14 @@ export async function giveBack(host: Host, migrationId: string): Promise<{ deed:
   // Where no deed was accepted before, the run's key is there still.
   await dropRunSecret(host, run);
   return { deed: host.deeds.giveBack(migrationId) };
+}
+
+/** The run that was given back last, when nothing has come since. */
+export function givenBack(host: Host, { lineage, token, state }: DeedRecord): DeedRun | undefined {
+  if (state !== 'none') return undefined;
+  return host.deeds
+    .runs(lineage)
+    .find((run) => run.role === 'destination' && run.state === 'returned' && run.token === token - 1);
 }
 
 /** The host that ceded takes the right back. */

@@ -154,12 +154,13 @@ async function locate(link: Link, vm: string, from: string | undefined): Promise
   return { vmUuid: summary.vmUuid, vmName: summary.vmName, host: summary.host };
 }
 
-/** The two ends of a VM's newest hold: who has the deed and who still keeps the fenced copy it came from. */
+/** The two ends of a VM's newest hold: who has the deed, or has signed it back, and who still keeps the fenced copy it came from. */
 async function holdOf(link: Link, vm: string): Promise<{ holder: VmOnHost; origin: Kept }> {
   const { newest: origin, named, silent } = await holdsOf(link, vm);
-  const holder = named.find(
-    ({ deed }) => (deed?.state === 'holder' || deed?.state === 'receiving') && deed.lineage === origin.deed.lineage,
-  );
+  const known = named.filter(({ deed }) => deed?.lineage === origin.deed.lineage);
+  const holder =
+    known.find(({ deed }) => deed?.state === 'holder' || deed?.state === 'receiving') ??
+    known.find(({ deed }) => deed?.state === 'none' && deed.token === origin.deed.token + 1);
   if (holder?.deed == null) throw new SealiftError('revert-refused', `no host that answers holds ${vm}${silent}`);
   if (holder.deed.state === 'holder' && holder.deed.token !== origin.deed.token) {
     throw new SealiftError(

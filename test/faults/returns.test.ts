@@ -1,6 +1,9 @@
+import { Client } from '@temporalio/client';
 import { describe, expect, test } from '@jest/globals';
+import { openConnection } from '../../client/connect.ts';
 import type { Phase } from '../../domain/progress.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
+import { reset } from '../support/reset.ts';
 import { untilPast } from '../support/until.ts';
 import { useWorld } from '../support/use-world.ts';
 import { migrate, quick } from '../support/world.ts';
@@ -26,6 +29,34 @@ describe('a way back on which a worker is killed', () => {
     expect(await reverting.result()).toMatchObject({ host: 'lon-1', started: true });
     await expectUnmoved(world, vm);
   });
+
+  // Found by the soak, seed 70003: neither host held the VM, and no command but those by hand knew a way on.
+  test.each(['terminated', 'reset'] as const)(
+    'revert goes on after a workflow that was %s with the VM given back',
+    async (how) => {
+      const vm = await world.makeVm(`revert-${how}`);
+      await (await migrate(world, { vm: vm.name })).result();
+      const reverting = await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick });
+      await untilPast(reverting, 'stop');
+      await world.killWorker(world.london);
+      await untilPast(reverting, 'start');
+      const { address } = world.up.server;
+      const connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
+      const temporal = new Client({ connection });
+      const { workflowId } = reverting;
+      if (how === 'reset') await reset(temporal, workflowId);
+      else await temporal.workflow.getHandle(workflowId).terminate('lost by accident');
+      await world.startWorker(world.london);
+      if (how === 'terminated') await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick });
+      expect(await temporal.workflow.getHandle(workflowId).result()).toMatchObject({
+        host: 'lon-1',
+        started: true,
+        leftBehind: { host: 'fra-1' },
+      });
+      await connection.close();
+      await expectUnmoved(world, vm);
+    },
+  );
 
   test('finish ends well, with both killed as it begins', async () => {
     const vm = await world.makeVm('finish');
