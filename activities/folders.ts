@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { HostFile } from '../domain/host-file.ts';
 
 /** Folder of the secret halves of run keys, one file a recipient. */
@@ -14,6 +14,11 @@ export function asideRoot(file: HostFile): string {
 /** Where a landing's disks of a run lie within their pool: a private name that no configuration knows before the accept. */
 export function landingFolder(run: { vmName: string; lineage: string; token: number }): string {
   return `${run.vmName}.${run.lineage.slice(0, 8)}.${String(run.token)}`;
+}
+
+/** Whether a folder was made for a landing of the VM: the disks in it are its own once it has landed, and a copy once it has gone on. */
+export function isLandingFolder(path: string, lineage: string): boolean {
+  return new RegExp(`\\.${lineage.slice(0, 8)}\\.\\d+$`).test(basename(path));
 }
 
 /** Names one host's copy of a VM: a lineage may leave several behind, one a run. */

@@ -8,7 +8,7 @@ import { SealiftError, isSealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
 import { markPath, readMark } from '../storage/mark.ts';
 import { removeLandingRun } from '../transport/landing-store.ts';
-import { runName } from './folders.ts';
+import { isLandingFolder, runName } from './folders.ts';
 import { containerPaths } from './container-files.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';
@@ -92,8 +92,9 @@ async function removeCopy(host: Host, run: DeedRun): Promise<void> {
     await unlock(path, 0o600, {});
     await unlink(path);
     await rm(markPath(path), { force: true });
-    // Only folders of our own making are empty then.
-    if (run.role === 'destination') await rmdir(dirname(path)).catch(() => undefined);
+    const folder = dirname(path);
+    // With the last disk in it.
+    if (isLandingFolder(folder, run.lineage)) await rmdir(folder).catch(() => undefined);
   }
   const aside = run.places === null ? [] : asideFoldersOf(run.places);
   for (const folder of aside) await rm(folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
@@ -23,6 +23,20 @@ describe('gc', () => {
     expect(found).toHaveLength(1);
     expect(await world.sealift.removeGarbage({ host: 'fra-1', ids: found, by: 'test' })).toMatchObject({ refused: [] });
     expect(await landingsOf(vm.name)).toEqual([]);
+  }, 120_000);
+
+  // Found by the soak: an empty folder stayed for every arrival.
+  test('leaves no folder where a VM had landed and went on from', async () => {
+    const vm = await world.makeVm('went-on');
+    await (await migrate(world, { vm: vm.name })).result();
+    await (await world.sealift.finish({ vm: vm.name, by: 'test' })).result();
+    await (await migrate(world, { vm: vm.name, from: 'fra-1', to: 'lon-1' })).result();
+    await (await world.sealift.finish({ vm: vm.name, by: 'test' })).result();
+    const ids = (await world.sealift.garbage('fra-1')).filter(({ vmName }) => vmName === vm.name).map(({ id }) => id);
+    const { removed } = await world.sealift.removeGarbage({ host: 'fra-1', ids, by: 'test' });
+    expect(removed).toMatchObject([{ kind: 'released-copy' }]);
+    const left = await readdir(world.frankfurt.host.poolPath, { recursive: true });
+    expect(left.filter((name) => name.startsWith(vm.name))).toEqual([]);
   }, 120_000);
 
   test('never takes a file that somebody else has put where a released copy lay', async () => {
