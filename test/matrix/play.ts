@@ -3,7 +3,7 @@ import type { Method } from '../../domain/names.ts';
 import { faults, nothing } from './faults/faults.ts';
 import type { Fault } from './faults/fault.ts';
 import { points, stages } from './points.ts';
-import type { Point } from './points.ts';
+import type { Point, StageName } from './points.ts';
 import { Random } from './random.ts';
 import { mendAll, Run } from './run.ts';
 import type { Stage } from './stage.ts';
@@ -32,10 +32,10 @@ export interface Outcome {
 }
 
 /** Draws a run from its seed alone. */
-export function castOf(seed: number): Cast {
+export function castOf(seed: number, among: readonly Point[] = points): Cast {
   const random = new Random(seed);
   const method = random.one(['sealed', 'staged'] as const);
-  const point = random.one(points.filter(({ methods }) => methods.includes(method)));
+  const point = random.one(among.filter(({ methods }) => methods.includes(method)));
   const fault = random.one([...faults, nothing].filter((one) => fits(one, point, method)));
   return { seed, method, point, fault };
 }
@@ -62,13 +62,37 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
   stage.begin();
   const suspect = await makeSuspect(stage.world, stage.secrets, name, { adopt: false });
   const run = new Run(stage, suspect, method, random);
+  const { struck, settled } = await perform(run, cast, pathTo(point));
+  const complaints = settled ? [] : [`${name} did not come to rest`];
+  complaints.push(...(await run.judged()));
+  const end = settled ? run.holders().join(' and ') : 'unsettled';
+  await removeSuspect(stage.world, suspect);
+  return {
+    seed,
+    method,
+    point: point.name,
+    fault: fault.name,
+    struck,
+    end,
+    story: run.story,
+    complaints,
+    ms: Date.now() - began,
+  };
+}
+
+/** Takes a VM along a path, with the fault lying in wait at its point; when it returns all is mended and nothing goes on any more. */
+export async function perform(
+  run: Run,
+  { point, fault }: Pick<Cast, 'point' | 'fault'>,
+  path: StageName[],
+): Promise<{ struck: boolean; settled: boolean }> {
+  const { stage } = run;
   let struck = false;
   let settled = true;
-  for (const one of stages) {
-    if (one !== point.stage && !isBefore(one, point)) continue;
+  for (const one of path) {
     if (one === point.stage) {
       stage.director.lie({
-        fits: (at) => point.fits(at),
+        fits: (at) => at.host === run[point.end].host.name && point.fits(at),
         act: async (at) => {
           struck = true;
           try {
@@ -88,25 +112,16 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
   await mendAll(stage);
   if (run.restart !== null && point.stage !== 'adopt' && point.stage !== 'gc') settled = await run.rest(point.stage);
   await run.afterwards?.();
-  const complaints = settled ? [] : [`${name} did not come to rest`];
-  complaints.push(...(await run.judged()));
-  const end = settled ? run.holders().join(' and ') : 'unsettled';
-  await removeSuspect(stage.world, suspect);
-  return {
-    seed,
-    method,
-    point: point.name,
-    fault: fault.name,
-    struck,
-    end,
-    story: run.story,
-    complaints,
-    ms: Date.now() - began,
-  };
+  return { struck, settled };
+}
+
+/** What a VM goes through to come to a point. */
+export function pathTo(point: Point): StageName[] {
+  return stages.filter((one) => one === point.stage || isBefore(one, point));
 }
 
 /** A VM that has moved has gone through adoption and move; one whose copy is collected also through the finish. */
-function isBefore(stage: (typeof stages)[number], point: Point): boolean {
+function isBefore(stage: StageName, point: Point): boolean {
   if (stage === 'adopt') return true;
   if (stage === 'move') return point.stage !== 'adopt';
   return stage === 'finish' && point.stage === 'gc';

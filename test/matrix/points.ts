@@ -5,13 +5,17 @@ import type { Reached } from './director.ts';
 export const stages = ['adopt', 'move', 'revert', 'finish', 'gc'] as const;
 export type StageName = (typeof stages)[number];
 
+/** A host, as a run sees it: the VM goes from its source to its destination, and comes back by a revert. */
+export type End = 'source' | 'destination';
+
 /** A place of a run at which a fault may strike. */
 export interface Point {
   name: string;
   stage: StageName;
-  /** The host whose worker stands there. */
-  host: 'lon-1' | 'fra-1';
+  /** The end of the move whose worker stands there. */
+  end: End;
   methods: readonly Method[];
+  /** Whether it is reached, by the worker of that end. */
   fits(at: Reached): boolean;
 }
 
@@ -22,51 +26,45 @@ const both = ['sealed', 'staged'] as const;
 
 /** `before` a point its step has not begun; `after` it the host has done it and nobody else knows. */
 export const points: Point[] = [
-  ...around('adopt', 'adopt', 'lon-1', 'adoptVm'),
-  ...around('survey', 'move', 'lon-1', 'surveySource'),
-  ...around('open', 'move', 'lon-1', 'openRun'),
-  ...around('receive', 'move', 'fra-1', 'receiveRun'),
-  ...around('admit', 'move', 'lon-1', 'admitRun'),
-  ...around('stop', 'move', 'lon-1', 'stopVm'),
-  ...around('fence', 'move', 'lon-1', 'fenceVm'),
-  ...around('send', 'move', 'lon-1', 'sendDisks', ['sealed']),
-  ...around('seal', 'move', 'lon-1', 'sealContainer', ['staged']),
-  ...around('copy', 'move', 'lon-1', 'sendContainer', ['staged']),
-  ...around('unseal', 'move', 'fra-1', 'openContainer', ['staged']),
+  ...around('adopt', 'adopt', 'source', 'adoptVm'),
+  ...around('survey', 'move', 'source', 'surveySource'),
+  ...around('open', 'move', 'source', 'openRun'),
+  ...around('receive', 'move', 'destination', 'receiveRun'),
+  ...around('admit', 'move', 'source', 'admitRun'),
+  ...around('stop', 'move', 'source', 'stopVm'),
+  ...around('fence', 'move', 'source', 'fenceVm'),
+  ...around('send', 'move', 'source', 'sendDisks', ['sealed']),
+  ...around('seal', 'move', 'source', 'sealContainer', ['staged']),
+  ...around('copy', 'move', 'source', 'sendContainer', ['staged']),
+  ...around('unseal', 'move', 'destination', 'openContainer', ['staged']),
   ...aroundChunk('first chunk', (held) => held === 1),
   ...aroundChunk('middle chunk', (held) => held > 1 && held < chunks),
   ...aroundChunk('last chunk', (held) => held === chunks),
-  ...around('manifest', 'move', 'fra-1', 'manifest'),
-  ...around('READY', 'move', 'fra-1', 'makeReady'),
-  ...around('cede', 'move', 'lon-1', 'cede'),
-  ...around('accept', 'move', 'fra-1', 'acceptDeed'),
-  ...around('start', 'move', 'fra-1', 'startVm'),
-  ...around('probe', 'move', 'fra-1', 'probeVm'),
-  ...around('receipt', 'move', 'lon-1', 'signReceipt'),
-  ...around('revert', 'revert', 'fra-1', 'beginReturn'),
-  ...around('revert stop', 'revert', 'fra-1', 'stopVm'),
-  ...around('revert fence', 'revert', 'fra-1', 'fenceVm'),
-  ...around('give back', 'revert', 'fra-1', 'giveBack'),
-  ...around('take back', 'revert', 'lon-1', 'takeBack'),
-  ...around('revert start', 'revert', 'lon-1', 'startVm'),
-  ...around('finish', 'finish', 'lon-1', 'finishHold'),
-  ...around('settle', 'finish', 'fra-1', 'settleHold'),
-  ...around('gc', 'gc', 'lon-1', 'removeGarbage'),
+  ...around('manifest', 'move', 'destination', 'manifest'),
+  ...around('READY', 'move', 'destination', 'makeReady'),
+  ...around('cede', 'move', 'source', 'cede'),
+  ...around('accept', 'move', 'destination', 'acceptDeed'),
+  ...around('start', 'move', 'destination', 'startVm'),
+  ...around('probe', 'move', 'destination', 'probeVm'),
+  ...around('receipt', 'move', 'source', 'signReceipt'),
+  ...around('revert', 'revert', 'destination', 'beginReturn'),
+  ...around('revert stop', 'revert', 'destination', 'stopVm'),
+  ...around('revert fence', 'revert', 'destination', 'fenceVm'),
+  ...around('give back', 'revert', 'destination', 'giveBack'),
+  ...around('take back', 'revert', 'source', 'takeBack'),
+  ...around('revert start', 'revert', 'source', 'startVm'),
+  ...around('finish', 'finish', 'source', 'finishHold'),
+  ...around('settle', 'finish', 'destination', 'settleHold'),
+  ...around('gc', 'gc', 'source', 'removeGarbage'),
 ];
 
-function around(
-  name: string,
-  stage: StageName,
-  host: Point['host'],
-  step: string,
-  methods: readonly Method[] = both,
-): Point[] {
+function around(name: string, stage: StageName, end: End, step: string, methods: readonly Method[] = both): Point[] {
   return (['before', 'after'] as const).map((when) => ({
     name: `${when} ${name}`,
     stage,
-    host,
+    end,
     methods,
-    fits: (at) => at.name === step && at.when === when && at.host === host,
+    fits: (at) => at.name === step && at.when === when,
   }));
 }
 
@@ -75,7 +73,7 @@ function aroundChunk(name: string, which: (held: number) => boolean): Point[] {
   return (['before', 'after'] as const).map((when) => ({
     name: `${when} ${name}`,
     stage: 'move',
-    host: 'fra-1',
+    end: 'destination',
     methods: both,
     fits: (at) => {
       if (at.name !== 'chunk' || at.when !== when) return false;

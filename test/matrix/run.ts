@@ -6,6 +6,7 @@ import type { Method } from '../../domain/names.ts';
 import { clearFaults } from '../../infra/lab/lab-host.ts';
 import { quick } from '../support/world.ts';
 import type { TestHost } from '../support/world.ts';
+import type { Proxy } from '../transport/proxy.ts';
 import { readHostRecords } from './judge/host-records.ts';
 import { judge } from './judge/judge.ts';
 import type { Suspect } from './judge/suspect.ts';
@@ -30,6 +31,8 @@ export class Run {
   readonly suspect: Suspect;
   readonly method: Method;
   readonly random: Random;
+  readonly source: TestHost;
+  readonly destination: TestHost;
   readonly migrationId = randomUUID();
   /** What came of the operations, one line each. */
   readonly story: string[] = [];
@@ -40,11 +43,18 @@ export class Run {
   /** Under way when a fault has ended the workflow and its operation is asked for again. */
   restart: Promise<void> | null = null;
 
-  constructor(stage: Stage, suspect: Suspect, method: Method, random: Random) {
+  constructor(stage: Stage, suspect: Suspect, method: Method, random: Random, source = stage.world.london) {
     this.stage = stage;
     this.suspect = suspect;
     this.method = method;
     this.random = random;
+    this.source = source;
+    this.destination = stage.other(source);
+  }
+
+  /** Before the landing of the destination, on the line from the source. */
+  get proxy(): Proxy {
+    return this.stage.proxyOf(this.destination);
   }
 
   get workflowId(): string {
@@ -72,8 +82,8 @@ export class Run {
       if (name === 'move') {
         await sealift.migrate({
           vm,
-          from: 'lon-1',
-          to: 'fra-1',
+          from: this.source.host.name,
+          to: this.destination.host.name,
           method: this.method,
           migrationId: this.migrationId,
           graceMs: 3_000,
@@ -88,12 +98,11 @@ export class Run {
   /** Where the newest workflow says that the VM is; null when it says nothing. */
   async told(): Promise<TestHost | null> {
     if (this.uncertain) return null;
-    const { world, temporal } = this.stage;
-    const handle = temporal.workflow.getHandle(this.workflowId);
+    const handle = this.stage.temporal.workflow.getHandle(this.workflowId);
     const about = await handle.describe().catch(() => null);
     if (about?.status.name !== 'COMPLETED') return null;
-    if (about.type === 'revertVm') return world.london;
-    return world.frankfurt;
+    if (about.type === 'revertVm') return this.source;
+    return this.destination;
   }
 
   /** Which hosts hold the VM by their own records. */
@@ -119,18 +128,22 @@ export class Run {
     }
   }
 
+  /** Removes what a host keeps of the VM and no longer needs. */
+  async collect({ host: { name } }: TestHost): Promise<void> {
+    const { sealift } = this.stage.world;
+    const mine = (await sealift.garbage(name)).filter(({ vmName }) => vmName === this.suspect.vm.name);
+    const { refused } = await sealift.removeGarbage({ host: name, ids: mine.map(({ id }) => id), by: 'matrix' });
+    for (const { why } of refused) this.story.push(`gc refused: ${why}`);
+  }
+
   /** Adoption and gc have no workflow: who asked asks again when it failed. */
   async #ask(name: 'adopt' | 'gc'): Promise<boolean> {
     const { sealift } = this.stage.world;
     try {
       await insist(async () => {
         if (name === 'adopt') {
-          await sealift.adopt({ vm: this.suspect.vm.name, host: 'lon-1', by: 'matrix' });
-          return;
-        }
-        const mine = (await sealift.garbage('lon-1')).filter(({ vmName }) => vmName === this.suspect.vm.name);
-        const { refused } = await sealift.removeGarbage({ host: 'lon-1', ids: mine.map(({ id }) => id), by: 'matrix' });
-        for (const { why } of refused) this.story.push(`gc refused: ${why}`);
+          await sealift.adopt({ vm: this.suspect.vm.name, host: this.source.host.name, by: 'matrix' });
+        } else await this.collect(this.source);
       });
       this.story.push(`${name}: done`);
       return true;
@@ -215,7 +228,7 @@ export async function mendAll(stage: Stage): Promise<void> {
   await director.mend(world.up.hosts.map(({ host }) => host.name));
   director.clockMs = 0;
   stage.mendLink();
-  stage.proxy.landingPort = Number(world.frankfurt.worker.ready.landingPort);
+  for (const at of world.up.hosts) stage.proxyOf(at).landingPort = Number(at.worker.ready.landingPort);
   await stage.revive();
 }
 

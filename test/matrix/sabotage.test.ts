@@ -118,7 +118,7 @@ describe('the judge catches a build with a guard taken out', () => {
   });
 
   test('verify skipped: a bit flips on the way, and the disk is another', async () => {
-    const flips: Fault['strike'] = async ({ stage: { proxy } }) => {
+    const flips: Fault['strike'] = async ({ proxy }) => {
       let left = 1;
       proxy.onFrame = ({ kind, bytes }) => {
         if (kind !== 'chunk' || bytes.length < MiB || left === 0) return [bytes];

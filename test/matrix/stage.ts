@@ -36,7 +36,6 @@ export class Stage {
   readonly world: World;
   readonly director: Director;
   readonly temporal: Client;
-  readonly proxy: Proxy;
   readonly secrets: Secrets;
   /** What the watch has seen while runs went on. */
   readonly seen: string[];
@@ -46,6 +45,7 @@ export class Stage {
   /** What senders have sent of the present run, and of the one before it. */
   frames: Frame[] = [];
   earlierFrames: Frame[] = [];
+  readonly #proxies: Map<TestHost, Proxy>;
   readonly #connection: Connection;
   readonly #sshd: LabSshd | null;
   readonly #containers: string;
@@ -58,7 +58,7 @@ export class Stage {
     world: World;
     director: Director;
     connection: Connection;
-    proxy: Proxy;
+    proxies: Map<TestHost, Proxy>;
     secrets: Secrets;
     seen: string[];
     sshd: LabSshd | null;
@@ -66,7 +66,7 @@ export class Stage {
   }) {
     this.world = parts.world;
     this.director = parts.director;
-    this.proxy = parts.proxy;
+    this.#proxies = parts.proxies;
     this.secrets = parts.secrets;
     this.seen = parts.seen;
     this.temporal = new Client({ connection: parts.connection });
@@ -107,15 +107,10 @@ export class Stage {
     });
     hosts = world.up.hosts;
     const director = await Director.start(world.folder);
-    // London is told the proxy's address; the landing listens on the same port of another one.
-    const { landing } = await changeHostFile(world, world.frankfurt, (file) => ({
-      ...file,
-      landing: { address: '127.0.0.2', port: file.landing.port, listen: '127.0.0.1' },
-    }));
-    const proxy = await startProxy(landing.port, { address: '127.0.0.2', port: landing.port });
+    const proxies = new Map(await Promise.all(hosts.map(async (at) => [at, await putProxyBefore(world, at)] as const)));
     const { address } = world.up.server;
     const connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
-    return new Stage({ world, director, connection, proxy, secrets, seen, sshd, containers });
+    return new Stage({ world, director, connection, proxies, secrets, seen, sshd, containers });
   }
 
   /** Folders beside the world's in which its files lie. */
@@ -123,8 +118,16 @@ export class Stage {
     return [this.#containers];
   }
 
-  host(name: string): TestHost {
-    return name === this.world.london.host.name ? this.world.london : this.world.frankfurt;
+  /** The other one of the two hosts. */
+  other(at: TestHost): TestHost {
+    return at === this.world.london ? this.world.frankfurt : this.world.london;
+  }
+
+  /** What stands on the line to a host's landing. */
+  proxyOf(at: TestHost): Proxy {
+    const proxy = this.#proxies.get(at);
+    if (proxy === undefined) throw new Error(`no proxy stands before ${at.host.name}`);
+    return proxy;
   }
 
   /** A new run begins: the link does no harm, and the last run's frames are an earlier run's. */
@@ -139,7 +142,7 @@ export class Stage {
   }
 
   mendLink(): void {
-    this.proxy.onFrame = (frame) => this.record(frame);
+    for (const proxy of this.#proxies.values()) proxy.onFrame = (frame) => this.record(frame);
   }
 
   record(frame: Frame): Buffer[] {
@@ -193,7 +196,7 @@ export class Stage {
     await this.#second?.control.stop();
     await this.#second?.server.stop();
     await this.#connection.close();
-    await this.proxy.close();
+    for (const proxy of this.#proxies.values()) await proxy.close();
     await this.world.close();
     await this.director.close();
     await this.#sshd?.stop();
@@ -209,4 +212,13 @@ export class Stage {
     this.steps.push(at);
     if (at.when === 'before') this.seen.push(...judgeProcesses(this.world, this.secrets));
   }
+}
+
+/** Others are told the proxy's address; the landing listens on the same port of another one. */
+async function putProxyBefore(world: World, at: TestHost): Promise<Proxy> {
+  const { landing } = await changeHostFile(world, at, (file) => ({
+    ...file,
+    landing: { address: '127.0.0.2', port: file.landing.port, listen: '127.0.0.1' },
+  }));
+  return startProxy(landing.port, { address: '127.0.0.2', port: landing.port });
 }

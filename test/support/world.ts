@@ -83,8 +83,8 @@ export interface World {
   killTemporal(): Promise<void>;
   /** Starts it again on its database and port. */
   startTemporal(): Promise<void>;
-  /** The pids of all processes that are meant to be there, domains excepted. */
-  processes(): number[];
+  /** The pids of all processes that are meant to be there by what they are, domains excepted; a host worker goes by its host's name. */
+  processes(): Record<string, number>;
   close(): Promise<void>;
 }
 
@@ -193,7 +193,11 @@ export async function makeWorld(
         headless: true,
       });
     },
-    processes: () => [server.pid, control.pid, ...up.hosts.map(({ worker }) => worker.pid)],
+    processes: () => ({
+      Temporal: server.pid,
+      'control worker': control.pid,
+      ...Object.fromEntries(up.hosts.map(({ host, worker }) => [host.name, worker.pid])),
+    }),
     close: async () => {
       await sealift.close();
       await control.stop();

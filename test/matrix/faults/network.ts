@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame } from '../../transport/proxy.ts';
-import type { Stage } from '../stage.ts';
+import type { Run } from '../run.ts';
 import type { Fault } from './fault.ts';
 
 /** As long as the issue asks for: by then the run is mostly over. */
@@ -22,22 +22,20 @@ export const networkFaults: Fault[] = [
     proxy.delay(lateMs);
   }),
   onTheWay('frames doubled and reordered', shuffle),
-  onTheWay('bit flip', (stage) => {
-    spoilNext(stage, flip);
+  onTheWay('bit flip', (run) => {
+    spoilNext(run, flip);
   }),
-  onTheWay('truncation', (stage) => {
-    spoilNext(stage, cutShort);
+  onTheWay('truncation', (run) => {
+    spoilNext(run, cutShort);
   }),
-  { name: 'older frames replayed', strike: ({ stage }) => replay(stage), at: (point) => point.stage === 'move' },
+  { name: 'older frames replayed', strike: replay, at: (point) => point.stage === 'move' },
 ];
 
 /** Bytes of `sealed` pass the proxy between the opening of the run and READY. */
-function onTheWay(name: string, harm: (stage: Stage) => void): Fault {
+function onTheWay(name: string, harm: (run: Run) => void): Fault {
   return {
     name,
-    strike: ({ stage }) => {
-      harm(stage);
-    },
+    strike: harm,
     at: (point) =>
       point.stage === 'move' &&
       point.methods.includes('sealed') &&
@@ -46,9 +44,9 @@ function onTheWay(name: string, harm: (stage: Stage) => void): Fault {
 }
 
 /** Every chunk comes twice, and in the order of pairs turned round, on whatever stream is next. */
-function shuffle(stage: Stage): void {
+function shuffle({ stage, proxy }: Run): void {
   let held: Frame | null = null;
-  stage.proxy.onFrame = (frame) => {
+  proxy.onFrame = (frame) => {
     stage.record(frame);
     if (frame.kind !== 'chunk') return [frame.bytes];
     if (held === null) {
@@ -58,7 +56,7 @@ function shuffle(stage: Stage): void {
       setTimeout(() => {
         if (held !== own) return;
         held = null;
-        stage.proxy.inject(own.connection, own.bytes);
+        proxy.inject(own.connection, own.bytes);
       }, 300);
       return [];
     }
@@ -68,9 +66,9 @@ function shuffle(stage: Stage): void {
   };
 }
 
-function spoilNext(stage: Stage, spoil: (bytes: Buffer) => Buffer): void {
+function spoilNext({ stage, proxy }: Run, spoil: (bytes: Buffer) => Buffer): void {
   let left = 1;
-  stage.proxy.onFrame = (frame) => {
+  proxy.onFrame = (frame) => {
     stage.record(frame);
     if (frame.kind !== 'chunk' || frame.bytes.length < 1_000 || left === 0) return [frame.bytes];
     left -= 1;
@@ -90,15 +88,15 @@ function cutShort(bytes: Buffer): Buffer {
 }
 
 /** All that was ever seen on the wire, once more: on connections of its own, and chunks in the middle of those there are. */
-async function replay(stage: Stage): Promise<void> {
+async function replay({ stage, proxy }: Run): Promise<void> {
   for (const frames of [stage.earlierFrames, stage.frames]) {
     const connections = Map.groupBy([...frames], ({ connection }) => connection);
     for (const [connection, own] of connections) {
-      await play(stage.proxy.landingPort, own);
-      for (const { kind, bytes } of own.slice(0, 4)) if (kind === 'chunk') stage.proxy.inject(connection, bytes);
+      await play(proxy.landingPort, own);
+      for (const { kind, bytes } of own.slice(0, 4)) if (kind === 'chunk') proxy.inject(connection, bytes);
     }
-    const newest = stage.proxy.connections - 1;
-    for (const { bytes, kind } of frames.slice(-4)) if (kind === 'chunk') stage.proxy.inject(newest, bytes);
+    const newest = proxy.connections - 1;
+    for (const { bytes, kind } of frames.slice(-4)) if (kind === 'chunk') proxy.inject(newest, bytes);
   }
 }
 

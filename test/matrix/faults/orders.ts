@@ -39,7 +39,7 @@ async function revert(run: Run): Promise<void> {
     .revert({ vm: name, confirm: name, timings: quick })
     .catch((error: unknown) => run.story.push(`revert in the middle: ${String(error)}`));
   run.afterwards = async () => {
-    if ((await run.told()) !== run.stage.world.frankfurt) return;
+    if ((await run.told()) !== run.destination) return;
     await run.carryOut('revert');
   };
 }
@@ -96,8 +96,8 @@ async function second(run: Run): Promise<void> {
     await insist(async () => {
       const move = await plane.sealift.migrate({
         vm: suspect.vm.name,
-        from: 'lon-1',
-        to: 'fra-1',
+        from: run.source.host.name,
+        to: run.destination.host.name,
         timings: quick,
         ...supersede,
       });

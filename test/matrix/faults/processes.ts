@@ -8,16 +8,16 @@ const commands: FaultCommand[] = ['list', 'create', 'unpause', 'shutdown', 'dest
 
 /** Processes that die, machines that lose power, an `xl` that lies. */
 export const processFaults: Fault[] = [
-  { name: 'source worker killed', strike: ({ stage }) => restart(stage.world.london, stage) },
-  { name: 'destination worker killed', strike: ({ stage }) => restart(stage.world.frankfurt, stage) },
+  { name: 'source worker killed', strike: ({ stage, source }) => restart(source, stage) },
+  { name: 'destination worker killed', strike: ({ stage, destination }) => restart(destination, stage) },
   {
     name: 'both workers killed',
-    strike: async ({ stage }) => {
-      await Promise.all([restart(stage.world.london, stage), restart(stage.world.frankfurt, stage)]);
+    strike: async ({ stage, source, destination }) => {
+      await Promise.all([restart(source, stage), restart(destination, stage)]);
     },
   },
-  { name: 'source worker dies some steps later', strike: (run) => wearOut(run, 'lon-1') },
-  { name: 'destination worker dies some steps later', strike: (run) => wearOut(run, 'fra-1') },
+  { name: 'source worker dies some steps later', strike: (run) => wearOut(run, run.source) },
+  { name: 'destination worker dies some steps later', strike: (run) => wearOut(run, run.destination) },
   {
     name: 'control worker killed',
     strike: async ({ stage: { world } }) => {
@@ -32,12 +32,12 @@ export const processFaults: Fault[] = [
       await world.startTemporal();
     },
   },
-  { name: 'source host reboots', strike: ({ stage }) => reboot(stage, stage.world.london) },
-  { name: 'destination host reboots', strike: ({ stage }) => reboot(stage, stage.world.frankfurt) },
+  { name: 'source host reboots', strike: ({ stage, source }) => reboot(stage, source) },
+  { name: 'destination host reboots', strike: ({ stage, destination }) => reboot(stage, destination) },
   {
     name: 'both hosts reboot',
-    strike: async ({ stage }) => {
-      await Promise.all([reboot(stage, stage.world.london), reboot(stage, stage.world.frankfurt)]);
+    strike: async ({ stage, source, destination }) => {
+      await Promise.all([reboot(stage, source), reboot(stage, destination)]);
     },
   },
   { name: 'xl killed in the middle', strike: (run) => lie(run, 'killInMiddle') },
@@ -52,9 +52,9 @@ export const processFaults: Fault[] = [
 ];
 
 /** Between two transactions, two steps of a fence, or with an `xl` under way that becomes an orphan. */
-async function wearOut({ stage, random }: Run, host: string): Promise<void> {
-  await stage.director.wearOut(host, 1 + random.below(24));
-  stage.superviseOnce(stage.host(host));
+async function wearOut({ stage, random }: Run, at: TestHost): Promise<void> {
+  await stage.director.wearOut(at.host.name, 1 + random.below(24));
+  stage.superviseOnce(at);
 }
 
 async function restart(at: TestHost, { world }: Run['stage']): Promise<void> {

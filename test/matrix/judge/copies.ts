@@ -24,12 +24,12 @@ export async function digestOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The data disks of a VM's copies that a host keeps beside the one in use. */
-export function keptDataDisks(host: HostRecords, { vm }: Suspect): string[] {
-  return runsOf(host, vm.uuid).flatMap(({ places }) => {
-    const last = places?.disks.at(-1)?.path;
-    return last !== undefined && existsSync(last) ? [last] : [];
-  });
+/** The data disk of the copy that came by a token and was given back; null when gc has removed it. */
+export function returnedDataDisk(hosts: HostRecords[], { vm }: Suspect, token: number): string | null {
+  const copy = hosts
+    .flatMap((host) => runsOf(host, vm.uuid))
+    .find((run) => run.role === 'destination' && run.state === 'returned' && run.token === token);
+  return copy === undefined || copy.collected ? null : (copy.places?.disks.at(-1)?.path ?? null);
 }
 
 /** No copy that nobody gave free for removal has lost a disk or its journal; none that was handed over can be written. */

@@ -50,6 +50,8 @@ export async function judge(scene: Scene, suspect: Suspect, ended: Ended): Promi
   }
   complaints.push(...(await judgeLeftOver(world, suspect, hosts, scene.processes?.() ?? [])));
   complaints.push(...judgeFiles(world, secrets, scene.otherFolders), ...judgeProcesses(world, secrets));
-  complaints.push(...(await judgeHistories(temporal, secrets, migrationWorkflowId(suspect.vm.uuid))));
+  complaints.push(
+    ...(await judgeHistories(temporal, secrets, migrationWorkflowId(suspect.vm.uuid), suspect.readHistories)),
+  );
   return complaints;
 }

@@ -44,7 +44,7 @@ function explained({ runs }: HostRecords): string[] {
 
 function strangers(world: World, further: number[]): string[] {
   const known = new Set([
-    ...world.processes(),
+    ...Object.values(world.processes()),
     ...further,
     ...world.observer.boots.flatMap(({ uuid }) => world.observer.living(uuid)).map(({ pid }) => pid),
   ]);

@@ -2,7 +2,7 @@ import { isCurrent } from '../../../deed/record.ts';
 import type { ObservedBoot } from '../../../infra/lab/observer.ts';
 import { checkRecords, readRecords } from '../../../infra/lab/records.ts';
 import type { TestHost, World } from '../../support/world.ts';
-import { keptDataDisks } from './copies.ts';
+import { returnedDataDisk } from './copies.ts';
 import type { HostRecords } from './host-records.ts';
 import type { Suspect } from './suspect.ts';
 
@@ -24,21 +24,18 @@ export async function judgeRecords(
   const { problems } = await checkRecords(holder.dataPath);
   const complaints = problems.map((problem) => `${vm.name} at ${holder.at.host.name}: ${problem}`);
   const there = await readRecords(holder.dataPath);
-  const kept = await Promise.all(
-    [...others, holder.records].flatMap((host) => keptDataDisks(host, suspect)).map(readRecords),
-  );
   for (const { boot, records: written } of told) {
-    const behind = suspect.leftBehind.has(boot);
-    const places = behind ? kept : [there];
+    const token = suspect.leftBehind.get(boot);
+    const left = token === undefined ? null : returnedDataDisk([...others, holder.records], suspect, token);
     // A copy that gc removed took what was left behind with it.
-    if (behind && kept.length === 0) continue;
+    if (token !== undefined && left === null) continue;
+    const { records, oldest } = left === null ? there : await readRecords(left);
     const lost = written.filter(
-      ({ sequence, crc }) =>
-        !places.some(({ records, oldest }) => records.get(sequence) === crc || (sequence < oldest && records.size > 0)),
+      ({ sequence, crc }) => records.get(sequence) !== crc && !(sequence < oldest && records.size > 0),
     );
     if (lost.length === 0) continue;
     const numbers = `${String(lost[0]?.sequence)} to ${String(lost.at(-1)?.sequence)}`;
-    const where = behind ? 'on no kept copy' : `not on ${holder.dataPath}`;
+    const where = `not on ${left ?? holder.dataPath}`;
     complaints.push(
       `${vm.name}: ${String(lost.length)} records, ${numbers}, that its guest wrote in ${boot.root} are ${where}`,
     );
@@ -56,7 +53,7 @@ function noteLeftBehind(suspect: Suspect, boots: ObservedBoot[], holder: { at: T
   let at = boots.length - 1;
   while (boots[at]?.root === root) at -= 1;
   for (let boot = boots[at]; boot !== undefined && boot.root !== root; boot = boots[at]) {
-    suspect.leftBehind.add(boot);
+    if (!suspect.leftBehind.has(boot)) suspect.leftBehind.set(boot, current.token);
     at -= 1;
   }
 }

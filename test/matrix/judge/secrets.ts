@@ -50,15 +50,23 @@ export function judgeProcesses(world: World, secrets: Secrets): string[] {
   ]);
 }
 
-/** No secret in the histories of a VM's workflows: inputs, results, heartbeats, failures. */
-export async function judgeHistories(client: Client, secrets: Secrets, workflowId: string): Promise<string[]> {
+/** No secret in the histories of a VM's workflows: inputs, results, heartbeats, failures. Those in `read` had ended when they were read. */
+export async function judgeHistories(
+  client: Client,
+  secrets: Secrets,
+  workflowId: string,
+  read: Set<string>,
+): Promise<string[]> {
   const complaints: string[] = [];
-  for await (const { runId } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
+  for await (const { runId, status } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
+    if (read.has(runId)) continue;
     const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
     const text = JSON.stringify(historyToJSON(history)).replaceAll(/"data":"([^"]*)"/g, (_, data: string) =>
       Buffer.from(data, 'base64').toString('latin1'),
     );
-    complaints.push(...seen(Buffer.from(text), secrets, []).map((what) => `the history of ${workflowId} has ${what}`));
+    const found = seen(Buffer.from(text), secrets, []);
+    if (found.length === 0 && status.name !== 'RUNNING') read.add(runId);
+    complaints.push(...found.map((what) => `the history of ${workflowId} has ${what}`));
   }
   return complaints;
 }

@@ -6,8 +6,10 @@ export interface Suspect {
   vm: TestVm;
   /** SHA-256 of its first disk, which no guest writes to; null when it has no such disk. */
   content: string | null;
-  /** Boots whose records stayed behind on a copy that was given up by a revert. */
-  leftBehind: Set<ObservedBoot>;
+  /** Boots whose records stayed behind on a copy that was given up by a revert, with the token by which that copy had come. */
+  leftBehind: Map<ObservedBoot, number>;
+  /** Workflow runs that had ended when their history was read. */
+  readHistories: Set<string>;
   /** Whether it ran before anything happened. */
   ran: boolean;
 }
