@@ -3,7 +3,7 @@ import base from './jest.config.js';
 /** The wider suite: whole systems with workers killed, power lost, moves refused. @type {import('jest').Config} */
 export default {
   ...base,
-  roots: ['<rootDir>/test/faults', '<rootDir>/test/matrix'],
+  roots: ['<rootDir>/test/faults', '<rootDir>/test/matrix', '<rootDir>/test/soak'],
   testPathIgnorePatterns: ['/node_modules/'],
   // A test takes five to fifteen seconds; a machine that is busy with other things takes a multiple of that.
   testTimeout: 240_000,

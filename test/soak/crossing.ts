@@ -1,0 +1,116 @@
+import { isSealiftError } from '../../domain/error.ts';
+import type { Method } from '../../domain/names.ts';
+import { nothing } from '../matrix/faults/faults.ts';
+import { readHostRecords } from '../matrix/judge/host-records.ts';
+import type { Suspect } from '../matrix/judge/suspect.ts';
+import { castOf, pathTo, perform } from '../matrix/play.ts';
+import type { Cast } from '../matrix/play.ts';
+import { points } from '../matrix/points.ts';
+import { Random } from '../matrix/random.ts';
+import { insist, mendAll, Run } from '../matrix/run.ts';
+import type { Stage } from '../matrix/stage.ts';
+import type { TestHost, World } from '../support/world.ts';
+import { judgeChain } from './chain.ts';
+import { figuresOf } from './figures.ts';
+import type { Figures } from './figures.ts';
+
+/** One crossing: what was tried, what came of it, and what there was when all was at rest again. */
+export interface Crossing {
+  number: number;
+  seed: number;
+  from: string;
+  to: string;
+  method: Method;
+  point: string;
+  fault: string;
+  struck: boolean;
+  /** The host that holds the VM afterwards, by the hosts' own records. */
+  end: string;
+  /** Fenced copies that are kept since nobody gave a finish for them. */
+  keptCopies: number;
+  story: string[];
+  complaints: string[];
+  /** From the begin of the move until it was at rest, with the operations that the point asked for. */
+  ms: number;
+  /** Of the newest workflow of those. */
+  historyEvents: number;
+  figures: Figures;
+}
+
+/** The VM was adopted once and for all. */
+const onTheWay = points.filter(({ stage }) => stage !== 'adopt');
+
+/** The VM goes from where it is to the other host, unless what strikes it keeps it; then what is no longer needed is removed. */
+export async function cross(
+  stage: Stage,
+  suspect: Suspect,
+  source: TestHost,
+  { number, seed }: { number: number; seed: number },
+): Promise<Crossing> {
+  const random = new Random(seed ^ 0x5ea11f7);
+  const cast = castIn(seed, random);
+  // Now and then the copy is kept, and the VM goes back to a host that has an older one of it.
+  const keeps = random.below(4) === 0;
+  stage.begin();
+  const run = new Run(stage, suspect, cast.method, random, source);
+  const complaints: string[] = [];
+  const began = Date.now();
+  const { struck, settled } = await perform(
+    run,
+    cast,
+    pathTo(cast.point).filter((one) => one !== 'adopt'),
+  ).catch(async (error: unknown) => {
+    complaints.push(`crossing ${String(number)} could not be played: ${String(error)}`);
+    await mendAll(stage);
+    return { struck: false, settled: true };
+  });
+  if (!settled) complaints.push(`crossing ${String(number)} did not come to rest`);
+  const ms = Date.now() - began;
+  const { historyLength } = await stage.temporal.workflow.getHandle(run.workflowId).describe();
+  await tidyUp(run, keeps).catch((error: unknown) => complaints.push(`could not be tidied up: ${String(error)}`));
+  complaints.push(...(await run.judged()), ...judgeChain(stage.world.observer.boots, suspect));
+  return {
+    number,
+    seed,
+    from: run.source.host.name,
+    to: run.destination.host.name,
+    method: cast.method,
+    point: cast.point.name,
+    fault: cast.fault.name,
+    struck,
+    end: run.holders().join(' and '),
+    keptCopies: keptCopies(stage.world),
+    story: run.story,
+    complaints,
+    ms,
+    historyEvents: historyLength,
+    figures: figuresOf(stage),
+  };
+}
+
+/** Two of three crossings are struck; on the others nothing lies in wait. */
+function castIn(seed: number, random: Random): Cast {
+  const cast = castOf(seed, onTheWay);
+  const calm = onTheWay.find(({ name }) => name === 'after receipt');
+  if (random.below(3) > 0 || calm === undefined) return cast;
+  return { ...cast, point: calm, fault: nothing };
+}
+
+/** What an operator does in the end: gives the finish, and lets both hosts remove what they need no longer. */
+async function tidyUp(run: Run, keeps: boolean): Promise<void> {
+  const { world } = run.stage;
+  if (!keeps && keptCopies(world) > 0) {
+    await run.carryOut('finish').catch((error: unknown) => {
+      // A host that keeps a copy, and to which a later move came to nothing, is not found: the copy stays until the VM has moved on.
+      if (!isSealiftError(error) || error.type !== 'revert-refused') throw error;
+      run.story.push(`finish: ${error.message}`);
+    });
+  }
+  for (const at of world.up.hosts) await insist(() => run.collect(at));
+}
+
+function keptCopies(world: World): number {
+  return world.up.hosts
+    .flatMap((at) => readHostRecords(at).runs)
+    .filter(({ role, state, collected }) => role === 'source' && state === 'ceded' && !collected).length;
+}

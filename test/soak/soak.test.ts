@@ -1,0 +1,69 @@
+import { describe, expect, test } from '@jest/globals';
+import { sshdMissing } from '../../infra/lab/sshd.ts';
+import type { Crossing } from './crossing.ts';
+import { soak } from './soak.ts';
+import { leaksIn, summary } from './summary.ts';
+
+const lane = sshdMissing === null ? describe : describe.skip;
+lane(`the soak${sshdMissing === null ? '' : ` (skipped: ${sshdMissing})`}`, () => {
+  test('four crossings by both methods, struck both ways, end without complaint and leave nothing behind', async () => {
+    const crossings: Crossing[] = [];
+    for await (const crossing of soak({ crossings: 4, seed: 266 })) crossings.push(crossing);
+    const about = crossings.map(({ complaints, struck, story }) => ({ complaints, struck, story }));
+    expect(about).toEqual(about.map(({ story }) => ({ complaints: [], struck: true, story })));
+    expect(crossings.map(({ to, end }) => ({ to, end }))).toEqual(
+      ['fra-1', 'lon-1', 'fra-1', 'lon-1'].map((to) => ({ to, end: to })),
+    );
+    expect(new Set(crossings.map(({ method }) => method)).size).toBe(2);
+    expect(leaksIn(crossings)).toEqual([]);
+    expect(summary(crossings)).toContain('no leak');
+  });
+});
+
+/** After so many crossings each way, with the VM on the host that it came to. */
+function quiet(count: number): Crossing[] {
+  return Array.from({ length: count }, (_, index) => {
+    const [from, to] = index % 2 === 0 ? ['lon-1', 'fra-1'] : ['fra-1', 'lon-1'];
+    return {
+      number: index + 1,
+      seed: index,
+      ...{ from, to, end: to },
+      method: 'sealed',
+      point: 'after receipt',
+      fault: 'nothing',
+      struck: true,
+      keptCopies: 0,
+      story: [],
+      complaints: [],
+      ms: 5_000,
+      historyEvents: 120,
+      figures: {
+        processes: { 'lon-1': { pid: 7, residentBytes: 200 * 2 ** 20, descriptors: 50 } },
+        processCount: 5,
+        folders: { 'lon-1 pool': { entries: to === 'lon-1' ? 3 : 0, bytes: 0 } },
+        databases: { 'lon-1': index * 4_096 },
+      },
+    };
+  });
+}
+
+test('the verdict sees an entry, a descriptor and a process too many, and no leak in what only keeps what it was told', () => {
+  expect(leaksIn(quiet(12))).toEqual([]);
+  const folder = quiet(12);
+  folder[10]!.figures.folders['lon-1 pool']!.entries += 1;
+  expect(leaksIn(folder)).toEqual([
+    'files in lon-1 pool: 0 after crossing 1, 1 after crossing 11, both with the VM on fra-1',
+  ]);
+  const descriptor = quiet(12);
+  // One at a time that is only just closing.
+  descriptor[5]!.figures.processes['lon-1']!.descriptors = 53;
+  expect(leaksIn(descriptor)).toEqual([]);
+  for (const { number, figures } of descriptor) figures.processes['lon-1']!.descriptors += number;
+  expect(leaksIn(descriptor)).toEqual(['descriptors of lon-1: at least 54, then 59, from crossing 4 to 12']);
+  const process = quiet(12);
+  process[11]!.figures.processCount += 1;
+  expect(leaksIn(process)).toHaveLength(1);
+  // A copy that nobody gave free is no leak.
+  folder[10]!.keptCopies = 1;
+  expect(leaksIn(folder)).toEqual([]);
+});
