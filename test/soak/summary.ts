@@ -58,7 +58,8 @@ export function leaksIn(crossings: Crossing[]): string[] {
   for (const name of Object.keys(crossings[0]?.figures.processes ?? {})) {
     const life = longestLife(name, crossings);
     const [first, last] = [life[0], life.at(-1)];
-    if (first === undefined || last === undefined) continue;
+    // A short life tells nothing.
+    if (first === undefined || last === undefined || life.length < 8) continue;
     // Connections that are only just closing come and go; a leak raises what is always there.
     const middle = Math.ceil(life.length / 2);
     const [before, after] = [life.slice(0, middle), life.slice(middle)].map((half) =>
