@@ -74,8 +74,8 @@ export function leaksIn(crossings: Crossing[]): string[] {
 }
 
 function countsOf({ folders, processCount }: Figures): Record<string, number> {
-  const entries = Object.entries(folders).map(([name, folder]) => [`files in ${name}`, folder.entries]);
-  return { ...Object.fromEntries(entries), processes: processCount };
+  const entries = Object.entries(folders).map(([name, folder]) => [`files in ${name}`, folder.entries] as const);
+  return { ...Object.fromEntries<number>(entries), processes: processCount };
 }
 
 /** The crossings that one process saw without being started again, the most that there were in a row, from its settling on. */

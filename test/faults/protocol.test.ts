@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { makeGround } from './protocol/ground.ts';
+import type { Ground } from './protocol/ground.ts';
+import { onwardSteps, possibleSteps } from './protocol/steps.ts';
+import type { Step } from './protocol/steps.ts';
+import { Walk } from './protocol/walk.ts';
+import type { Fate } from './protocol/walk.ts';
+
+/** Repeat a failure with SEALIFT_SEED; look further with SEALIFT_RUNS. */
+const seed = Number(process.env.SEALIFT_SEED ?? Date.now() % 2 ** 31);
+const numRuns = Number(process.env.SEALIFT_RUNS ?? 5);
+
+let ground: Ground;
+beforeAll(async () => {
+  ground = await makeGround();
+}, 60_000);
+afterAll(async () => {
+  await ground.close();
+}, 60_000);
+
+/** How often each kind of step was done, refused, or died over. */
+const seen = new Map<string, number>();
+
+/** Asks for one of the steps that there are when its turn comes. */
+class Ask implements fc.AsyncCommand<Walk, Ground> {
+  readonly among: 'onward' | 'possible' | 'past';
+  readonly pick: number;
+  readonly fate: Fate;
+  #story = '';
+
+  constructor(among: Ask['among'], pick: number, fate: Fate) {
+    this.among = among;
+    this.pick = pick;
+    this.fate = fate;
+  }
+
+  check(walk: Readonly<Walk>): boolean {
+    return this.#steps(walk as Walk).length > 0;
+  }
+
+  async run(walk: Walk): Promise<void> {
+    const step = choose(this.#steps(walk), this.pick);
+    const end = await walk.take(step, this.fate).finally(() => (this.#story = walk.story.at(-1) ?? ''));
+    const key = `${step.kind} ${end}`;
+    seen.set(key, (seen.get(key) ?? 0) + 1);
+  }
+
+  toString(): string {
+    return this.#story;
+  }
+
+  #steps(walk: Walk): Step[] {
+    if (this.among === 'past') return walk.past;
+    return this.among === 'onward' ? onwardSteps(walk) : possibleSteps(walk);
+  }
+}
+
+class Happen implements fc.AsyncCommand<Walk, Ground> {
+  readonly what: Parameters<Walk['happen']>[0];
+  readonly pick: number;
+
+  constructor(what: Happen['what'], pick: number) {
+    this.what = what;
+    this.pick = pick;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  async run(walk: Walk): Promise<void> {
+    await walk.happen(this.what, this.pick % walk.hosts.length);
+  }
+
+  toString(): string {
+    return `${this.what} on host ${String(this.pick)}`;
+  }
+}
+
+/** By kind first: there are many more ways to ask late than to go on. */
+function choose(steps: Step[], pick: number): Step {
+  const kinds = [...new Set(steps.map(({ kind }) => kind))].sort();
+  const alike = steps.filter(({ kind }) => kind === kinds[pick % kinds.length]);
+  const step = alike[Math.floor(pick / kinds.length) % alike.length];
+  if (step === undefined) throw new Error('nothing can be asked for');
+  return step;
+}
+
+const fate: fc.Arbitrary<Fate> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant('lives' as const) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ dies: fc.integer({ min: 1, max: 16 }), who: fc.constantFrom('asked', 'other') }),
+  },
+);
+const ask = (among: Ask['among']): fc.Arbitrary<Ask> =>
+  fc.tuple(fc.nat(), fate).map(([pick, what]) => new Ask(among, pick, what));
+const happen = fc
+  .tuple(fc.constantFrom('domain ends', 'somebody starts', 'host reboots', 'process dies'), fc.nat())
+  .map(([what, pick]) => new Happen(what, pick));
+
+test(`hosts that die over any step are where the model says (seed ${String(seed)})`, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 2, max: 3 }),
+      fc.commands([ask('onward'), ask('onward'), ask('onward'), ask('onward'), ask('possible'), ask('past'), happen], {
+        size: 'max',
+        maxCommands: 45,
+      }),
+      async (count, commands) => {
+        const walk = await Walk.begin(ground, count);
+        try {
+          await fc.asyncModelRun(() => ({ model: walk, real: ground }), commands);
+        } catch (error) {
+          throw new Error(`${String(error)}\n${walk.story.join('\n')}`, { cause: error });
+        }
+      },
+    ),
+    { seed, numRuns, endOnFailure: true },
+  );
+  if (process.env.SEALIFT_RUNS !== undefined) process.stdout.write(`${JSON.stringify(Object.fromEntries(seen))}\n`);
+  expect(ground.observer.doubles).toEqual([]);
+});

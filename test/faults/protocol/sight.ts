@@ -1,0 +1,84 @@
+import { existsSync, lstatSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { keptStatements } from '../../../deed/book.ts';
+import { isLocked } from '../../../deed/locks.ts';
+import { allRuns, findRecord } from '../../../deed/record.ts';
+import type { DeedRecord, DeedRun } from '../../../deed/record.ts';
+import type { Signed } from '../../../domain/statement.ts';
+import { checkRecords } from '../../../infra/lab/records.ts';
+import type { Observer } from '../../../infra/lab/observer.ts';
+import type { StandInHost } from '../../../infra/stand-in-host.ts';
+import { configDisks } from '../../../xen/xl-config/disk.ts';
+import { parseXlConfig } from '../../../xen/xl-config/parse.ts';
+
+/** What a stranger finds of a VM on a host, whether its process lives or not. */
+export interface Sight {
+  record: DeedRecord | null;
+  runs: DeedRun[];
+  /** What this host itself has signed, in order. */
+  said: Signed[];
+  /** `on`: nothing here starts the VM or writes its disk. `off`: anybody may. `between`: cut short on the way. */
+  fence: 'on' | 'between' | 'off';
+  running: boolean;
+  /** How many records the guest has written to the copy that counts here; null where there is none. */
+  content: number | null;
+  /** What is wrong with those records. */
+  problems: string[];
+}
+
+export async function lookAt(
+  { filePath, lab, identity }: StandInHost,
+  vm: { name: string; uuid: string; lineage: string },
+  observer: Observer,
+): Promise<Sight> {
+  const running = observer.living(vm.uuid).some(({ root }) => root === lab.root);
+  const book = readBook(filePath, vm.lineage);
+  const config = join(lab.etcFolder, `${vm.name}.cfg`);
+  const startable = existsSync(config) || isThere(join(lab.autoFolder, `${vm.name}.cfg`));
+  const configured = existsSync(config) ? diskOf(await readFile(config, 'utf8')) : null;
+  const { record } = book;
+  const path = configured ?? record?.places?.disks[0]?.path ?? null;
+  const report = path !== null && existsSync(path) ? await checkRecords(path) : null;
+  return {
+    record,
+    runs: book.runs,
+    said: book.statements.filter(({ body }) => body.from === identity),
+    fence: await fenceOf(path, startable, record),
+    running,
+    content: report?.last ?? null,
+    problems: record?.state === 'receiving' && record.madeToken !== record.token ? [] : (report?.problems ?? []),
+  };
+}
+
+async function fenceOf(path: string | null, startable: boolean, record: DeedRecord | null): Promise<Sight['fence']> {
+  if (path === null || !existsSync(path)) return startable ? 'between' : 'on';
+  // A landing's disks are fenced by what they are, until READY.
+  if (record?.state === 'receiving' && record.madeToken !== record.token) return startable ? 'between' : 'on';
+  const locked = (lstatSync(path).mode & 0o222) === 0 || (await isLocked(path, 'immutable'));
+  if (locked) return startable ? 'between' : 'on';
+  return startable ? 'off' : 'between';
+}
+
+function readBook(filePath: string, lineage: string) {
+  const sql = new DatabaseSync(join(filePath, '../state/host.db'), { readOnly: true, timeout: 5_000 });
+  try {
+    sql.exec('BEGIN');
+    return {
+      record: findRecord(sql, lineage),
+      runs: allRuns(sql, lineage),
+      statements: keptStatements(sql, lineage).map(({ statement }) => statement),
+    };
+  } finally {
+    sql.close();
+  }
+}
+
+function diskOf(config: string): string | null {
+  return configDisks(parseXlConfig(config, 'the VM'))[0]?.target ?? null;
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}

@@ -1,0 +1,346 @@
+import { randomUUID } from 'node:crypto';
+import { execa } from 'execa';
+import type { HostCard } from '../../../domain/survey.ts';
+import type { Deed, Offer, Ready, RunKey, Settled, Signed } from '../../../domain/statement.ts';
+import { rebootLabHost } from '../../../infra/lab/lab-host.ts';
+import { apply, broken, enabled, newModel } from '../../deed/model.ts';
+import type { Host, Model } from '../../deed/model.ts';
+import type { Actor, Answer } from './actor.ts';
+import { diskBytes } from './ground.ts';
+import type { Ground } from './ground.ts';
+import { lookAt } from './sight.ts';
+import type { Sight } from './sight.ts';
+import type { Change, Step } from './steps.ts';
+
+/** What happens to the host's process while it does a step: nothing, or it dies before it, at an operation of it, or after it. */
+export type Fate = 'lives' | { dies: number; who: 'asked' | 'other' };
+
+interface Run {
+  migrationId: string;
+  from: number;
+  to: number;
+  token: number;
+}
+
+/** One VM on hosts that do what they are asked, killed as they go, and beside it what the model says of it. */
+export class Walk {
+  model: Model;
+  readonly vm: { name: string; uuid: string; lineage: string; diskBytes: number };
+  readonly hosts: number[];
+  readonly runs: Run[] = [];
+  readonly offers: Signed<Offer>[] = [];
+  readonly ready: Signed<Ready>[] = [];
+  readonly deeds: Signed<Deed>[] = [];
+  readonly settled: Signed<Settled>[] = [];
+  /** Every step that was ever asked for. */
+  readonly past: Step[] = [];
+  /** What happened, a line each. */
+  readonly story: string[] = [];
+  readonly #ground: Ground;
+  #sights: Sight[] = [];
+  #cards: HostCard[] = [];
+  /** Hosts at which a command that puts a fence on or takes it off was cut short. */
+  readonly #between = new Set<number>();
+  /** Hosts whose guest was ordered to shut down by a step that was cut short: it ends when it likes. */
+  readonly #ordered = new Set<number>();
+  /** The root of each content, by run. */
+  readonly #roots = new Map<string, string>();
+
+  private constructor(ground: Ground, count: number, vm: { name: string; uuid: string; lineage: string }) {
+    this.#ground = ground;
+    this.model = newModel(count);
+    this.hosts = [...this.model.hosts.keys()];
+    this.vm = { ...vm, diskBytes };
+  }
+
+  static async begin(ground: Ground, count: number): Promise<Walk> {
+    const walk = new Walk(ground, count, await ground.makeVm());
+    for (const h of walk.hosts) {
+      const card = await walk.#actor(h).ask('hostCard');
+      if (!('result' in card)) throw new Error(`no card of ${walk.name(h)}`);
+      walk.#cards.push(card.result as HostCard);
+    }
+    await walk.#compare([walk.model], null);
+    return walk;
+  }
+
+  newId(): string {
+    return randomUUID();
+  }
+  name(h: number): string {
+    return this.#actor(h).host.name;
+  }
+  identity(h: number): string {
+    return this.#actor(h).host.identity;
+  }
+  card(h: number): HostCard | undefined {
+    return this.#cards[h];
+  }
+  run(said: number): Run {
+    const run = this.runs[said];
+    if (run === undefined) throw new Error(`no run ${String(said)}`);
+    return run;
+  }
+  titled(what: string, h: number, said: number): string {
+    return `${what} on ${this.name(h)} for token ${String(this.runs[said]?.token)}`;
+  }
+  /** The destination's key of a run, once it has received it. */
+  keyOf(said: number): Signed<RunKey> | undefined {
+    const { to, token } = this.run(said);
+    return this.#said(to, 'key').find(({ body }) => body.token === token) as Signed<RunKey> | undefined;
+  }
+  wasRunning(h: number): boolean {
+    return this.#sights[h]?.record?.wasRunning === true;
+  }
+  /** Whether the host holds the VM by this run, or holds it still since this run was aborted, and no other run is open. */
+  isCurrent(h: number, said: number): boolean {
+    const { from, token } = this.run(said);
+    const host = this.model.hosts[h];
+    if (host?.state !== 'holder' || host.run !== 0) return false;
+    const cameBack =
+      h === from && this.deeds.some(({ body }) => body.to === this.identity(h) && body.token === token + 1);
+    return host.token === (cameBack ? token + 1 : token);
+  }
+  /** Whether the run's destination has made its disks: it may have died over them. */
+  isPrepared(said: number): boolean {
+    const { to, migrationId } = this.run(said);
+    return this.#sights[to]?.runs.some((run) => run.migrationId === migrationId && run.notes !== null) === true;
+  }
+
+  /** Whether the host has accepted the VM and not set it up yet. */
+  hasArrived(h: number): boolean {
+    const host = this.model.hosts[h];
+    const landed = this.runs.some(({ to, token }) => to === h && token === host?.token);
+    return landed && host?.state === 'holder' && (host.fenced || this.#between.has(h));
+  }
+
+  /** Asks for a step and compares all hosts with the model. Throws what does not fit. */
+  async take(step: Step, fate: Fate): Promise<'done' | 'refused' | 'died'> {
+    this.past.push(step);
+    const changes = step.changes(this);
+    const { answer, operations } = await this.#carryOut(step, fate);
+    const died = 'died' in answer;
+    const how = died ? 'died' : 'result' in answer ? 'done' : 'refused';
+    const detail = 'refused' in answer ? ` (${answer.refused.type}: ${answer.refused.message})` : '';
+    this.story.push(`${step.title}${operations}: ${how}${detail}`);
+    const misses =
+      'result' in answer && step.kind === 'ready' && Object.hasOwn(answer.result as object, 'missingChunks');
+    if (misses && this.#isWhole(step)) throw new Error(`${step.title}: what was sent whole is missed`);
+    if (how === 'refused' && changes !== null)
+      throw new Error(`${step.title} was refused although the model permits it${detail}`);
+    const models = how === 'refused' || misses || changes === null ? [this.model] : this.#after(changes);
+    await this.#compare(died ? models : models.slice(-1), died && changes !== null ? step : null);
+    return how;
+  }
+
+  /** What the world does by itself, or a person with a shell. */
+  async happen(what: 'domain ends' | 'somebody starts' | 'host reboots' | 'process dies', h: number): Promise<void> {
+    const { host } = this.#actor(h);
+    this.story.push(`${what} on ${host.name}`);
+    if (what === 'process dies') await this.#actor(h).restart(this.vm.lineage);
+    if (what === 'domain ends') await execa('xl', ['destroy', this.vm.name], { env: host.env, reject: false });
+    if (what === 'somebody starts')
+      await execa('xl', ['create', `${host.lab.etcFolder}/${this.vm.name}.cfg`], { env: host.env, reject: false });
+    if (what === 'host reboots') {
+      await this.#actor(h).kill();
+      await rebootLabHost(host.lab.root);
+      await this.#actor(h).start();
+    }
+    const now = structuredClone(this.model);
+    const changed = now.hosts[h];
+    if (changed !== undefined) {
+      if (what === 'domain ends' || what === 'host reboots') changed.running = false;
+      // xendomains starts what no fence keeps from it.
+      if ((what === 'somebody starts' || what === 'host reboots') && enabled(now, { kind: 'start', h }))
+        apply(now, { kind: 'start', h });
+    }
+    await this.#compare([now], null);
+  }
+
+  #actor(h: number): Actor {
+    const actor = this.#ground.actors[h];
+    if (actor === undefined) throw new Error(`no host ${String(h)}`);
+    return actor;
+  }
+
+  async #carryOut(step: Step, fate: Fate): Promise<{ answer: Answer; operations: string }> {
+    const asked = this.#actor(step.h);
+    if (fate === 'lives') return { answer: await asked.ask(step.name, ...step.ask), operations: '' };
+    const other = step.kind === 'send' && fate.who === 'other' ? this.#otherEnd(step) : null;
+    if (other === null) {
+      await asked.dieAt(fate.dies);
+      const answer = await asked.ask(step.name, ...step.ask);
+      await asked.restart(this.vm.lineage);
+      const operations = 'died' in answer ? `, killed at operation ${String(fate.dies)}` : ', killed after it';
+      return { answer, operations };
+    }
+    await other.dieAt(fate.dies);
+    const answering = asked.ask(step.name, ...step.ask);
+    await Promise.race([answering, other.death()]);
+    await other.restart(this.vm.lineage);
+    return { answer: await answering, operations: `, its destination killed at operation ${String(fate.dies)}` };
+  }
+
+  #otherEnd(step: Step): Actor | null {
+    const run = this.runs.find(({ from, token }) => from === step.h && token === this.model.hosts[step.h]?.run);
+    return run === undefined ? null : this.#actor(run.to);
+  }
+
+  /** The source has read its own root, so all of it was acknowledged. */
+  #isWhole(step: Step): boolean {
+    const landing = this.model.hosts[step.h];
+    const source = landing?.peer == null ? undefined : this.model.hosts[landing.peer];
+    return source !== undefined && source.token === landing?.token && source.seen !== null;
+  }
+
+  /** The model as it was, and after each of the changes. */
+  #after(changes: Change[]): Model[] {
+    const models = [this.model];
+    for (const change of changes) {
+      const next = structuredClone(models.at(-1) ?? this.model);
+      change(next);
+      models.push(next);
+    }
+    return models;
+  }
+
+  /** Takes the one of the models that is what the hosts show; `cut` is the step that was cut short, of which any part may have been done. */
+  async #compare(models: Model[], cut: Step | null): Promise<void> {
+    if (cut !== null && ['fence', 'start', 'abort'].includes(cut.kind)) this.#between.add(cut.h);
+    if (cut?.kind === 'stop') this.#ordered.add(cut.h);
+    this.#sights = await this.#look();
+    const differences = models.map((model) => this.hosts.flatMap((h) => this.#differences(model, h)));
+    const fitting = differences.findLastIndex((lines) => lines.length === 0);
+    const chosen = models[fitting];
+    if (chosen === undefined)
+      throw new Error(`the hosts are not what the model says: ${(differences.at(-1) ?? []).join('; ')}`);
+    this.model = chosen;
+    for (const h of this.hosts) this.#takeOver(h);
+    this.#keepStatements();
+    const promises = [
+      ...broken(this.model),
+      ...this.#ground.observer.doubles,
+      ...this.#sights.flatMap(({ problems }) => problems),
+    ];
+    if (promises.length > 0) throw new Error(`broken: ${promises.join('; ')}`);
+  }
+
+  async #look(): Promise<Sight[]> {
+    return Promise.all(this.hosts.map((h) => lookAt(this.#actor(h).host, this.vm, this.#ground.observer)));
+  }
+
+  #differences(model: Model, h: number): string[] {
+    const expected = model.hosts[h];
+    const sight = this.#sights[h];
+    if (expected === undefined || sight === undefined) throw new Error(`no host ${String(h)}`);
+    const { record } = sight;
+    const found: Record<string, unknown> = {
+      token: record?.token ?? 0,
+      state: record?.state ?? 'none',
+      run: record?.runToken ?? 0,
+      made: record?.madeToken ?? 0,
+      noted: record?.fencedToken ?? 0,
+      peer: record?.peer == null ? null : this.hosts.find((one) => this.identity(one) === record.peer),
+      read: record?.seenRoot != null,
+    };
+    const said: Record<string, unknown> = {
+      token: expected.token,
+      state: expected.state,
+      run: expected.run,
+      made: expected.made,
+      noted: expected.noted,
+      peer: expected.peer,
+      read: expected.seen !== null,
+    };
+    // Left open are a guest that was ordered to end, a fence that was cut short, and a disk that is being written.
+    if (sight.running || !this.#ordered.has(h)) {
+      found.running = sight.running;
+      said.running = expected.running;
+    }
+    if (!this.#between.has(h)) {
+      found.fence = sight.fence;
+      said.fence = expected.fenced ? 'on' : 'off';
+    }
+    const rests = !sight.running && this.model.hosts[h]?.running === false && !expected.running;
+    if (rests && sight.content !== null && this.#counts(expected)) {
+      found.content = sight.content;
+      said.content = expected.disk;
+    }
+    return Object.keys(said)
+      .filter((key) => said[key] !== found[key])
+      .map((key) => `${this.name(h)} has ${key} ${String(found[key])}, the model ${String(said[key])}`);
+  }
+
+  /** Whether the content of the host's copy is known to the model: not while it lands. */
+  #counts({ state, made, token }: Host): boolean {
+    return state === 'holder' || state === 'ceded' || (state === 'receiving' && made === token);
+  }
+
+  /** What the model leaves to the world: how much a guest has written, and what a cut command has left. */
+  #takeOver(h: number): void {
+    const host = this.model.hosts[h];
+    const sight = this.#sights[h];
+    if (host === undefined || sight === undefined) return;
+    if (sight.content !== null && this.#counts(host)) {
+      if (sight.content < host.disk)
+        throw new Error(`${this.name(h)} has lost writes: ${String(sight.content)} of ${String(host.disk)}`);
+      host.disk = sight.content;
+    }
+    if (!sight.running) {
+      host.running = false;
+      this.#ordered.delete(h);
+    }
+    host.fenced = sight.fence === 'on';
+    if (sight.fence !== 'between') this.#between.delete(h);
+    const { record } = sight;
+    if (record?.seenRoot != null) this.#keepRoot(record.token, host.seen ?? 0, record.seenRoot);
+  }
+
+  /** One content, one root, and another for every other. */
+  #keepRoot(token: number, content: number, root: string): void {
+    const name = `${String(token)}/${String(content)}`;
+    const known = this.#roots.get(name);
+    const other = [...this.#roots].find(([one, same]) => same === root && one !== name);
+    if (other !== undefined || (known !== undefined && known !== root))
+      throw new Error(`two roots of one content: ${name}`);
+    this.#roots.set(name, root);
+  }
+
+  /** Statements come from the hosts' books, whoever was told of them. */
+  #keepStatements(): void {
+    const lists = { offer: this.offers, ready: this.ready, deed: this.deeds, settled: this.settled };
+    const models = {
+      offer: this.model.offers,
+      ready: this.model.ready,
+      deed: this.model.deeds,
+      settled: this.model.settled,
+    };
+    for (const kind of ['offer', 'ready', 'deed', 'settled'] as const) {
+      for (const h of this.hosts) {
+        const real = this.#said(h, kind);
+        const expected = models[kind].filter(({ from }) => from === h);
+        if (real.length !== expected.length)
+          throw new Error(
+            `${this.name(h)} has signed ${String(real.length)} times ${kind}, the model ${String(expected.length)}`,
+          );
+      }
+      for (const { from, token } of models[kind].slice(lists[kind].length)) {
+        const statement = this.#said(from, kind).find(({ body }) => body.token === token);
+        if (statement === undefined) throw new Error(`${this.name(from)} has not signed ${kind} ${String(token)}`);
+        (lists[kind] as Signed[]).push(statement);
+        if (statement.body.kind === 'offer') this.runs.push(this.#runOf(statement.body));
+        if (statement.body.kind === 'ready')
+          this.#keepRoot(token, this.model.hosts[from]?.disk ?? 0, statement.body.root);
+      }
+    }
+  }
+
+  #runOf({ migrationId, from, to, token }: Offer): Run {
+    const at = (identity: string): number => this.hosts.findIndex((h) => this.identity(h) === identity);
+    return { migrationId, from: at(from), to: at(to), token };
+  }
+
+  #said(h: number, kind: string): Signed[] {
+    return (this.#sights[h]?.said ?? []).filter(({ body }) => body.kind === kind);
+  }
+}
