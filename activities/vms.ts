@@ -213,9 +213,10 @@ function ranSince(host: Host, { lineage, token }: DeedRecord): string | null {
 function deedOf(host: Host, record: DeedRecord | null): VmSummary['deed'] {
   if (record === null) return null;
   const { lineage, token, state, runToken, peer } = record;
-  const ceded = state === 'ceded' ? host.deeds.runs(lineage).find((run) => run.token === token) : undefined;
-  const name = peer === null ? null : peerName(host.file, peer);
-  return { lineage, token, state, runToken, peer: name, released: ceded?.released === true };
+  const named = (identity: string | null): string | null => (identity === null ? null : peerName(host.file, identity));
+  const gone = host.deeds.runs(lineage).findLast((run) => run.role === 'source' && run.state === 'ceded');
+  const ceded = gone === undefined ? null : { token: gone.token, peer: named(gone.peer), released: gone.released };
+  return { lineage, token, state, runToken, peer: named(peer), ceded };
 }
 
 /** The marks beside disks, one line each; a mark that cannot be read is a line too. */

@@ -118,13 +118,13 @@ export async function revert(link: Link, request: Parameters<Sealift['revert']>[
 export async function finish(link: Link, request: { vm: string; by: string }): Promise<TaskHandle<FinishResult>> {
   const { newest, origins } = await holdsOf(link, request.vm);
   // Of a VM that went on from one host to the next, each still keeps its copy: the newest first, one by one.
-  const origin = origins.find((one) => !one.deed.released) ?? newest;
+  const origin = origins.find((one) => !one.ceded.released) ?? newest;
   const input = parsed(finishInput, {
     migrationId: randomUUID(),
     vmUuid: origin.vmUuid,
     vmName: origin.vmName,
     host: origin.host,
-    holder: origin.deed.peer,
+    holder: origin.ceded.peer,
     by: request.by,
   });
   const summary = `${input.vmName}: release the copy on ${input.host}`;
@@ -157,23 +157,24 @@ async function locate(link: Link, vm: string, from: string | undefined): Promise
 /** The two ends of a VM's newest hold: who has the deed, or has signed it back, and who still keeps the fenced copy it came from. */
 async function holdOf(link: Link, vm: string): Promise<{ holder: VmOnHost; origin: Kept }> {
   const { newest: origin, named, silent } = await holdsOf(link, vm);
-  const known = named.filter(({ deed }) => deed?.lineage === origin.deed.lineage);
+  const others = named.filter(({ host, deed }) => host !== origin.host && deed?.lineage === origin.deed.lineage);
   const holder =
-    known.find(({ deed }) => deed?.state === 'holder' || deed?.state === 'receiving') ??
-    known.find(({ deed }) => deed?.state === 'none' && deed.token === origin.deed.token + 1);
+    others.find(({ deed }) => deed?.state === 'holder') ??
+    others.find(({ deed }) => deed?.state === 'receiving') ??
+    others.find(({ deed }) => deed?.state === 'none' && deed.token === origin.ceded.token + 1);
   if (holder?.deed == null) throw new SealiftError('revert-refused', `no host that answers holds ${vm}${silent}`);
-  if (holder.deed.state === 'holder' && holder.deed.token !== origin.deed.token) {
-    throw new SealiftError(
-      'revert-refused',
-      `${vm} cannot go back to ${origin.host}: a move of it was begun on ${holder.host} since it came`,
-      { hint: `sealift finish ${vm} releases the copy at ${origin.host}` },
-    );
+  if (holder.deed.state === 'holder' && holder.deed.token !== origin.ceded.token) {
+    const text = `${vm} cannot go back to ${origin.host}: a move of it was begun on ${holder.host} since it came`;
+    refuseUnstarted(vm, named, text);
+    const hint = `sealift finish ${vm} releases the copy at ${origin.host}`;
+    throw new SealiftError('revert-refused', text, origin.ceded.released ? {} : { hint });
   }
   return { holder, origin };
 }
 
-/** A host's fenced copy of a VM that it has ceded. */
-type Kept = VmOnHost & { vmUuid: string; deed: NonNullable<VmOnHost['deed']> };
+/** A host that has ceded a VM which did not come back to it, and its fenced copy. */
+type Kept = VmOnHost & { vmUuid: string; deed: Deed; ceded: NonNullable<Deed['ceded']> };
+type Deed = NonNullable<VmOnHost['deed']>;
 
 /** All fenced copies of a VM, that of the newest token first: a VM that has moved twice has two. */
 async function holdsOf(
@@ -186,19 +187,26 @@ async function holdsOf(
   if (named.length === 0) throw new SealiftError('unknown-vm', `no host has a VM ${vm}${silent}`);
   refuseSeveral(vm, named);
   const origins = named
-    .filter((one): one is Kept => one.deed?.state === 'ceded' && one.vmUuid !== null)
-    .sort((a, b) => b.deed.token - a.deed.token);
+    .flatMap(({ vmUuid, deed, ...rest }): Kept[] =>
+      vmUuid === null || deed?.ceded == null ? [] : [{ ...rest, vmUuid, deed, ceded: deed.ceded }],
+    )
+    .sort((a, b) => b.ceded.token - a.ceded.token);
   const [newest] = origins;
   if (newest === undefined) {
-    const back = named.find(({ deed, fenced }) => deed?.state === 'holder' && fenced && deed.runToken === 0);
     const text = `no host keeps a fenced copy of ${vm} that it handed over${silent}`;
-    if (back === undefined) throw new SealiftError('revert-refused', text);
-    // a revert that was terminated between taking the VM back and starting it
-    throw new SealiftError('revert-refused', `${text}: it is back on ${back.host} and was not started`, {
-      hint: `sealift abort ${vm} takes its fence off and starts it there`,
-    });
+    refuseUnstarted(vm, named, text);
+    throw new SealiftError('revert-refused', text);
   }
   return { newest, origins, named, silent };
+}
+
+/** A revert that was terminated between taking the VM back and starting it leaves it fenced at its holder. */
+function refuseUnstarted(vm: string, named: VmOnHost[], text: string): void {
+  const back = named.find(({ deed, fenced }) => deed?.state === 'holder' && fenced && deed.runToken === 0);
+  if (back === undefined) return;
+  throw new SealiftError('revert-refused', `${text}: it is back on ${back.host} and was not started`, {
+    hint: `sealift abort ${vm} takes its fence off and starts it there`,
+  });
 }
 
 async function startTask(

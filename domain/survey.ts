@@ -35,8 +35,11 @@ const vmDeed = z.strictObject({
   runToken: z.int(),
   /** The host that it was ceded to, or came from, by the name that this host trusts it under. */
   peer: hostName.nullable(),
-  /** Of a VM that was ceded: its hold has ended, so that its copy here may be gone. */
-  released: z.boolean(),
+  /**
+   * The newest copy that was ceded from here and did not come back, whatever the record says since: to whom, by which token, and
+   * whether its hold has ended, so that it may be gone.
+   */
+  ceded: z.strictObject({ token: z.int(), peer: hostName.nullable(), released: z.boolean() }).nullable(),
 });
 
 /** One VM on one host, as `vm list` shows it: domains, configurations at rest and fenced copies alike. */

@@ -69,4 +69,21 @@ describe('a way back on which a worker is killed', () => {
     await expectMoved(world, vm);
     await expect(world.sealift.planRevert(vm.name)).rejects.toMatchObject({ type: 'revert-refused' });
   });
+
+  test('finish finds a copy whose host was to take the VM back by a move that was aborted', async () => {
+    const vm = await world.makeVm('came-to-nothing');
+    await (await migrate(world, { vm: vm.name })).result();
+    const back = await migrate(world, { vm: vm.name, to: 'lon-1', cutover: 'approve' });
+    await untilPast(back, 'open');
+    await back.abort();
+    await expect(back.result()).rejects.toMatchObject({ type: 'cancelled' });
+    await expect(world.sealift.planRevert(vm.name)).rejects.toMatchObject({
+      type: 'revert-refused',
+      message: expect.stringContaining('cannot go back to lon-1'),
+      hint: expect.stringContaining('finish'),
+    });
+    const finishing = await world.sealift.finish({ vm: vm.name, by: 'test' });
+    expect(await finishing.result()).toMatchObject({ host: 'lon-1', released: [expect.any(String)] });
+    await expectMoved(world, vm);
+  });
 });

@@ -161,9 +161,16 @@ export class FakeHost {
       diskBytes: 2 ** 21,
       autostart: false,
       fenced: vm.fenced,
-      deed: vm.deed === null ? null : { ...deedOf(vm), peer: this.peers[0] ?? null, released: vm.released },
+      deed: this.deed(vm),
       problem: null,
     };
+  }
+
+  private deed(vm: FakeVm): VmSummary['deed'] {
+    if (vm.deed === null) return null;
+    const { token, released } = vm;
+    const peer = this.peers[0] ?? null;
+    return { ...deedOf(vm), peer, ceded: vm.deed === 'ceded' ? { token, peer, released } : null };
   }
 
   private steps(): HostActivities {
