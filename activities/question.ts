@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { verifySignature } from '../deed/identity.ts';
 import type { Identity } from '../deed/identity.ts';
+import { refusal } from '../domain/concern.ts';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import type { HostFile } from '../domain/host-file.ts';
 import { protocolVersion } from '../domain/protocol.ts';
@@ -111,7 +112,7 @@ async function answerTo(file: HostFile, { disks, ...vm }: QuestionContent): Prom
     if (!isSealiftError(error) || error.type !== 'config-syntax') throw error;
     return {
       changes: [],
-      concerns: [{ name: 'config-syntax', severity: 'refuses', text: error.message, remedy: error.hint ?? null }],
+      concerns: [refusal('config-syntax', error.message, error.hint ?? null)],
     };
   }
 }

@@ -1,3 +1,4 @@
+import { note, refusal, warning } from '../domain/concern.ts';
 import { isSealiftError } from '../domain/error.ts';
 import type { Method } from '../domain/names.ts';
 import type { QuestionContent } from '../domain/question.ts';
@@ -18,7 +19,7 @@ import { choosePool, reservedBytes } from './pools.ts';
 import { askDestination } from './question.ts';
 import { sourceVm } from './source-vm.ts';
 import { claimConcerns } from './told-claims.ts';
-import { concernsOf, note, refusal } from './vms.ts';
+import { concernsOf } from './vms.ts';
 
 /** Looks at the VM where it is, or where its own open run has fenced it: nothing is changed. Throws `unknown-vm`. */
 export async function surveySource(
@@ -185,14 +186,7 @@ function wayBackConcerns(host: Host, { state, lineage, token, peer, vmName }: De
   if (state !== 'holder' || peer === null || !came) return [];
   const origin = peerName(host.file, peer) ?? peer;
   const text = `${vmName} can go back to ${origin} now; once a move of it has begun, even one that is aborted, it cannot`;
-  return [
-    {
-      name: 'ends-revert',
-      severity: 'warns',
-      text,
-      remedy: `to have it as it was on ${origin}: sealift revert ${vmName}`,
-    },
-  ];
+  return [warning('ends-revert', text, `to have it as it was on ${origin}: sealift revert ${vmName}`)];
 }
 
 function xenConcerns(here: HostCard, there: HostCard): Concern[] {

@@ -1,10 +1,10 @@
 import { Deeds } from '../deed/deeds.ts';
 import type { Claim } from '../domain/statement.ts';
+import { note } from '../domain/concern.ts';
 import type { Concern } from '../domain/survey.ts';
 import { inNames } from './deed-report.ts';
 import { onlookerOf } from './host.ts';
 import type { Host, Onlooker } from './host.ts';
-import { note } from './vms.ts';
 
 /** The claims that a host has made or heeded, of one VM or of all, a line each, oldest first: they are shown ever after. */
 export function toldClaims(host: Pick<Onlooker, 'file' | 'me' | 'database'>, ofLineage?: string): string[] {

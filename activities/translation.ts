@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostFile } from '../domain/host-file.ts';
+import { refusal } from '../domain/concern.ts';
 import type { Concern } from '../domain/survey.ts';
 import { dom0Files, translateConfig } from '../xen/translate.ts';
 import type { Translated } from '../xen/translate.ts';
@@ -40,7 +41,7 @@ async function missingFiles(host: string, { config }: Translated): Promise<Conce
     if (await leadsSomewhere(path)) continue;
     const text = `${what} leads to a file that is not on ${host}`;
     const remedy = 'put the file there, or map to another one in the file of the destination ([xen.paths])';
-    concerns.push({ name: 'dom0-file-missing', severity: 'refuses', text, remedy });
+    concerns.push(refusal('dom0-file-missing', text, remedy));
   }
   return concerns;
 }
@@ -55,7 +56,7 @@ async function missingBridges({ name, xen }: HostFile, { config }: Translated): 
     if (there.includes(true)) continue;
     const text = `vif ${String(index)} would be on the bridge ${bridge}, which is not on ${name}`;
     const remedy = 'make the bridge, or map to another one in the file of the destination ([xen.bridges])';
-    concerns.push({ name: 'bridge-missing', severity: 'refuses', text, remedy });
+    concerns.push(refusal('bridge-missing', text, remedy));
   }
   return concerns;
 }

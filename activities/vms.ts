@@ -1,4 +1,5 @@
 import type { DeedRecord } from '../deed/record.ts';
+import { note, refusal } from '../domain/concern.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import { vmName, vmUuid } from '../domain/names.ts';
@@ -120,13 +121,6 @@ export async function examineDisks(
   }
   if (disks.length === 0) concerns.push(refusal('disk-missing', `VM ${vm.name} has no disk to move`));
   return { disks, concerns };
-}
-
-export function refusal(name: string, text: string, remedy: string | null = null): Concern {
-  return { name, severity: 'refuses', text, remedy };
-}
-export function note(name: string, text: string): Concern {
-  return { name, severity: 'note', text, remedy: null };
 }
 
 /** What the configuration itself gives to think about. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { deedReport } from '../domain/deed-report.ts';
 import type { DeedReport } from '../domain/deed-report.ts';
 import { SealiftError } from '../domain/error.ts';
+import { parseJson } from '../domain/json.ts';
 
 const carried = z.object({ reports: z.array(deedReport).min(1) });
 
@@ -19,12 +20,4 @@ async function readPeer(path: string): Promise<DeedReport[]> {
   const parsed = carried.safeParse(parseJson(text));
   if (parsed.success) return parsed.data.reports;
   throw new SealiftError('bad-usage', `not what \`sealift deed show --json\` prints: ${path}`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -6,9 +6,8 @@ import {
   TimeoutFailure,
   WorkflowExecutionAlreadyStartedError,
 } from '@temporalio/common';
-import { isSealiftError, SealiftError } from '../domain/error.ts';
-import { errorTypes } from '../domain/error-types.ts';
-import type { ErrorType } from '../domain/error-types.ts';
+import { hintAmong, isSealiftError, SealiftError } from '../domain/error.ts';
+import { isErrorType } from '../domain/error-types.ts';
 
 /** What was being done, so that an error can name it. */
 export interface Doing {
@@ -95,7 +94,7 @@ function endOfWorkflow(error: unknown, chain: Error[], doing: Doing): SealiftErr
 
 function fromFailure(failure: ApplicationFailure, cause: unknown): SealiftError {
   const type = isErrorType(failure.type) ? failure.type : 'internal';
-  const hint = hintOf(failure);
+  const hint = hintAmong(failure.details);
   return new SealiftError(type, failure.message, hint === null ? { cause } : { hint, cause });
 }
 
@@ -134,22 +133,10 @@ function fromService(service: Error & { code: number; details: string }, doing: 
   return new SealiftError('internal', `Temporal at ${doing.address} says: ${service.details}`, { cause });
 }
 
-function hintOf(failure: ApplicationFailure): string | null {
-  for (const detail of failure.details ?? []) {
-    if (typeof detail === 'object' && detail !== null && 'hint' in detail && typeof detail.hint === 'string')
-      return detail.hint;
-  }
-  return null;
-}
-
 function causes(error: unknown): Error[] {
   const chain: Error[] = [];
   for (let at = error; at instanceof Error && chain.length < 20; at = at.cause) chain.push(at);
   return chain;
-}
-
-function isErrorType(type: string | null | undefined): type is ErrorType {
-  return typeof type === 'string' && type in errorTypes;
 }
 
 function firstLine(error: unknown): string {

@@ -2,6 +2,7 @@ import { lstat, mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
+import { parseJson } from '../domain/json.ts';
 import { lineage } from '../domain/names.ts';
 import { errorCode, isThere, syncFolder, writeFileDurably } from '../storage/durable-file.ts';
 import type { FencePlaces } from './places.ts';
@@ -124,12 +125,4 @@ async function moveDurably(from: string, to: string): Promise<void> {
   }
   await syncFolder(dirname(to));
   await syncFolder(dirname(from));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

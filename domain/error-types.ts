@@ -129,6 +129,10 @@ export const errorTypes = {
 
 export type ErrorType = keyof typeof errorTypes;
 
+export function isErrorType(type: unknown): type is ErrorType {
+  return typeof type === 'string' && Object.hasOwn(errorTypes, type);
+}
+
 /** What is known of an error type. */
 export function errorKind(type: ErrorType): ErrorKind {
   return errorTypes[type];

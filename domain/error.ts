@@ -1,4 +1,4 @@
-import { errorKind, errorTypes } from './error-types.ts';
+import { errorKind, isErrorType } from './error-types.ts';
 import type { ErrorType } from './error-types.ts';
 
 /**
@@ -20,10 +20,19 @@ export class SealiftError extends Error {
   }
 }
 
+/** The hint among the details with which a SealiftError crosses Temporal. */
+export function hintAmong(details: readonly unknown[] | null | undefined): string | null {
+  for (const detail of details ?? []) {
+    if (typeof detail === 'object' && detail !== null && 'hint' in detail && typeof detail.hint === 'string')
+      return detail.hint;
+  }
+  return null;
+}
+
 /** Whether `error` is a SealiftError, also when it comes from another realm (a worker thread, the workflow sandbox). */
 export function isSealiftError(error: unknown): error is SealiftError {
   // `instanceof` fails across realms; every realm gives its errors this tag.
   if (Object.prototype.toString.call(error) !== '[object Error]') return false;
   if (typeof error !== 'object' || error === null || !('name' in error) || !('type' in error)) return false;
-  return error.name === 'SealiftError' && typeof error.type === 'string' && Object.hasOwn(errorTypes, error.type);
+  return error.name === 'SealiftError' && isErrorType(error.type);
 }

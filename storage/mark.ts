@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
+import { parseJson } from '../domain/json.ts';
 import { lineage, token, vmName, vmUuid } from '../domain/names.ts';
 import { errorCode, removeFileDurably, writeFileDurably } from './durable-file.ts';
 
@@ -76,13 +77,5 @@ async function readShortFile(path: string): Promise<string | null> {
     throw new SealiftError('unknown-state', `mark ${path} cannot be read: ${errorCode(error)}`, { cause: error });
   } finally {
     await handle.close();
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
+import { parseJson } from '../domain/json.ts';
 import { errorCode, writeFileDurably } from './durable-file.ts';
 import { getFact, setFact } from './facts.ts';
 import type { StateFolder } from './facts.ts';
@@ -77,13 +78,5 @@ async function writeOwner(path: string, owner: Owner): Promise<void> {
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'EACCES') throw error;
     throw new SealiftError('bad-config', `mark ${path} cannot be written (${errorCode(error)})`, { cause: error });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { SealiftError } from '../domain/error.ts';
-import { errorTypes } from '../domain/error-types.ts';
+import { isErrorType } from '../domain/error-types.ts';
 import type { ErrorType } from '../domain/error-types.ts';
 import { protocolVersion } from '../domain/protocol.ts';
 import type { SessionKeys } from '../seal/session.ts';
@@ -193,10 +193,6 @@ function u16(value: number): Buffer {
 
 function isKind(value: number): value is OpeningKind {
   return value in limits;
-}
-
-function isErrorType(value: string): value is ErrorType {
-  return Object.hasOwn(errorTypes, value);
 }
 
 function bad(what: string): SealiftError {

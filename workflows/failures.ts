@@ -6,7 +6,8 @@ import {
   TimeoutFailure,
 } from '@temporalio/workflow';
 import type { z } from 'zod';
-import { errorKind, errorTypes } from '../domain/error-types.ts';
+import { hintAmong } from '../domain/error.ts';
+import { errorKind, errorTypes, isErrorType } from '../domain/error-types.ts';
 import type { ErrorType } from '../domain/error-types.ts';
 import type { About, Trouble } from './state.ts';
 
@@ -19,7 +20,7 @@ export const finalTypes: ErrorType[] = (Object.keys(errorTypes) as ErrorType[]).
 
 /** Whether a failure of that type stays one however often the step is tried. */
 export function isFinal(type: string): boolean {
-  return !(type in errorTypes) || finalTypes.includes(type as ErrorType);
+  return !isErrorType(type) || finalTypes.includes(type);
 }
 
 /** A failure with a type, a line and a hint, as the client turns it into a SealiftError again. */
@@ -64,7 +65,7 @@ export function troubleOf(error: unknown, what: { vmName: string; kind?: About['
   }
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure) {
-    return { type: cause.type ?? 'internal', message: cause.message, hint: hintOf(cause), aborted: false };
+    return { type: cause.type ?? 'internal', message: cause.message, hint: hintAmong(cause.details), aborted: false };
   }
   if (cause instanceof TimeoutFailure) {
     const who = what.host ?? 'the host';
@@ -81,12 +82,4 @@ export function isAway(error: unknown): boolean {
     error.cause instanceof TimeoutFailure &&
     error.cause.timeoutType === 'SCHEDULE_TO_START'
   );
-}
-
-function hintOf(failure: ApplicationFailure): string | null {
-  for (const detail of failure.details ?? []) {
-    if (typeof detail === 'object' && detail !== null && 'hint' in detail && typeof detail.hint === 'string')
-      return detail.hint;
-  }
-  return null;
 }

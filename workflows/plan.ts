@@ -1,3 +1,4 @@
+import { note, refusal } from '../domain/concern.ts';
 import type { Method } from '../domain/names.ts';
 import { protocolVersion } from '../domain/protocol.ts';
 import type { Concern, DestinationSurvey, LinkSurvey, SourceSurvey, VmSummary } from '../domain/survey.ts';
@@ -64,12 +65,7 @@ export function joinPlan(
 }
 
 function sameHost({ vmName, host }: SourceSurvey): Concern {
-  return {
-    name: 'same-host',
-    severity: 'refuses',
-    text: `${vmName} is on ${host.name} already`,
-    remedy: 'name another host',
-  };
+  return refusal('same-host', `${vmName} is on ${host.name} already`, 'name another host');
 }
 
 /** What only the sight of both hosts shows. */
@@ -78,7 +74,7 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
   const from = source.host;
   const to = destination.host;
   const refuse = (name: string, text: string, remedy: string): void => {
-    concerns.push({ name, severity: 'refuses', text, remedy });
+    concerns.push(refusal(name, text, remedy));
   };
   if (from.identity === to.identity) {
     refuse(
@@ -132,9 +128,7 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
 function concernsOf({ host, vm }: Other, { vmName, vmUuid }: SourceSurvey): Concern[] {
   if (vm === null) return [];
   if (vm === 'away') {
-    return [
-      { name: 'not-asked', severity: 'note', text: `${host} cannot be asked whether it has ${vmName}`, remedy: null },
-    ];
+    return [note('not-asked', `${host} cannot be asked whether it has ${vmName}`)];
   }
   const holds = vm.deed?.state === 'holder';
   if (!holds && vm.state === 'stopped' && vm.deed !== null) return [];

@@ -1,4 +1,5 @@
 import { vdev, vmName, vmUuid } from '../domain/names.ts';
+import { note, refusal, warning } from '../domain/concern.ts';
 import type { Concern } from '../domain/survey.ts';
 import { isSealiftError } from '../domain/error.ts';
 import { dom0Settings, machineSettings } from './dom0-settings.ts';
@@ -29,7 +30,7 @@ export function configConcerns(config: XlConfig): Concern[] {
     } catch (error) {
       if (!isSealiftError(error)) throw error;
       return [
-        refuses('config-syntax', error.message, 'correct the configuration; xl create -n shows what xl makes of it'),
+        refusal('config-syntax', error.message, 'correct the configuration; xl create -n shows what xl makes of it'),
       ];
     }
   });
@@ -42,7 +43,7 @@ export function configConcerns(config: XlConfig): Concern[] {
 export function runningConcerns(json: unknown): Concern[] {
   const running = readRunningConfig(json);
   if (running === null)
-    return [warns('running-config-unknown', "the running domain's configuration does not parse", null)];
+    return [warning('running-config-unknown', "the running domain's configuration does not parse", null)];
   return [...endingConcerns('on_poweroff', running.on.poweroff), ...endingConcerns('on_reboot', running.on.reboot)];
 }
 
@@ -50,27 +51,27 @@ function identityConcerns(config: XlConfig): Concern[] {
   const concerns: Concern[] = [];
   const name = configString(config, 'name');
   const uuid = configString(config, 'uuid');
-  if (name === null) concerns.push(refuses('no-name', 'the configuration names no VM', 'set name='));
+  if (name === null) concerns.push(refusal('no-name', 'the configuration names no VM', 'set name='));
   else if (!vmName.safeParse(name).success) {
-    concerns.push(refuses('odd-name', "the VM's name has characters that cannot be moved", 'xl rename, and set name='));
+    concerns.push(refusal('odd-name', "the VM's name has characters that cannot be moved", 'xl rename, and set name='));
   }
   if (uuid === null) concerns.push(note('uuid-random', 'no uuid is set, so each start drew another; it is pinned now'));
   else if (!vmUuid.safeParse(uuid).success)
-    concerns.push(refuses('bad-uuid', 'the uuid is none that xl reads', 'set uuid='));
+    concerns.push(refusal('bad-uuid', 'the uuid is none that xl reads', 'set uuid='));
   return concerns;
 }
 
 function diskConcerns(config: XlConfig): Concern[] {
   const disks = configDisks(config);
   const concerns = disks.flatMap((disk) => (disk.cdrom ? cdromConcerns(disk) : oneDiskConcerns(disk)));
-  if (disks.every((disk) => disk.cdrom)) concerns.push(refuses('no-disk', 'the VM has no disk to move', null));
+  if (disks.every((disk) => disk.cdrom)) concerns.push(refusal('no-disk', 'the VM has no disk to move', null));
   return concerns;
 }
 
 function cdromConcerns(disk: XlDisk): Concern[] {
   if (disk.target === null) return [];
   return [
-    warns(
+    warning(
       'cdrom-image',
       `the cdrom ${disk.vdev} holds an image that stays behind`,
       'eject it, or map it at the destination',
@@ -82,22 +83,22 @@ function oneDiskConcerns(disk: XlDisk): Concern[] {
   const concerns: Concern[] = [];
   const name = `the disk ${disk.vdev}`;
   if (!vdev.safeParse(disk.vdev).success)
-    concerns.push(refuses('odd-vdev', 'a disk has a name that cannot be moved', 'set vdev='));
+    concerns.push(refusal('odd-vdev', 'a disk has a name that cannot be moved', 'set vdev='));
   if (disk.format !== 'raw') {
     concerns.push(
-      refuses('disk-format', `${name} is of the format ${disk.format}`, 'make it raw: qemu-img convert -O raw'),
+      refusal('disk-format', `${name} is of the format ${disk.format}`, 'make it raw: qemu-img convert -O raw'),
     );
   }
   if (disk.script !== null) {
     concerns.push(
-      refuses('disk-script', `${name} is made by a script, which cannot be followed`, 'attach it without script='),
+      refusal('disk-script', `${name} is made by a script, which cannot be followed`, 'attach it without script='),
     );
   }
-  if (disk.backend !== null) concerns.push(refuses('disk-driver-domain', `${name} is served by another domain`, null));
-  if (disk.access === 'r') concerns.push(refuses('disk-read-only', `${name} is read-only, so it may be shared`, null));
+  if (disk.backend !== null) concerns.push(refusal('disk-driver-domain', `${name} is served by another domain`, null));
+  if (disk.access === 'r') concerns.push(refusal('disk-read-only', `${name} is read-only, so it may be shared`, null));
   if (disk.access === 'w!') {
     concerns.push(
-      refuses('disk-shared', `${name} may be written by others too (access w!)`, 'let one VM have it, access w'),
+      refusal('disk-shared', `${name} may be written by others too (access w!)`, 'let one VM have it, access w'),
     );
   }
   return concerns;
@@ -110,9 +111,11 @@ function vifConcerns(config: XlConfig): Concern[] {
     if (vif.mac === null)
       concerns.push(note('mac-random', `${name} has no mac, so each start drew another; it is pinned now`));
     if (vif.script !== null)
-      concerns.push(warns('vif-script', `${name} has a script of its host, which the destination has to allow`, null));
+      concerns.push(
+        warning('vif-script', `${name} has a script of its host, which the destination has to allow`, null),
+      );
     if (vif.backend !== null)
-      concerns.push(warns('vif-driver-domain', `${name} is served by another domain of its host`, null));
+      concerns.push(warning('vif-driver-domain', `${name} is served by another domain of its host`, null));
     return concerns;
   });
 }
@@ -124,13 +127,13 @@ function dom0Concerns(config: XlConfig): Concern[] {
     const text = `${key} names ${setting.what} of its host`;
     return setting.without === 'refused'
       ? [
-          warns(
+          warning(
             `dom0-${key.replaceAll('_', '-')}`,
             text,
             'map it in the configuration of the destination host, or the destination refuses',
           ),
         ]
-      : [warns(`dom0-${key.replaceAll('_', '-')}`, `${text}; it stays behind unless the destination maps it`, null)];
+      : [warning(`dom0-${key.replaceAll('_', '-')}`, `${text}; it stays behind unless the destination maps it`, null)];
   });
 }
 
@@ -151,7 +154,7 @@ function memoryConcerns(config: XlConfig): Concern[] {
   const hvm = configString(config, 'type') === 'hvm' || configString(config, 'builder') === 'hvm';
   if (!hvm) return [note('ballooned', 'maxmem is above memory: the destination needs the room when the guest grows')];
   return [
-    warns(
+    warning(
       'ballooned',
       'maxmem is above memory: an HVM guest without a balloon driver crashes at its start',
       'set memory to maxmem',
@@ -169,7 +172,7 @@ function powerConcerns(config: XlConfig): Concern[] {
 function endingConcerns(key: string, action: string | null): Concern[] {
   if (key === 'on_poweroff' && (action === 'restart' || action === 'rename-restart')) {
     return [
-      refuses('comes-back', `${key} restarts the VM when it shuts down`, 'set on_poweroff="destroy" and start it anew'),
+      refusal('comes-back', `${key} restarts the VM when it shuts down`, 'set on_poweroff="destroy" and start it anew'),
     ];
   }
   if (key === 'on_poweroff' && (action === 'preserve' || action === 'coredump-restart')) {
@@ -182,14 +185,4 @@ function clockConcerns(config: XlConfig): Concern[] {
   const keys = ['rtc_timeoffset', 'tsc_mode', 'timer_mode'].filter((key) => configString(config, key) !== null);
   if (configFlag(config, 'localtime') === true) keys.push('localtime');
   return keys.map((key) => note('clock', `${key} ties the guest's clock to its host`));
-}
-
-function note(name: string, text: string): Concern {
-  return { name, severity: 'note', text, remedy: null };
-}
-function warns(name: string, text: string, remedy: string | null): Concern {
-  return { name, severity: 'warns', text, remedy };
-}
-function refuses(name: string, text: string, remedy: string | null): Concern {
-  return { name, severity: 'refuses', text, remedy };
 }

@@ -1,3 +1,4 @@
+import { refusal, warning } from '../domain/concern.ts';
 import type { Concern } from '../domain/survey.ts';
 import { dom0Settings, machineSettings } from './dom0-settings.ts';
 import { macFor } from './pin.ts';
@@ -155,12 +156,8 @@ function oneVif(state: Translated, vif: XlVif, index: number, options: Translate
   }
   if (mapped === undefined && bridge !== null && vif.bridge !== null && vif.bridge !== bridge) {
     const text = `${name} is on a bridge that this host does not map; it gets the default one`;
-    state.concerns.push({
-      name: 'bridge-defaulted',
-      severity: 'warns',
-      text,
-      remedy: 'map the bridge in the file of the destination ([xen.bridges])',
-    });
+    const remedy = 'map the bridge in the file of the destination ([xen.bridges])';
+    state.concerns.push(warning('bridge-defaulted', text, remedy));
   }
   const mac = vif.mac ?? macFor(options.uuid, index);
   if (vif.mac === null) change(`mac was random, pinned to ${mac}`);
@@ -235,8 +232,4 @@ function keyOf(parameter: string): string {
 
 function own(map: Record<string, string>, key: string): string | undefined {
   return Object.hasOwn(map, key) ? map[key] : undefined;
-}
-
-function refusal(name: string, text: string, remedy: string | null = null): Concern {
-  return { name, severity: 'refuses', text, remedy };
 }

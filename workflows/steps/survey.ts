@@ -1,5 +1,5 @@
 import { CancellationScope } from '@temporalio/workflow';
-import { errorTypes } from '../../domain/error-types.ts';
+import { isErrorType } from '../../domain/error-types.ts';
 import type { ErrorType } from '../../domain/error-types.ts';
 import type { MigrationInput } from '../../domain/migration.ts';
 import type { Concern } from '../../domain/survey.ts';
@@ -94,8 +94,4 @@ function refused(plan: Plan): Error {
 function remedies(refusals: Concern[]): string {
   const known = refusals.map((one) => one.remedy).filter((one) => one !== null);
   return ['nothing was stopped or copied', ...new Set(known)].join('; ');
-}
-
-function isErrorType(name: string): name is ErrorType {
-  return name in errorTypes;
 }
