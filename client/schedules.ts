@@ -52,11 +52,20 @@ export function createSchedules(link: Link): Schedules {
         }
         return found.sort((a, b) => a.id.localeCompare(b.id));
       }),
-    pause: (id, note) => on(id, (handle) => handle.pause(note)),
-    resume: (id, note) => on(id, (handle) => handle.unpause(note)),
+    pause: (id, note) => on(id, async (handle) => handle.pause(note ?? (await noteOf(handle, 'paused')))),
+    resume: (id, note) => on(id, async (handle) => handle.unpause(note ?? (await noteOf(handle, 'resumed')))),
     trigger: (id) => on(id, (handle) => handle.trigger(ScheduleOverlapPolicy.SKIP)),
     delete: (id) => on(id, (handle) => handle.delete()),
   };
+}
+
+/** Temporal puts a word in the note's place, and takes no empty one: what somebody wrote down is given again. */
+async function noteOf(handle: ScheduleHandle, word: 'paused' | 'resumed'): Promise<string> {
+  return written((await handle.describe()).state.note) ?? word;
+}
+
+function written(note: string | undefined): string | null {
+  return note === undefined || note === '' || note === 'paused' || note === 'resumed' ? null : note;
 }
 
 /** Names in the request that nobody knows now: they may come to be before its time, so they refuse nothing. */
@@ -164,7 +173,7 @@ function summary(one: ScheduleDescription): Omit<ScheduleSummary, 'outcome'> {
     from: plan?.from ?? null,
     to: plan?.options.to ?? null,
     paused: one.state.paused,
-    note: one.state.note ?? null,
+    note: written(one.state.note),
     next: one.info.nextActionTimes.slice(0, 3).map((time) => time.toISOString()),
     recent: one.info.recentActions.map((action) => ({
       at: action.takenAt.toISOString(),

@@ -227,6 +227,13 @@ describe('schedules', () => {
       return found;
     });
     expect(list).toMatchObject([{ what: { vm: vm.vmName }, from: from.name, to: to.name, note: 'holiday' }]);
+    for (const act of ['resume', 'pause'] as const) {
+      await schedules[act](id);
+      await settled(async () => {
+        const [found] = (await schedules.list()).filter((one) => one.id === id);
+        expect([found?.note, found?.paused]).toEqual(['holiday', act === 'pause']);
+      });
+    }
     await schedules.delete(id);
     await expect(schedules.trigger(id)).rejects.toMatchObject({ type: 'bad-usage' });
   });
@@ -261,6 +268,10 @@ describe('schedules', () => {
       return list;
     });
     expect(found?.next).toEqual([at]);
+    await schedules.pause('once');
+    await settled(async () => {
+      expect((await schedules.list())[0]).toMatchObject({ paused: true, note: null });
+    });
     await schedules.delete('once');
     const never = schedules.create({ id: 'never', what, from: from.name, to: to.name, when: { at: 'soon' } });
     await expect(never).rejects.toMatchObject({ type: 'bad-usage' });
