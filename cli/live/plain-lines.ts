@@ -19,12 +19,17 @@ export class PlainLines {
 
   next(look: MoveProgress, nowMs: number): string[] {
     const { status } = look;
-    const said: string[] = [];
+    const line = (atMs: number, text: string): string => `${formatClock(atMs)}  ${status.vmName}  ${clean(text)}`;
+    const lines: string[] = [];
     for (const done of status.done.slice(this.#done)) {
-      said.push(...this.#begin(done.phase));
+      // Who joins late is told when it happened.
+      const beganMs = Date.parse(done.at);
+      lines.push(...this.#begin(done.phase).map((text) => line(beganMs, text)));
       this.#begun = '';
-      said.push(`${phaseWord(done.phase)} done in ${formatMs(done.ms)}${done.note === '' ? '' : `: ${done.note}`}`);
+      const text = `${phaseWord(done.phase)} done in ${formatMs(done.ms)}${done.note === '' ? '' : `: ${done.note}`}`;
+      lines.push(line(beganMs + done.ms, text));
     }
+    const said: string[] = [];
     this.#done = Math.max(this.#done, status.done.length);
     const changed = status.phase !== this.#phase;
     if (status.phase !== 'waits' && !hasEnded(status.phase)) said.push(...this.#begin(status.phase));
@@ -37,7 +42,7 @@ export class PlainLines {
     if (look.trouble !== null && look.trouble !== this.#trouble) said.push(`trouble: ${look.trouble}`);
     this.#trouble = look.trouble;
     said.push(...this.#bytes(look, nowMs));
-    return said.map((line) => `${formatClock(nowMs)}  ${status.vmName}  ${clean(line)}`);
+    return [...lines, ...said.map((text) => line(nowMs, text))];
   }
 
   /** A phase may begin and end between two looks, and goes on after a wait. */

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { PlainLines } from '../../../cli/live/plain-lines.ts';
 import { lookExample, transferExample } from '../examples.ts';
 
-const survey = { phase: 'survey', at: '2026-11-22T14:02:00Z', ms: 300, note: '2 disks' };
 const start = new Date(2026, 10, 22, 14, 2, 0).getTime();
+const survey = { phase: 'survey', at: new Date(start).toISOString(), ms: 300, note: '2 disks' };
 
 describe('a move as lines', () => {
   test('one when a phase begins or ends, none when nothing is new', () => {
@@ -11,8 +11,20 @@ describe('a move as lines', () => {
     expect(lines.next(lookExample({ phase: 'survey' }), start)).toEqual(['14:02:00  web-1  survey']);
     expect(lines.next(lookExample({ phase: 'survey' }), start + 500)).toEqual([]);
     expect(lines.next(lookExample({ phase: 'stop', done: [survey] }), start + 1000)).toEqual([
-      '14:02:01  web-1  survey done in 0.3 s: 2 disks',
+      '14:02:00  web-1  survey done in 0.3 s: 2 disks',
       '14:02:01  web-1  shut down',
+    ]);
+  });
+
+  test('with the times at which it happened, for who joins late', () => {
+    const stop = { phase: 'stop', at: new Date(start + 2_000).toISOString(), ms: 61_000, note: '' };
+    const look = lookExample({ phase: 'fence', done: [survey, stop] });
+    expect(new PlainLines().next(look, start + 3_600_000)).toEqual([
+      '14:02:00  web-1  survey',
+      '14:02:00  web-1  survey done in 0.3 s: 2 disks',
+      '14:02:02  web-1  shut down',
+      '14:03:03  web-1  shut down done in 1 min 1 s',
+      '15:02:00  web-1  fence',
     ]);
   });
 
