@@ -10,7 +10,7 @@ export function vmRow(vm: VmOnHost): string[] {
     stateWord(vm),
     deedWord(vm),
     formatBytes(vm.diskBytes),
-    formatBytes(vm.memoryBytes),
+    vm.state === 'stopped' ? '' : formatBytes(vm.memoryBytes),
     noteWord(vm),
   ];
 }
@@ -25,7 +25,7 @@ export function vmLines(report: VmReport & { host: string }): string[] {
     field('uuid', summary.vmUuid ?? 'none'),
     field('state', stateWord(summary)),
     field('deed', summary.deed === null ? 'not adopted' : `${deedWord(summary)}, lineage ${summary.deed.lineage}`),
-    field('memory', formatBytes(summary.memoryBytes)),
+    ...(summary.state === 'stopped' ? [] : [field('memory', formatBytes(summary.memoryBytes))]),
     field('autostart', summary.autostart ? 'on' : 'off'),
     ...disks.map((disk) =>
       field(
