@@ -51,5 +51,8 @@ function deedWord({ deed }: Summary): string {
 
 function noteWord(vm: Summary): string {
   if (vm.problem !== null) return vm.problem;
-  return vm.deed === null ? 'not adopted' : '';
+  if (vm.deed === null) return 'not adopted';
+  const { state, ceded } = vm.deed;
+  // The record, and so the rest of the row, is about what came after it.
+  return state !== 'ceded' && ceded?.released === false ? 'keeps an older copy: sealift finish' : '';
 }
