@@ -62,11 +62,15 @@ export function formatClock(iso: string | number): string {
 
 /** Date and time of day in this machine's zone, without seconds. */
 export function formatMoment(iso: string | null): string {
-  if (iso === null) return '';
+  return iso === null ? '' : formatSecond(iso).replace(/:\d\d$/, '');
+}
+
+/** The same with seconds; as it is when it is no moment. */
+export function formatSecond(iso: string | number): string {
   const date = new Date(iso);
-  if (Number.isNaN(date.getTime())) return clean(iso);
+  if (Number.isNaN(date.getTime())) return clean(String(iso));
   const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, '0'));
-  return `${day.join('-')} ${formatClock(iso).slice(0, 5)}`;
+  return `${day.join('-')} ${formatClock(iso)}`;
 }
 
 /** Text that a host or a guest chose, without what could steer a terminal. */

@@ -1,16 +1,19 @@
 import type { Receipt } from '../../client/index.ts';
-import { formatBytes, formatClock, formatMoment, formatMs, formatRate } from '../format.ts';
+import { formatBytes, formatClock, formatMs, formatRate, formatSecond } from '../format.ts';
 import { phaseWord, plural } from '../live/words.ts';
 
 /** The short receipt at the end of a move: what moved, how long the VM was down, and what can be done next. */
 export function movedLines({ body }: Receipt): string[] {
   const { vmName, source, destination } = body;
   return [
-    headline(body),
+    headline(body, formatClock),
     '',
     ...fields([
       ['moved', movedWords(body)],
       ['root', `sha256:${body.root.slice(0, 12)}…, read back from ${plural(body.disks.length, 'disk')}`],
+      ...body.disks.map(({ vdev, sizeBytes, digest }): Field => {
+        return [vdev, `${formatBytes(sizeBytes)}, sha256:${digest.slice(0, 12)}…`];
+      }),
       ['deed', `token ${body.token}, from ${source.name} to ${destination.name}`],
       ['phases', body.phases.map((one) => `${phaseWord(one.phase)} ${formatMs(one.ms)}`).join(' · ')],
       ...changeFields(body),
@@ -30,7 +33,7 @@ export function receiptLines({ body, signatures }: Receipt): string[] {
     .filter((side) => signatures[side] !== null)
     .map((side) => body[side].name);
   return [
-    headline(body),
+    headline(body, formatSecond),
     '',
     ...fields([
       ['migration', body.migrationId],
@@ -42,7 +45,7 @@ export function receiptLines({ body, signatures }: Receipt): string[] {
       ['moved', movedWords(body)],
       ['root', body.root],
       ...body.disks.map((disk): Field => [disk.vdev, diskWords(disk)]),
-      ...body.phases.map((one): Field => [phaseWord(one.phase), `${formatMoment(one.at)}  ${formatMs(one.ms)}`]),
+      ...body.phases.map((one): Field => [phaseWord(one.phase), `${formatSecond(one.at)}  ${formatMs(one.ms)}`]),
       ...changeFields(body),
       ...body.concerns.map((text): Field => ['concern', text]),
       ...probeFields(body.probe),
@@ -55,12 +58,12 @@ export function receiptLines({ body, signatures }: Receipt): string[] {
 type Body = Receipt['body'];
 type Field = [name: string, text: string];
 
-function headline(body: Body): string {
+function headline(body: Body, formatTime: (ms: number) => string): string {
   const start = body.phases.find((one) => one.phase === 'start');
   if (body.downMs === null || start === undefined) {
     return `${body.vmName} belongs to ${body.destination.name}; it was not running and was not started`;
   }
-  const since = formatClock(new Date(start.at).getTime() + start.ms);
+  const since = formatTime(new Date(start.at).getTime() + start.ms);
   return `${body.vmName} runs on ${body.destination.name} since ${since} (down ${formatMs(body.downMs)})`;
 }
 

@@ -94,8 +94,13 @@ function next(up: Embedded): string[] {
     `  ./sealift receipt show ${vm}`,
     `  ./sealift revert ${vm} --confirm ${vm}`,
     '  ./sealift help',
+    ...(up.server.uiUrl === null ? [] : [`All of it in Temporal's Web UI: ${workflowsOf(up.server.uiUrl)}`]),
     '',
   ];
+}
+
+function workflowsOf(uiUrl: string): string {
+  return `${uiUrl}/namespaces/default/workflows?query=${encodeURIComponent(`SealiftVm = "${vm}"`)}`;
 }
 
 function say(line: string): void {

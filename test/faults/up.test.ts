@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { execa } from 'execa';
 import { connect } from '../../client/index.ts';
 import { freePortOr } from '../../infra/free-port.ts';
 import { prepareHost, writeHostFile } from '../../infra/stand-in-host.ts';
 import { findServerBinary } from '../../infra/temporal/server-binary.ts';
 import { testCache } from '../support/cache.ts';
+import { processesOf } from '../support/processes.ts';
 
 let folder: string;
 let port: number;
@@ -65,10 +65,4 @@ function sealiftUp(args: string[], env: Record<string, string> = {}): ChildProce
 async function line(stream: Readable, start: string): Promise<void> {
   for await (const text of createInterface({ input: stream })) if (text.startsWith(start)) return;
   throw new Error(`ended without a line that starts with ${start}`);
-}
-
-/** Command lines that name the folder. */
-async function processesOf(path: string): Promise<string[]> {
-  const { stdout } = await execa('ps', ['-eo', 'args']);
-  return stdout.split('\n').filter((args) => args.includes(path) && !args.startsWith('ps '));
 }
