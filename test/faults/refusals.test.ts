@@ -1,4 +1,4 @@
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -8,6 +8,7 @@ import { addLabVm } from '../../infra/lab/lab-host.ts';
 import { until } from '../support/until.ts';
 import { useWorld } from '../support/use-world.ts';
 import { changeHostFile, MiB, migrate, xl } from '../support/world.ts';
+import type { TestVm } from '../support/world.ts';
 
 const world = useWorld();
 
@@ -15,6 +16,14 @@ const world = useWorld();
 async function refusals(vm: string): Promise<string[]> {
   const plan = await world.sealift.plan({ vm, from: 'lon-1', to: 'fra-1' });
   return plan.concerns.filter(({ severity }) => severity === 'refuses').map(({ name }) => name);
+}
+
+/** A VM that is not started, with one disk of that access. */
+async function addDisk(name: string, access: 'w' | 'w!' | 'r'): Promise<TestVm> {
+  const vm = await world.makeVm(name, { diskBytes: [MiB], start: false });
+  const path = join(world.london.host.lab.etcFolder, `${name}.cfg`);
+  await writeFile(path, (await readFile(path, 'utf8')).replace(',raw,xvda,w', `,raw,xvda,${access}`));
+  return vm;
 }
 
 describe('a move is refused before anything is changed', () => {
@@ -64,6 +73,17 @@ describe('a move is refused before anything is changed', () => {
     });
     expect(await refusals('share-a')).toContain('disk-shared');
     await rm(join(world.london.host.lab.etcFolder, 'share-b.cfg'));
+  });
+
+  test('a disk is shared, read-only or no disk', async () => {
+    await addDisk('shared', 'w!');
+    expect(await refusals('shared')).toContain('disk-shared');
+    await addDisk('readonly', 'r');
+    expect(await refusals('readonly')).toContain('disk-shared');
+    const vm = await addDisk('folder', 'w');
+    await rm(vm.diskPaths[0] ?? '');
+    await mkdir(vm.diskPaths[0] ?? '');
+    expect(await refusals('folder')).toContain('disk-unreadable');
   });
 
   test('a second move of the same VM while one is open', async () => {
