@@ -1,4 +1,4 @@
-import { copyFile, open, mkdir, rm, statfs, truncate } from 'node:fs/promises';
+import { copyFile, open, mkdir, readFile, rm, statfs, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -52,6 +52,18 @@ describe('disks that fail on the way', () => {
     await (await migrate(world, { vm: vm.name })).result();
     const { disks } = await world.sealift.inspect({ vm: vm.name, host: 'fra-1' });
     expect(disks.map(({ sizeBytes }) => sizeBytes)).toEqual([bytes, 2 * MiB]);
+  });
+
+  test('a disk of odd size is noted by the plan and crosses whole', async () => {
+    const vm = await world.makeVm('odd', { diskBytes: [5 * MiB + 12_345, 2 * MiB], noise: true });
+    const [first = ''] = vm.diskPaths;
+    const before = await readFile(first);
+    const plan = await world.sealift.plan({ vm: vm.name, to: 'fra-1' });
+    expect(plan.concerns).toMatchObject([{ name: 'odd-size', severity: 'note' }]);
+    await (await migrate(world, { vm: vm.name })).result();
+    const { disks } = await world.sealift.inspect({ vm: vm.name, host: 'fra-1' });
+    expect(before.equals(await readFile(disks[0]?.path ?? ''))).toBe(true);
+    await expectMoved(world, vm);
   });
 
   rootTest(`a disk that cannot be read is reported, and goes on when it can ${needsRoot}`, async () => {
