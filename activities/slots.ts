@@ -8,7 +8,9 @@ export function takeSlot(deeds: Deeds, migrationId: string, limit: { host: strin
   const others = deeds.openRuns().filter((run) => run.migrationId !== migrationId && hasSlot(deeds, run));
   if (others.length >= limit.moves) {
     const names = others.map(({ lineage }) => deeds.byLineage(lineage)?.vmName ?? lineage).join(', ');
-    throw new SealiftError('host-busy', `${limit.host} moves ${names} and allows ${String(limit.moves)} at once`);
+    throw new SealiftError('host-busy', `${limit.host} moves ${names} and allows ${String(limit.moves)} at once`, {
+      hint: `if one of them was given up while ${limit.host} could not be reached, its place is freed by: sealift gc`,
+    });
   }
   updateNotes(deeds, migrationId, { admitted: true });
 }

@@ -26,6 +26,7 @@ describe('a host that allows one move at once', () => {
       const two = await migrate(world, { vm: second.name });
       const { status } = await until(two, (look) => look.status.waits.length > 0);
       expect(status.waits.join('\n')).toMatch(new RegExp(`${at.host.name} moves ${first.name} .*host-busy`));
+      expect(status.waits.join('\n')).toContain('sealift gc');
       expect(status.waits.join('\n')).toContain(`sealift abort ${second.name}`);
       expect((await xl(world.london, 'list')).stdout).toContain(second.name);
       await one.resume();
