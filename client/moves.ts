@@ -8,6 +8,7 @@ import { joinPlan } from '../workflows/plan.ts';
 import type { Other, Plan } from '../workflows/plan.ts';
 import { finishInput, revertInput } from '../workflows/contract.ts';
 import type { FinishResult, RevertResult } from '../workflows/contract.ts';
+import { alreadyOpen } from './already-open.ts';
 import { askHost } from './ask-host.ts';
 import { asSealift } from './errors.ts';
 import { moveHandle, taskHandle } from './handle.ts';
@@ -36,7 +37,7 @@ export async function migrate(link: Link, request: MigrateRequest): Promise<Move
     const open = moveHandle(link, input.vmUuid);
     const status = await open.status().catch(() => null);
     if (status?.migrationId === migrationId) return open;
-    if (status === null || status.migrationId !== input.supersede) throw error;
+    if (status === null || status.migrationId !== input.supersede) throw alreadyOpen(status, error);
     await open.abort();
     await open.result().catch(() => undefined);
     return start();
@@ -106,8 +107,8 @@ export async function revert(link: Link, request: Parameters<Sealift['revert']>[
   } catch (error) {
     if (!isSealiftError(error) || error.type !== 'already-migrating') throw error;
     const move = moveHandle(link, input.vmUuid);
-    await move.leave().catch(() => {
-      throw error;
+    await move.leave().catch(async () => {
+      throw alreadyOpen(await move.status().catch(() => null), error);
     });
     await move.result().catch(() => undefined);
     return taskHandle(link, input.vmUuid, await start());

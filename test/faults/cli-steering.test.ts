@@ -35,6 +35,7 @@ describe('the command line moves a VM on a live server', () => {
     expect((await run('show', 'web-1')).stdout).toContain('sealift approve web-1');
     const second = await run('migrate', 'web-1', '--to', 'fra-1', '--json');
     expect(second).toMatchObject({ exitCode: 3, json: [{ error: { type: 'already-migrating' } }] });
+    expect(second.stderr).toContain('a move of web-1 is open, from lon-1 to fra-1');
     const waits = await run('watch', 'web-1', '--json');
     expect(waits.exitCode).toBe(4);
     expect(waits.json.at(-1)).toMatchObject({ event: 'waits', waits: expect.arrayContaining([expect.any(String)]) });

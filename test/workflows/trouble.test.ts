@@ -368,7 +368,11 @@ describe('the same migration again', () => {
     const held = pair.from.hold('surveySource');
     const move = await pair.migrate();
     await held.begun;
-    await expect(pair.migrate()).rejects.toMatchObject({ type: 'already-migrating' });
+    await expect(pair.migrate()).rejects.toMatchObject({
+      type: 'already-migrating',
+      message: `a move of ${pair.vm.vmName} is open, from ${pair.from.name} to ${pair.to.name}`,
+      hint: expect.stringContaining('--supersede'),
+    });
     held.release();
     await move.result();
   });
