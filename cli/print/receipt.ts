@@ -6,7 +6,7 @@ import { phaseWord, plural } from '../live/words.ts';
 export function movedLines({ body }: Receipt): string[] {
   const { vmName, source, destination } = body;
   return [
-    headline(body, formatClock),
+    headline(body),
     '',
     ...fields([
       ['moved', movedWords(body)],
@@ -33,7 +33,7 @@ export function receiptLines({ body, signatures }: Receipt): string[] {
     .filter((side) => signatures[side] !== null)
     .map((side) => body[side].name);
   return [
-    headline(body, formatSecond),
+    pastLine(body),
     '',
     ...fields([
       ['migration', body.migrationId],
@@ -58,13 +58,26 @@ export function receiptLines({ body, signatures }: Receipt): string[] {
 type Body = Receipt['body'];
 type Field = [name: string, text: string];
 
-function headline(body: Body, formatTime: (ms: number) => string): string {
+function headline(body: Body): string {
+  const { vmName, destination, downMs } = body;
+  const startedAt = startOf(body);
+  return downMs === null || startedAt === null
+    ? `${vmName} belongs to ${destination.name}; it was not running and was not started`
+    : `${vmName} runs on ${destination.name} since ${formatClock(startedAt)} (down ${formatMs(downMs)})`;
+}
+
+/** What a receipt says later: the VM may have moved on since. */
+function pastLine(body: Body): string {
+  const { vmName, destination, downMs } = body;
+  const startedAt = startOf(body);
+  return downMs === null || startedAt === null
+    ? `${vmName} was handed over to ${destination.name}; it was not running and was not started`
+    : `${vmName} was started on ${destination.name} at ${formatSecond(startedAt)} (down ${formatMs(downMs)})`;
+}
+
+function startOf(body: Body): number | null {
   const start = body.phases.find((one) => one.phase === 'start');
-  if (body.downMs === null || start === undefined) {
-    return `${body.vmName} belongs to ${body.destination.name}; it was not running and was not started`;
-  }
-  const since = formatTime(new Date(start.at).getTime() + start.ms);
-  return `${body.vmName} runs on ${body.destination.name} since ${since} (down ${formatMs(body.downMs)})`;
+  return start === undefined ? null : new Date(start.at).getTime() + start.ms;
 }
 
 function movedWords(body: Body): string {
