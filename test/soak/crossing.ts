@@ -1,4 +1,3 @@
-import { isSealiftError } from '../../domain/error.ts';
 import type { Method } from '../../domain/names.ts';
 import { nothing } from '../matrix/faults/faults.ts';
 import { readHostRecords } from '../matrix/judge/host-records.ts';
