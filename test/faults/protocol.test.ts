@@ -100,6 +100,35 @@ const happen = fc
   .tuple(fc.constantFrom('domain ends', 'somebody starts', 'host reboots', 'process dies'), fc.nat())
   .map(([what, pick]) => new Happen(what, pick));
 
+/** A move and its return, and one that is given up: each step dies again and again, a little later each time. */
+const mortal = [
+  ...['open', 'receive', 'stop', 'fence', 'send', 'ready', 'cede', 'accept', 'start'],
+  ...['back', 'stop', 'fence', 'give back', 'take back', 'start'],
+  ...['open', 'receive', 'stop', 'fence', 'abort'],
+];
+/** A move that goes through, whose source's copy is then removed. */
+const swift = ['open', 'receive', 'stop', 'fence', 'send', 'ready', 'cede', 'accept'];
+const final = ['settle', 'finish', 'collect'];
+
+test('each step gets through that is killed early, later and after it', async () => {
+  const walk = await Walk.begin(ground, 2);
+  const next = (kind: string): Step => {
+    const step = possibleSteps(walk).find((one) => one.kind === kind);
+    if (step === undefined) throw new Error(`nothing to ${kind}\n${walk.story.join('\n')}`);
+    return step;
+  };
+  for (const kind of mortal) await outlive(walk, next(kind));
+  for (const kind of swift) await walk.take(next(kind), 'lives');
+  for (const kind of final) await outlive(walk, next(kind));
+});
+
+/** Every operation on request; in CI some of them. */
+async function outlive(walk: Walk, step: Step): Promise<void> {
+  const further = process.env.SEALIFT_RUNS === undefined ? (dies: number) => dies * 3 : (dies: number) => dies + 1;
+  let dies = 1;
+  while ((await walk.take(step, { dies, who: 'asked' })) === 'died') dies = further(dies);
+}
+
 test(`hosts that die over any step are where the model says (seed ${String(seed)})`, async () => {
   await fc.assert(
     fc.asyncProperty(

@@ -2,6 +2,7 @@
  * `actor-process.ts HOST_FILE`: a host of the protocol's walk. Does what a host worker's steps do, at the word of a parent instead of
  * Temporal's: each message names a step and what it is asked, and is answered by one with its result or its refusal.
  */
+import { flushCompileCache } from 'node:module';
 import { asyncLocalStorage, Context } from '@temporalio/activity';
 import type { Info } from '@temporalio/activity';
 import { noopMetricMeter } from '@temporalio/common';
@@ -26,7 +27,8 @@ process.on('message', (message) => {
 });
 // The parent is gone.
 process.on('disconnect', () => process.exit(1));
-// Ready.
+// Whoever is killed keeps nothing of what he has learned.
+flushCompileCache();
 process.send?.({ result: null });
 
 async function carryOut(name: string, ask: unknown[]): Promise<unknown> {

@@ -10,6 +10,7 @@ import { orphansOf } from '../../../deed/orphans.ts';
 import type { StandInHost } from '../../../infra/stand-in-host.ts';
 import { hostProcess } from '../../../workers/host-process.ts';
 import { Director } from '../../matrix/director.ts';
+import '../../support/cache.ts';
 
 const answer = z.union([
   z.object({ result: z.unknown() }),
