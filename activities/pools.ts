@@ -7,7 +7,12 @@ import { findNotes } from './notes.ts';
 /** The pool that a person named, else the first. Throws `bad-usage`. */
 export function choosePool(host: Host, name: string | undefined): Pool {
   const pool = name === undefined ? host.file.pool[0] : host.file.pool.find((one) => one.name === name);
-  if (pool === undefined) throw new SealiftError('bad-usage', `${host.file.name} has no pool named ${String(name)}`);
+  if (pool === undefined) {
+    const names = host.file.pool.map((one) => one.name).join(', ');
+    throw new SealiftError('bad-usage', `${host.file.name} has no pool named ${String(name)}`, {
+      hint: `its pools: ${names}`,
+    });
+  }
   return pool;
 }
 

@@ -50,10 +50,21 @@ export const count = z.string().regex(/^\d+$/, 'not a whole number').transform(N
 
 /** Reads what commander gives against a schema; the first thing that does not fit becomes `bad-usage`. */
 export function parseOptions<Schema extends z.ZodType>(schema: Schema, raw: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(raw);
+  const parsed = schema.safeParse(raw, { error: inOurWords });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new SealiftError('bad-usage', `${optionName(issue?.path ?? [])}${issue?.message ?? 'does not fit'}`);
+}
+
+/** What a person can do with; undefined leaves zod's own words. */
+function inOurWords(issue: z.core.$ZodRawIssue): string | undefined {
+  const given = `'${String(issue.input)}' `;
+  if (issue.code === 'too_big' && issue.origin === 'number') return `${given}is more than ${String(issue.maximum)}`;
+  if (issue.code === 'too_small' && issue.origin === 'number')
+    return `${given}is ${issue.inclusive === true ? 'less than' : 'not more than'} ${String(issue.minimum)}`;
+  if (issue.code === 'invalid_value') return `${given}is none of ${issue.values.map(String).join(', ')}`;
+  if (issue.code === 'too_small' && issue.origin === 'string') return 'must not be empty';
+  return undefined;
 }
 
 /** `--on-stuck-guest: ` for `onStuckGuest`. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { duration, endpoint, moment, rate } from '../../cli/parse.ts';
+import { z } from 'zod';
+import { count, duration, endpoint, moment, parseOptions, rate } from '../../cli/parse.ts';
 
 describe('what people type', () => {
   test.each([
@@ -53,4 +54,19 @@ describe('what people type', () => {
     expect(moment.safeParse('2026-11-30').success).toBe(false);
     expect(moment.parse('2026-11-30 01:00')).toBe(new Date(2026, 10, 30, 1).toISOString());
   });
+});
+
+test.each([
+  [{ streams: '65' }, "--streams: '65' is more than 64"],
+  [{ streams: '0' }, "--streams: '0' is less than 1"],
+  [{ streams: 'x' }, '--streams: not a whole number'],
+  [{ streams: '2', onStuckGuest: 'kill' }, "--on-stuck-guest: 'kill' is none of wait, abort"],
+  [{ streams: '2', by: '' }, '--by: must not be empty'],
+])('options %j are refused in words that a person can do with', (raw, message) => {
+  const options = z.object({
+    streams: count.pipe(z.int().min(1).max(64)),
+    onStuckGuest: z.enum(['wait', 'abort']).optional(),
+    by: z.string().min(1).optional(),
+  });
+  expect(() => parseOptions(options, raw)).toThrow(expect.objectContaining({ type: 'bad-usage', message }));
 });
