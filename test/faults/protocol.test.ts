@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { makeGround } from './protocol/ground.ts';
 import type { Ground } from './protocol/ground.ts';
+import type { Step } from './protocol/step.ts';
 import { onwardSteps, possibleSteps } from './protocol/steps.ts';
-import type { Step } from './protocol/steps.ts';
 import { Walk } from './protocol/walk.ts';
 import type { Fate } from './protocol/walk.ts';
 

@@ -4,13 +4,14 @@ import type { HostCard } from '../../../domain/survey.ts';
 import type { Deed, Offer, Ready, RunKey, Settled, Signed } from '../../../domain/statement.ts';
 import { rebootLabHost } from '../../../infra/lab/lab-host.ts';
 import { apply, broken, enabled, newModel } from '../../deed/model.ts';
-import type { Host, Model } from '../../deed/model.ts';
+import type { Model } from '../../deed/model.ts';
 import type { Actor, Answer } from './actor.ts';
 import { diskBytes } from './ground.ts';
 import type { Ground } from './ground.ts';
 import { lookAt } from './sight.ts';
 import type { Sight } from './sight.ts';
-import type { Change, Step } from './steps.ts';
+import { Comparison } from './comparison.ts';
+import type { Change, Step } from './step.ts';
 
 /** What happens to the host's process while it does a step: nothing, or it dies before it, at an operation of it, or after it. */
 export type Fate = 'lives' | { dies: number; who: 'asked' | 'other' };
@@ -39,18 +40,14 @@ export class Walk {
   readonly #ground: Ground;
   #sights: Sight[] = [];
   #cards: HostCard[] = [];
-  /** Hosts at which a command that puts a fence on or takes it off was cut short. */
-  readonly #between = new Set<number>();
-  /** Hosts whose guest was ordered to shut down by a step that was cut short: it ends when it likes. */
-  readonly #ordered = new Set<number>();
-  /** The root of each content, by run. */
-  readonly #roots = new Map<string, string>();
+  readonly #comparison: Comparison;
 
   private constructor(ground: Ground, count: number, vm: { name: string; uuid: string; lineage: string }) {
     this.#ground = ground;
     this.model = newModel(count);
     this.hosts = [...this.model.hosts.keys()];
     this.vm = { ...vm, diskBytes };
+    this.#comparison = new Comparison(ground.actors.map(({ host }) => host));
   }
 
   static async begin(ground: Ground, count: number): Promise<Walk> {
@@ -111,7 +108,7 @@ export class Walk {
   hasArrived(h: number): boolean {
     const host = this.model.hosts[h];
     const landed = this.runs.some(({ to, token }) => to === h && token === host?.token);
-    return landed && host?.state === 'holder' && (host.fenced || this.#between.has(h));
+    return landed && host?.state === 'holder' && (host.fenced || this.#comparison.isBetween(h));
   }
 
   /** Asks for a step and compares all hosts with the model. Throws what does not fit. */
@@ -206,16 +203,16 @@ export class Walk {
 
   /** Takes the one of the models that is what the hosts show; `cut` is the step that was cut short, of which any part may have been done. */
   async #compare(models: Model[], cut: Step | null): Promise<void> {
-    if (cut !== null && ['fence', 'start', 'abort'].includes(cut.kind)) this.#between.add(cut.h);
-    if (cut?.kind === 'stop') this.#ordered.add(cut.h);
+    if (cut !== null) this.#comparison.leaveOpen(cut);
     this.#sights = await this.#look();
-    const differences = models.map((model) => this.hosts.flatMap((h) => this.#differences(model, h)));
+    const before = this.model;
+    const differences = models.map((model) => this.#comparison.differences(model, before, this.#sights));
     const fitting = differences.findLastIndex((lines) => lines.length === 0);
     const chosen = models[fitting];
     if (chosen === undefined)
       throw new Error(`the hosts are not what the model says: ${(differences.at(-1) ?? []).join('; ')}`);
     this.model = chosen;
-    for (const h of this.hosts) this.#takeOver(h);
+    this.#comparison.settle(chosen, this.#sights);
     this.#keepStatements();
     const promises = [
       ...broken(this.model),
@@ -227,83 +224,6 @@ export class Walk {
 
   async #look(): Promise<Sight[]> {
     return Promise.all(this.hosts.map((h) => lookAt(this.#actor(h).host, this.vm, this.#ground.observer)));
-  }
-
-  #differences(model: Model, h: number): string[] {
-    const expected = model.hosts[h];
-    const sight = this.#sights[h];
-    if (expected === undefined || sight === undefined) throw new Error(`no host ${String(h)}`);
-    const { record } = sight;
-    const found: Record<string, unknown> = {
-      token: record?.token ?? 0,
-      state: record?.state ?? 'none',
-      run: record?.runToken ?? 0,
-      made: record?.madeToken ?? 0,
-      noted: record?.fencedToken ?? 0,
-      peer: record?.peer == null ? null : this.hosts.find((one) => this.identity(one) === record.peer),
-      read: record?.seenRoot != null,
-    };
-    const said: Record<string, unknown> = {
-      token: expected.token,
-      state: expected.state,
-      run: expected.run,
-      made: expected.made,
-      noted: expected.noted,
-      peer: expected.peer,
-      read: expected.seen !== null,
-    };
-    // Left open are a guest that was ordered to end, a fence that was cut short, and a disk that is being written.
-    if (sight.running || !this.#ordered.has(h)) {
-      found.running = sight.running;
-      said.running = expected.running;
-    }
-    if (!this.#between.has(h)) {
-      found.fence = sight.fence;
-      said.fence = expected.fenced ? 'on' : 'off';
-    }
-    const rests = !sight.running && this.model.hosts[h]?.running === false && !expected.running;
-    if (rests && sight.content !== null && this.#counts(expected)) {
-      found.content = sight.content;
-      said.content = expected.disk;
-    }
-    return Object.keys(said)
-      .filter((key) => said[key] !== found[key])
-      .map((key) => `${this.name(h)} has ${key} ${String(found[key])}, the model ${String(said[key])}`);
-  }
-
-  /** Whether the content of the host's copy is known to the model: not while it lands. */
-  #counts({ state, made, token }: Host): boolean {
-    return state === 'holder' || state === 'ceded' || (state === 'receiving' && made === token);
-  }
-
-  /** What the model leaves to the world: how much a guest has written, and what a cut command has left. */
-  #takeOver(h: number): void {
-    const host = this.model.hosts[h];
-    const sight = this.#sights[h];
-    if (host === undefined || sight === undefined) return;
-    if (sight.content !== null && this.#counts(host)) {
-      if (sight.content < host.disk)
-        throw new Error(`${this.name(h)} has lost writes: ${String(sight.content)} of ${String(host.disk)}`);
-      host.disk = sight.content;
-    }
-    if (!sight.running) {
-      host.running = false;
-      this.#ordered.delete(h);
-    }
-    host.fenced = sight.fence === 'on';
-    if (sight.fence !== 'between') this.#between.delete(h);
-    const { record } = sight;
-    if (record?.seenRoot != null) this.#keepRoot(record.token, host.seen ?? 0, record.seenRoot);
-  }
-
-  /** One content, one root, and another for every other. */
-  #keepRoot(token: number, content: number, root: string): void {
-    const name = `${String(token)}/${String(content)}`;
-    const known = this.#roots.get(name);
-    const other = [...this.#roots].find(([one, same]) => same === root && one !== name);
-    if (other !== undefined || (known !== undefined && known !== root))
-      throw new Error(`two roots of one content: ${name}`);
-    this.#roots.set(name, root);
   }
 
   /** Statements come from the hosts' books, whoever was told of them. */
@@ -330,7 +250,7 @@ export class Walk {
         (lists[kind] as Signed[]).push(statement);
         if (statement.body.kind === 'offer') this.runs.push(this.#runOf(statement.body));
         if (statement.body.kind === 'ready')
-          this.#keepRoot(token, this.model.hosts[from]?.disk ?? 0, statement.body.root);
+          this.#comparison.keepRoot(token, this.model.hosts[from]?.disk ?? 0, statement.body.root);
       }
     }
   }

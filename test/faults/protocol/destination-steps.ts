@@ -1,0 +1,95 @@
+import { enabled } from '../../deed/model.ts';
+import { by, ifEnabled } from './step.ts';
+import type { Step } from './step.ts';
+import type { Walk } from './walk.ts';
+
+export function receive(walk: Walk, said: number): Step {
+  const { from, to } = walk.run(said);
+  const disks = [{ vdev: 'xvda', sizeBytes: walk.vm.diskBytes, sectorBytes: 512 }];
+  const placement = [{ vdev: 'xvda', pool: 'fast' }];
+  return {
+    kind: 'receive',
+    title: walk.titled('receive', to, said),
+    h: to,
+    name: 'receiveRun',
+    ask: [{ offer: walk.offers[said], placement, disks, from: walk.name(from) }],
+    changes: ifEnabled({ kind: 'receive', h: to, said }),
+  };
+}
+
+export function makeReady(walk: Walk, said: number): Step {
+  const { from, to, migrationId, token } = walk.run(said);
+  return {
+    kind: 'ready',
+    title: walk.titled('read back', to, said),
+    h: to,
+    name: 'makeReady',
+    ask: [{ migrationId }],
+    changes: (now) => {
+      const action = { kind: 'ready', h: to, said } as const;
+      const source = now.model.hosts[from];
+      // What a landing holds is what its source had under the fence: before that there is nothing to read back.
+      if (!enabled(now.model, action) || !now.isPrepared(said)) return null;
+      if (source?.token !== token || source.noted !== token) return null;
+      return [
+        (model) => {
+          const landing = model.hosts[to];
+          if (landing !== undefined) landing.disk = source.disk;
+          by(action)(model);
+        },
+      ];
+    },
+  };
+}
+
+export function accept(walk: Walk, h: number, said: number): Step {
+  const token = walk.deeds[said]?.body.token;
+  const run = walk.runs.find((one) => one.token === token);
+  return {
+    kind: 'accept',
+    title: `accept the deed of token ${String(token)} on ${walk.name(h)}`,
+    h,
+    name: 'acceptDeed',
+    ask: [{ migrationId: run?.migrationId ?? walk.newId(), deed: walk.deeds[said] }],
+    changes: ifEnabled({ kind: 'accept', h, said }),
+  };
+}
+
+export function back(walk: Walk, h: number, said: number): Step {
+  const deed = walk.deeds[said];
+  const from = walk.hosts.find((one) => walk.identity(one) === deed?.body.from) ?? h;
+  return {
+    kind: 'back',
+    title: `begin the return of token ${String(deed?.body.token)} on ${walk.name(h)}`,
+    h,
+    name: 'beginReturn',
+    ask: [{ vmUuid: walk.vm.uuid, to: walk.name(from), deed }],
+    changes: ({ model }) => {
+      const host = model.hosts[h];
+      const fits = deed?.body.to === walk.identity(h) && deed.body.token === host?.token && host.peer === from;
+      return fits ? ifEnabled({ kind: 'beginReturn', h })(walk) : null;
+    },
+  };
+}
+
+export function giveBack(walk: Walk, h: number, said: number): Step {
+  return {
+    kind: 'give back',
+    title: walk.titled('give back', h, said),
+    h,
+    name: 'giveBack',
+    ask: [{ migrationId: walk.run(said).migrationId }],
+    changes: ifEnabled({ kind: 'giveBack', h, said }),
+  };
+}
+
+export function settle(walk: Walk, h: number, to: number): Step {
+  return {
+    kind: 'settle',
+    title: `settle on ${walk.name(h)} what came from ${walk.name(to)}`,
+    h,
+    name: 'settleHold',
+    ask: [{ vmUuid: walk.vm.uuid, to: walk.name(to), by: 'walk' }],
+    changes: ifEnabled({ kind: 'settle', h, to }),
+  };
+}

@@ -1,0 +1,102 @@
+import { enabled } from '../../deed/model.ts';
+import { by, ifEnabled } from './step.ts';
+import type { Step } from './step.ts';
+import type { Walk } from './walk.ts';
+
+export function open(walk: Walk, h: number, to: number, supersede: boolean): Step {
+  const migrationId = walk.newId();
+  const { name, uuid } = walk.vm;
+  const openRun = walk.runs.findLast(({ from, token }) => from === h && token === walk.model.hosts[h]?.run);
+  return {
+    kind: supersede ? 'supersede' : 'open',
+    title: `open a run from ${walk.name(h)} to ${walk.name(to)}`,
+    h,
+    name: 'openRun',
+    ask: [
+      {
+        input: { migrationId, vmUuid: uuid, vmName: name, method: 'sealed' },
+        to: walk.name(to),
+        ...(supersede && openRun !== undefined ? { supersede: openRun.migrationId } : {}),
+      },
+    ],
+    changes: (now) => {
+      if (supersede && openRun === undefined) return null;
+      if (now.runs.some((run) => run.migrationId === migrationId)) return null;
+      // A VM that has arrived is set up before it goes on: its configuration is in no dom0 before.
+      if (now.hasArrived(h)) return null;
+      // It names the run that it takes the place of.
+      const mayVoid = supersede && openRun?.token === now.model.hosts[h]?.run;
+      const action = { kind: 'open', h, to, supersede: mayVoid } as const;
+      return ifEnabled(action)(now);
+    },
+  };
+}
+
+export function send(walk: Walk, said: number): Step {
+  const { from, to, migrationId, token } = walk.run(said);
+  return {
+    kind: 'send',
+    title: walk.titled('send', from, said),
+    h: from,
+    name: 'sendDisks',
+    ask: [{ migrationId, key: walk.keyOf(said), destination: walk.card(to), streams: 2 }],
+    changes: (now) => {
+      const { model } = now;
+      const [source, destination] = [model.hosts[from], model.hosts[to]];
+      const read = { kind: 'read', h: from, said } as const;
+      if (source?.token !== token || !enabled(model, read)) return null;
+      if (source.seen !== null) return [];
+      if (!now.isPrepared(said)) return null;
+      if (destination?.state !== 'receiving' || destination.token !== token || destination.made === token) return null;
+      return [by(read)];
+    },
+  };
+}
+
+export function cede(walk: Walk, h: number, said: number): Step {
+  const token = walk.ready[said]?.body.token ?? 0;
+  const offer = walk.runs.findIndex((run) => run.token === token && run.from === h);
+  return {
+    kind: 'cede',
+    title: walk.titled('cede', h, Math.max(0, offer)),
+    h,
+    name: 'cede',
+    ask: [{ migrationId: walk.runs[offer]?.migrationId ?? walk.newId(), ready: walk.ready[said] }],
+    changes: (now) => (offer === -1 ? null : ifEnabled({ kind: 'cede', h, said, offer })(now)),
+  };
+}
+
+export function takeBack(walk: Walk, h: number, said: number): Step {
+  return {
+    kind: 'take back',
+    title: `take back by token ${String(walk.deeds[said]?.body.token)} on ${walk.name(h)}`,
+    h,
+    name: 'takeBack',
+    ask: [{ deed: walk.deeds[said] }],
+    changes: ifEnabled({ kind: 'takeBack', h, said }),
+  };
+}
+
+export function finish(walk: Walk, h: number, said: number): Step {
+  return {
+    kind: 'finish',
+    title: `finish on ${walk.name(h)} by token ${String(walk.settled[said]?.body.token)}`,
+    h,
+    name: 'finishHold',
+    ask: [{ settled: walk.settled[said], by: 'walk' }],
+    changes: ifEnabled({ kind: 'release', h, said }),
+  };
+}
+
+export function collect(walk: Walk, h: number, said: number): Step {
+  const token = walk.deeds[said]?.body.token;
+  const run = walk.runs.find((one) => one.token === token && one.from === h);
+  return {
+    kind: 'collect',
+    title: `collect the copy of token ${String(token)} on ${walk.name(h)}`,
+    h,
+    name: 'removeGarbage',
+    ask: [{ ids: [run?.migrationId ?? walk.newId()], givenUp: [], by: 'walk' }],
+    changes: (now) => (run === undefined ? null : ifEnabled({ kind: 'collect', h, said })(now)),
+  };
+}
