@@ -25,7 +25,27 @@ export async function openSftp(
   server: SshServer,
   onLost: (error: SealiftError) => void,
 ): Promise<{ client: Client; sftp: SFTPWrapper }> {
-  const where = `${server.user}@${server.address}:${String(server.port)}`;
+  const { promise, resolve, reject } = Promise.withResolvers<SFTPWrapper>();
+  promise.catch(() => undefined);
+  const client = await openSsh(server, (error) => {
+    reject(error);
+    onLost(error);
+  });
+  client.sftp((error, sftp) => {
+    if (error === undefined) resolve(sftp);
+    else reject(failed(nameOf(server), `no SFTP (${error.message})`, error));
+  });
+  try {
+    return { client, sftp: await promise };
+  } catch (error) {
+    client.destroy();
+    throw error;
+  }
+}
+
+/** Logs in. `onLost` hears of the connection's end. Throws 'ssh-failed', also when the server shows another key. */
+export async function openSsh(server: SshServer, onLost: (error: SealiftError) => void): Promise<Client> {
+  const where = nameOf(server);
   const pinned = parseHostKey(server.hostKey);
   const privateKey = await readFile(server.privateKeyPath).catch((error: unknown) => {
     throw failed(where, "the private key's file cannot be read", error);
@@ -34,7 +54,7 @@ export async function openSftp(
   const { default: ssh2 } = await import('ssh2');
   const client = new ssh2.Client();
   let isOther = false;
-  const { promise, resolve, reject } = Promise.withResolvers<SFTPWrapper>();
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const lost = (reason: string, cause?: unknown) => {
     const text = isOther ? 'it shows another host key than the pinned one' : reason;
     const error = failed(where, text, cause);
@@ -42,10 +62,7 @@ export async function openSftp(
     onLost(error);
   };
   client.on('ready', () => {
-    client.sftp((error, sftp) => {
-      if (error === undefined) resolve(sftp);
-      else lost(`no SFTP (${error.message})`, error);
-    });
+    resolve(undefined);
   });
   client.on('error', (error) => {
     lost(error.message, error);
@@ -77,11 +94,16 @@ export async function openSftp(
     lost('the private key cannot be used', error);
   }
   try {
-    return { client, sftp: await promise };
+    await promise;
+    return client;
   } catch (error) {
     client.destroy();
     throw error;
   }
+}
+
+function nameOf(server: SshServer): string {
+  return `${server.user}@${server.address}:${String(server.port)}`;
 }
 
 function parseHostKey(text: string): { type: string; key: Buffer } {
