@@ -4,13 +4,8 @@ export default {
   rootDir: '.',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  // Minutes long: `npm run test:faults`, see jest.faults.config.js.
-  testPathIgnorePatterns: [
-    '/node_modules/',
-    '<rootDir>/test/faults/',
-    '<rootDir>/test/matrix/',
-    '<rootDir>/test/soak/',
-  ],
+  // Minutes long: `npm run test:faults` and `npm run test:xen`, each with a configuration of its own.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(faults|matrix|soak|xenlab)/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '\\.ts$': [
