@@ -115,6 +115,14 @@ export class Run {
       .map(({ name }) => name);
   }
 
+  /** Whether a host has a run of the VM open, or on its way back. */
+  isOpen(): boolean {
+    const { uuid } = this.suspect.vm;
+    return this.stage.world.up.hosts
+      .flatMap((at) => readHostRecords(at).records)
+      .some(({ vmUuid, runToken }) => vmUuid === uuid && runToken !== 0);
+  }
+
   /** The judge's complaints, and what was seen meanwhile. What is only just ending is given a moment: a connection, an orphan. */
   async judged(): Promise<string[]> {
     const ended = { at: await this.told(), runs: this.suspect.ran };

@@ -111,6 +111,15 @@ async function second(run: Run): Promise<void> {
     story.push(`second plane: ${String(error)}`);
   }
   await take();
+  run.afterwards = () => giveUpWhatWasLeft(run);
+}
+
+/** The other control plane is gone with its workflows: whoever finds a run of theirs open aborts it. */
+async function giveUpWhatWasLeft(run: Run): Promise<void> {
+  if (!run.isOpen()) return;
+  const move = await run.stage.world.sealift.handle(run.suspect.vm.uuid);
+  const { outcome } = await move.abort();
+  run.story.push(`left open by the second plane: ${outcome}`);
 }
 
 /** Steps that change something, asked for again as they were, in any order: late, doubled, or by an orchestrator that lies. */
