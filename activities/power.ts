@@ -1,6 +1,6 @@
 import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { SealiftError } from '../domain/error.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { unfence } from '../deed/fence.ts';
 import { checkMarks, markOf } from '../deed/marks.ts';
 import { isCurrent } from '../deed/record.ts';
@@ -9,6 +9,7 @@ import { errorCode, writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
 import { lookAround } from '../xen/dom0.ts';
 import { awaitGone, domainsOf, onlyDomain } from '../xen/gone.ts';
+import type { Domain } from '../xen/toolstack.ts';
 import type { Host } from './host.ts';
 import { isUnknownRun } from './edge.ts';
 import { readNotes, updateNotes } from './notes.ts';
@@ -42,21 +43,18 @@ export async function stopVm(
     const domain = onlyDomain(before);
     const running = domain !== null;
     const { intent, wasRunning } = host.deeds.mayStop(ask.migrationId, running);
-    const end = await ending(host, intent, async (env) => {
-      if (!running) return 'gone';
-      // A paused guest cannot obey.
-      if (domain.state === 'paused') await host.toolstack.unpause(domain, { env });
+    const { end, taken } = await ending(host, intent, async (env) => {
+      if (!running) return { end: 'gone' as const, taken: true };
       const until = new Date(Date.now() + ask.graceMs).toISOString();
       updateNotes(host.deeds, ask.migrationId, { ordered: { domid: domain.domid, until } });
-      await host.toolstack.shutdown(domain, { env });
+      const taken = await orderShutdown(host, domain, env);
       const gone = await awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: ask.graceMs, signal });
-      return gone === 'kept' ? pullPlug(host, record, env) : gone;
+      return { end: gone === 'kept' ? await pullPlug(host, record, env) : gone, taken };
     });
     if (end === 'gone') return { outcome: 'stopped', wasRunning, detail: running ? 'shut down' : 'was not running' };
-    const detail =
-      end === 'rebooted'
-        ? 'it rebooted instead of halting'
-        : `it has not shut down after ${String(ask.graceMs / 1_000)} s`;
+    let detail = `it has not shut down after ${String(ask.graceMs / 1_000)} s`;
+    if (end === 'rebooted') detail = 'it rebooted instead of halting';
+    else if (!taken) detail = 'it does not take the order to shut down';
     return { outcome: 'stuck', wasRunning, detail };
   });
 }
@@ -138,6 +136,25 @@ export async function abortRun(host: Host, migrationId: string): Promise<RunStat
 }
 
 type Environment = Record<string, string>;
+
+/** False when xl refuses the order twice: a guest that hangs, or has no drivers for it, does not acknowledge it. */
+async function orderShutdown(host: Host, domain: Domain, env: Environment): Promise<boolean> {
+  // It is on its way.
+  if (domain.state === 'dying') return true;
+  // A paused guest cannot obey.
+  if (domain.state === 'paused') await host.toolstack.unpause(domain, { env });
+  for (const isLast of [false, true]) {
+    try {
+      await host.toolstack.shutdown(domain, { env });
+      return true;
+    } catch (error) {
+      if (!isSealiftError(error) || error.type !== 'xl-failed') throw error;
+      host.log.warn({ vm: domain.name, message: error.message }, 'the order to shut down was refused');
+      if (isLast) break;
+    }
+  }
+  return false;
+}
 
 async function pullPlug(
   host: Host,

@@ -2,13 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { takeFault } from './faults.ts';
 import { writeSync } from './fs.ts';
 import type { LabPlaces } from './places.ts';
+import { XlFailure } from './xl-failure.ts';
 
 const forEverMs = 2 ** 31 - 1;
 
-/** The faults that strike a command at its begin: it hangs, or (true) is to do nothing and say that it succeeded. */
+/** The faults that strike a command at its begin: it hangs, is refused, or (true) is to do nothing and say that it succeeded. */
 export async function strike(places: LabPlaces, command: string, vm: string | null): Promise<boolean> {
-  const fault = takeFault(places, vm, (one) => one.hang === command || one.succeedWithoutDoing === command);
+  const fault = takeFault(
+    places,
+    vm,
+    (one) => one.hang === command || one.refuse === command || one.succeedWithoutDoing === command,
+  );
   if (fault === null) return false;
+  if (fault.refuse === command) throw new XlFailure(1, `libxl: error: ${command} is refused: a fault on request`);
   if (fault.hang === command) await sleep(fault.hangMs ?? forEverMs);
   return fault.succeedWithoutDoing === command;
 }

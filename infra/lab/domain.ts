@@ -1,6 +1,5 @@
 import { closeSync, constants, openSync, readFileSync, readSync, renameSync, writeFileSync, writeSync } from './fs.ts';
 import { flushCompileCache } from 'node:module';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -80,7 +79,7 @@ async function meetObserver(): Promise<Socket | null> {
 /** The guest is gone and its disks are closed: what this process does from here on is the toolstack's part, not the domain's. */
 async function leaveObserver(): Promise<void> {
   if (observer === null || observer.closed) return;
-  const left = once(observer, 'close');
+  const left = new Promise<void>((resolve) => observer.once('close', resolve));
   observer.end();
   await left;
 }

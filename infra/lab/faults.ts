@@ -30,6 +30,8 @@ export interface CommandFault {
   succeedWithoutDoing?: FaultCommand;
   /** The command kills itself by SIGKILL when half of its work is done. */
   killInMiddle?: FaultCommand;
+  /** The command does nothing and exits 1. */
+  refuse?: FaultCommand;
   /** The command does nothing and does not end; with `hangMs` it goes on after that time. */
   hang?: FaultCommand;
   hangMs?: number;

@@ -67,6 +67,18 @@ describe('faults on the way', () => {
       await expectMoved(world, vm);
     });
 
+    test('that does not take the order to shut down is dealt with by the same policy', async () => {
+      const vm = await world.makeVm('stuck-refuses');
+      setFault(world.london.host.lab.root, { refuse: 'shutdown', vm: vm.name });
+      const stays = await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'abort' });
+      await expect(stays.result()).rejects.toMatchObject({
+        type: 'guest-stuck',
+        message: expect.stringContaining('does not take the order'),
+      });
+      await (await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'destroy' })).result();
+      await expectMoved(world, vm);
+    });
+
     test('waits for a person, who must type its name to destroy it', async () => {
       const vm = await world.makeVm('stuck-wait');
       setFault(world.london.host.lab.root, { ignoreShutdown: true, vm: vm.name });

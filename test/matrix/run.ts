@@ -4,6 +4,7 @@ import { isSealiftError } from '../../domain/error.ts';
 import { migrationWorkflowId } from '../../domain/migration.ts';
 import type { Method } from '../../domain/names.ts';
 import { clearFaults } from '../../infra/lab/lab-host.ts';
+import type { FinishResult } from '../../workflows/contract.ts';
 import { quick } from '../support/world.ts';
 import type { TestHost } from '../support/world.ts';
 import type { Proxy } from '../transport/proxy.ts';
@@ -102,7 +103,10 @@ export class Run {
     const about = await handle.describe().catch(() => null);
     if (about?.status.name !== 'COMPLETED') return null;
     if (about.type === 'revertVm') return this.source;
-    return this.destination;
+    if (about.type !== 'finishVm') return this.destination;
+    // It ends what another host kept.
+    const { host } = (await handle.result()) as FinishResult;
+    return [this.source, this.destination].find((at) => at.host.name !== host) ?? null;
   }
 
   /** Which hosts hold the VM by their own records. */
