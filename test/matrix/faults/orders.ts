@@ -76,7 +76,10 @@ async function terminate(run: Run, at: Reached): Promise<void> {
     });
 }
 
-/** Both hosts are taken over by another Temporal, which moves the VM by a migration of its own; some time later they come back. */
+/**
+ * Both hosts are taken over by another Temporal, which moves the VM by a migration of its own; some time later they come back. When all
+ * is at rest they are lent to it once more, so that it ends what it has begun, late as it is.
+ */
 async function second(run: Run): Promise<void> {
   const { stage, suspect, random, story } = run;
   const { world } = stage;
@@ -105,21 +108,28 @@ async function second(run: Run): Promise<void> {
         () => 'moved',
         (error: unknown) => String(error),
       );
-      story.push(`second plane: ${await Promise.race([end, sleep(random.below(8) * 1_000, 'under way')])}`);
+      const soon = await Promise.race([end, sleep(random.below(8) * 1_000, 'under way')]);
+      story.push(`second plane: ${soon}`);
+      if (soon !== 'under way') return;
+      run.afterwards = async () => {
+        await take(plane.address);
+        story.push(`second plane, late: ${await end}`);
+        await take();
+        await giveUpWhatIsOpen(run);
+      };
     }, 10_000);
   } catch (error) {
     story.push(`second plane: ${String(error)}`);
   }
   await take();
-  run.afterwards = () => giveUpWhatWasLeft(run);
 }
 
-/** The other control plane is gone with its workflows: whoever finds a run of theirs open aborts it. */
-async function giveUpWhatWasLeft(run: Run): Promise<void> {
+/** Two planes may each have ended the other's run and begun another: whoever finds one open aborts it. */
+async function giveUpWhatIsOpen(run: Run): Promise<void> {
   if (!run.isOpen()) return;
   const move = await run.stage.world.sealift.handle(run.suspect.vm.uuid);
   const { outcome } = await move.abort();
-  run.story.push(`left open by the second plane: ${outcome}`);
+  run.story.push(`left open: ${outcome}`);
 }
 
 /** Steps that change something, asked for again as they were, in any order: late, doubled, or by an orchestrator that lies. */
