@@ -6,7 +6,8 @@ import { fenceVm } from './fencing.ts';
 import { takeOver } from './handover.ts';
 import { giveBack, givenBack, takeBack } from './hold.ts';
 import type { Host } from './host.ts';
-import { abortRun, startVm, stopVm } from './power.ts';
+import { abortRun } from './abort.ts';
+import { startVm, stopVm } from './power.ts';
 import { runToAbort } from './vms.ts';
 
 /**

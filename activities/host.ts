@@ -42,6 +42,8 @@ export interface Host {
   readonly own: Journal;
   readonly landing: Landing;
   readonly jobs: TransferJobs;
+  /** Aborted when the host closes: ends what nobody waits for. */
+  readonly leaving: AbortController;
   readonly log: Logger;
 }
 
@@ -83,6 +85,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
       own: new Journal(state.database, 'source'),
       landing,
       jobs: new TransferJobs(file.limits.orphan_seconds * 1_000),
+      leaving: new AbortController(),
       log,
     };
   } catch (error) {
@@ -115,6 +118,7 @@ export function onlookerOf({ file, identity, state, dom0, toolstack }: Host): On
 
 /** Ends the host's transfers and its landing, and gives its state free. What was acknowledged stays. */
 export async function closeHost(host: Host): Promise<void> {
+  host.leaving.abort();
   await host.jobs.stopAll();
   await idle(10_000);
   await host.landing.close();

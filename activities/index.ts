@@ -7,6 +7,7 @@ import { hostName, method, migrationId, poolName, vmName, vmUuid } from '../doma
 import { receipt } from '../domain/receipt.ts';
 import { signedClaim, signedDeed, signedOffer, signedReady, signedRunKey, signedSettled } from '../domain/statement.ts';
 import { destinationSurvey, hostCard as hostCardShape, sourceSurvey } from '../domain/survey.ts';
+import { abortRun } from './abort.ts';
 import { admitRun } from './admission.ts';
 import { adoptVm } from './adopt.ts';
 import { hostCard } from './card.ts';
@@ -22,7 +23,7 @@ import type { Host } from './host.ts';
 import { readNotes } from './notes.ts';
 import { inPlainWords, plainWords } from './plain-words.ts';
 import type { HostActivities } from './port.ts';
-import { abortRun, destroyVm, startVm, stopVm } from './power.ts';
+import { destroyVm, startVm, stopVm } from './power.ts';
 import { probe } from './probe.ts';
 import { receiptsOf } from './receipt-book.ts';
 import { signReceipt } from './receipts.ts';

@@ -3,7 +3,6 @@ import { basename, join } from 'node:path';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { unfence } from '../deed/fence.ts';
 import { checkMarks, markOf } from '../deed/marks.ts';
-import { isCurrent } from '../deed/record.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { errorCode, writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
@@ -11,11 +10,8 @@ import { lookAround } from '../xen/dom0.ts';
 import { awaitGone, domainsOf, onlyDomain } from '../xen/gone.ts';
 import type { Domain } from '../xen/toolstack.ts';
 import type { Host } from './host.ts';
-import { isUnknownRun } from './edge.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
-import type { RunState } from './port.ts';
-import { runState } from './run.ts';
 import { refuseChanged } from './unchanged.ts';
 import { ending, inTurn } from './vm-turn.ts';
 
@@ -108,33 +104,6 @@ export async function startVm(
   return { started: ask.start, changes: notes.changes };
 }
 
-/**
- * Ends the run before its cede, and brings the VM back to the power state that was found; a guest that was ordered to shut
- * down is given its time for it first. At a host that has the VM on its way back, gives that return up. Throws `abort-refused`
- * after the cede.
- */
-export async function abortRun(host: Host, migrationId: string): Promise<RunState & { restarted: boolean }> {
-  try {
-    const { run } = host.deeds.byMigration(migrationId);
-    if (run.role === 'destination') host.deeds.abortReturn(migrationId);
-    // what came back is this host's own again: only its start may have been cut short
-    else if (run.state !== 'returned') host.deeds.abort(migrationId);
-  } catch (error) {
-    // Withdraws the migration for good, so that an open that comes late is refused.
-    if (isUnknownRun(error)) host.deeds.abort(migrationId);
-    throw error;
-  }
-  await host.jobs.stop(migrationId);
-  const { record, run } = host.deeds.byMigration(migrationId);
-  // an abort that comes again, late, finds the VM in the hands of a later run
-  const ours = record.state === 'holder' && record.runToken === 0 && isCurrent(record, run);
-  const start = ours && record.wasRunning === true;
-  if (ours && (start || record.places !== null)) {
-    await startVm(host, { migrationId, start });
-  }
-  return { ...(await runState(host, migrationId)), restarted: start };
-}
-
 type Environment = Record<string, string>;
 
 /** False when xl refuses the order twice: a guest that hangs, or has no drivers for it, does not acknowledge it. */
@@ -143,14 +112,13 @@ async function orderShutdown(host: Host, domain: Domain, env: Environment): Prom
   if (domain.state === 'dying') return true;
   // A paused guest cannot obey.
   if (domain.state === 'paused') await host.toolstack.unpause(domain, { env });
-  for (const isLast of [false, true]) {
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
     try {
       await host.toolstack.shutdown(domain, { env });
       return true;
     } catch (error) {
       if (!isSealiftError(error) || error.type !== 'xl-failed') throw error;
       host.log.warn({ vm: domain.name, message: error.message }, 'the order to shut down was refused');
-      if (isLast) break;
     }
   }
   return false;

@@ -3,6 +3,7 @@ import type { Connection } from '@temporalio/client';
 import { Client } from '@temporalio/client';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
+import { watchLateGuests } from '../activities/abort.ts';
 import { hostActivities } from '../activities/index.ts';
 import { hostCard } from '../activities/card.ts';
 import { claimsKept, heedClaims, hostsToAsk } from '../activities/heed.ts';
@@ -59,6 +60,7 @@ async function serve(host: Host, settings: TemporalSettings, log: Logger): Promi
   });
   await register(host, settings);
   await hearClaims(host, settings);
+  watchLateGuests(host);
   const running = worker.run();
   onStop(async () => {
     worker.shutdown();

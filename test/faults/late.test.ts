@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { openConnection, temporalSettings } from '../../client/connect.ts';
 import { toSealiftError } from '../../client/errors.ts';
 import { hostTaskQueue } from '../../domain/migration.ts';
 import { clearFaults, setFault } from '../../infra/lab/lab-host.ts';
+import { readHostRecords } from '../matrix/judge/host-records.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { until } from '../support/until.ts';
 import { useWorld } from '../support/use-world.ts';
@@ -76,6 +78,37 @@ describe('what was ordered earlier, and takes effect late', () => {
     await expectUnmoved(world, vm);
   });
 
+  test('a guest that goes down only after the abort is started again, also by a worker that was away', async () => {
+    const vm = await world.makeVm('later');
+    for (const away of [false, true]) {
+      const before = await domid(vm);
+      setFault(world.london.host.lab.root, { slowShutdownMs: 3_000, vm: vm.name });
+      const move = await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'abort' });
+      await expect(move.result()).rejects.toMatchObject({ type: 'guest-stuck' });
+      expect(await domid(vm)).toBe(before);
+      if (away) {
+        await world.killWorker(world.london);
+        await come(async () => (await running(vm)) === null);
+        await world.startWorker(world.london);
+      }
+      await come(async () => ((await running(vm)) ?? before) > before);
+      await expectUnmoved(world, vm);
+    }
+  });
+
+  test('a guest that an abort started again is left alone when a person shuts it down', async () => {
+    const vm = await world.makeVm('person');
+    setFault(world.london.host.lab.root, { slowShutdownMs: 1_000, vm: vm.name, times: 1 });
+    const move = await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'abort' });
+    await expect(move.result()).rejects.toMatchObject({ type: 'guest-stuck' });
+    await come(() => !isWatched(vm));
+    await xl(world.london, 'shutdown', '-w', vm.name);
+    await world.killWorker(world.london);
+    await world.startWorker(world.london);
+    await (await migrate(world, { vm: vm.name })).result();
+    expect((await xl(world.frankfurt, 'list')).stdout).not.toContain(vm.name);
+  });
+
   test('a child of a hung xl that outlives it is waited for', async () => {
     const vm = await world.makeVm('child');
     await writeFile(`${log()}.hang`, '');
@@ -86,6 +119,27 @@ describe('what was ordered earlier, and takes effect late', () => {
 
   async function domid(vm: TestVm): Promise<number> {
     return Number((await xl(world.london, 'domid', vm.name)).stdout);
+  }
+
+  /** Whether the host waits for the guest to obey an order. */
+  function isWatched(vm: TestVm): boolean {
+    const { records, runs } = readHostRecords(world.london);
+    const lineage = records.find(({ vmUuid }) => vmUuid === vm.uuid)?.lineage;
+    return JSON.stringify(runs.filter((run) => run.lineage === lineage)).includes('"until"');
+  }
+
+  async function running(vm: TestVm): Promise<number | null> {
+    const { exitCode, stdout } = await xl(world.london, 'domid', vm.name);
+    return exitCode === 0 ? Number(stdout) : null;
+  }
+
+  /** Waits until something is so that nobody tells. */
+  async function come(so: () => boolean | Promise<boolean>): Promise<void> {
+    const end = Date.now() + 60_000;
+    while (!(await so())) {
+      if (Date.now() > end) throw new Error(`it has not come: ${String(so)}`);
+      await sleep(50);
+    }
   }
 });
 
