@@ -5,6 +5,7 @@ import { migrationWorkflowId } from '../../domain/migration.ts';
 import type { Method } from '../../domain/names.ts';
 import { clearFaults } from '../../infra/lab/lab-host.ts';
 import type { FinishResult } from '../../workflows/contract.ts';
+import type * as workflows from '../../workflows/index.ts';
 import { quick } from '../support/world.ts';
 import type { TestHost } from '../support/world.ts';
 import type { Proxy } from '../transport/proxy.ts';
@@ -102,8 +103,9 @@ export class Run {
     const handle = this.stage.temporal.workflow.getHandle(this.workflowId);
     const about = await handle.describe().catch(() => null);
     if (about?.status.name !== 'COMPLETED') return null;
-    if (about.type === 'revertVm') return this.source;
-    if (about.type !== 'finishVm') return this.destination;
+    const type = about.type as keyof typeof workflows;
+    if (type === 'revertVm') return this.source;
+    if (type !== 'finishHold') return this.destination;
     // It ends what another host kept.
     const { host } = (await handle.result()) as FinishResult;
     return [this.source, this.destination].find((at) => at.host.name !== host) ?? null;
