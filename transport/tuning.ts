@@ -1,7 +1,7 @@
 /** Figures that may change from version to version without a change of the wire; `opening.ts` and `control.ts` hold those that may not. */
 
 /** A connection that has not proved itself within this time is closed. */
-export const authenticationMs = 5_000;
+export const authenticationMs = 10_000;
 /** Connections of one landing that may be unproved at a time. */
 export const unauthenticatedConnections = 64;
 /** Chunk buffers of a landing, over all its threads: 64 MiB. */

@@ -10,3 +10,6 @@ export async function nativeConnection(settings: TemporalSettings): Promise<Nati
     throw temporalAway(settings.address, error);
   }
 }
+
+/** How long a worker waits for Temporal's first answer: its host may be slow, or its line bad. */
+export const patienceMs = 30_000;

@@ -9,7 +9,7 @@ import { errorKind } from '../domain/error-types.ts';
 import { controlTaskQueue } from '../domain/migration.ts';
 import { missingSearchAttributes, typeName } from './search-attributes.ts';
 import { workflowBundle } from './bundle.ts';
-import { nativeConnection } from './connection.ts';
+import { nativeConnection, patienceMs } from './connection.ts';
 import { onStop } from './stop.ts';
 
 export interface ControlWorker {
@@ -57,7 +57,7 @@ export async function startControlWorker(options: {
 /** A workflow that writes an unknown search attribute stands still without a word, so they are made sure of here. */
 async function registerSearchAttributes(settings: TemporalSettings): Promise<void> {
   const { address, namespace } = settings;
-  const connection = await openConnection(settings);
+  const connection = await openConnection(settings, patienceMs);
   try {
     const missing = await missingSearchAttributes(connection, namespace);
     if (missing.length === 0) return;

@@ -16,7 +16,7 @@ import { registerHost } from '../client/hosts.ts';
 import { isSealiftError } from '../domain/error.ts';
 import { errorKind } from '../domain/error-types.ts';
 import { hostTaskQueue } from '../domain/migration.ts';
-import { nativeConnection } from './connection.ts';
+import { nativeConnection, patienceMs } from './connection.ts';
 import { announceReady } from './ready.ts';
 import { onStop } from './stop.ts';
 import { temporalLogger } from './temporal-log.ts';
@@ -74,7 +74,7 @@ async function serve(host: Host, settings: TemporalSettings, log: Logger): Promi
 }
 
 async function register(host: Host, settings: TemporalSettings): Promise<void> {
-  const connection: Connection = await openConnection(settings);
+  const connection: Connection = await openConnection(settings, patienceMs);
   try {
     await registerHost(new Client({ connection, namespace: settings.namespace }), await hostCard(host));
   } finally {
@@ -90,7 +90,7 @@ async function hearClaims(host: Host, settings: TemporalSettings): Promise<void>
   await heedClaims(host, claimsKept(host));
   const hosts = hostsToAsk(host);
   if (hosts.length === 0) return;
-  const connection = await openConnection(settings);
+  const connection = await openConnection(settings, patienceMs);
   try {
     const client = new Client({ connection, namespace: settings.namespace });
     const link = { client, address: settings.address, hostMs: claimAnswerMs };

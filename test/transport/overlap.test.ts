@@ -71,7 +71,7 @@ test('a connection that was closed before it was let in leaves nothing open', as
   gate.close();
   const { world, there } = await setUp({ gate });
   const { job, close } = await send(world, 1, there.landing.port, { streams: 1, paused: true });
-  // The landing closes it when it has not proved itself for five seconds, and the stream comes back.
+  // The landing closes it when it has not proved itself for ten seconds, and the stream comes back.
   await until(() => job.progress().trouble !== null);
   gate.open();
   await until(() => job.progress().streams === 1);
