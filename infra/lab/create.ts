@@ -113,7 +113,11 @@ function refusal(
       `libxl: error: libxl_device.c:455:libxl__device_disk_set_backend: Disk vdev=${placed.disk.vdev} failed to stat: ${String(placed.disk.target)}: ${errorText(placed.code)}`,
       `libxl: error: libxl_create.c:1318:initiate_domain_create: ${domain}:Unable to set disk defaults for disk ${String(placed.index)}`,
     ];
-  const shared = sharedDisk(placed.disks, others);
+  // Xen's block script takes a domain with the same uuid for the same VM, which may have the disk (xl-session.ts shows it).
+  const shared = sharedDisk(
+    placed.disks,
+    others.filter(({ uuid }) => uuid !== config.uuid),
+  );
   if (shared === null) return null;
   return blockScript(domid, `Device ${shared.realPath} is mounted in a guest domain,\nand so cannot be mounted now.`);
 }

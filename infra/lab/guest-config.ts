@@ -57,9 +57,11 @@ function parsed(text: string, fileName: string): XlConfig {
     const near = (text.split('\n')[Number(place[1]) - 1] ?? '').slice(Number(place[2]) - 1);
     const token = /^([a-z0-9_]+|"[^"]*"|'[^']*'|.)/i.exec(near)?.[0];
     const expecting = (place[3] ?? '').startsWith('expected a string') ? ", expecting STRING or NUMBER or '['" : '';
+    // Of a line's end xl tells the line before.
+    const line = String(Number(place[1]) - (token === undefined ? 1 : 0));
     throw new XlFailure(
       1,
-      `${fileName}:${String(place[1])}: config parsing error near ${token === undefined ? '<newline>' : `\`${token}'`}: syntax error, unexpected ${bisonName(token)}${expecting}`,
+      `${fileName}:${line}: config parsing error near ${token === undefined ? '<newline>' : `\`${token}'`}: syntax error, unexpected ${bisonName(token)}${expecting}`,
       'Failed to parse config: Invalid argument',
     );
   }

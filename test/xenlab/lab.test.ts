@@ -4,15 +4,12 @@ import type { XenHost } from '../../infra/lab/xen/host.ts';
 import { labProcesses } from '../../infra/lab/xen/lab-processes.ts';
 import { bringUpXenLab } from '../../infra/lab/xen/lab.ts';
 import type { XenLab } from '../../infra/lab/xen/lab.ts';
-import { missingNeeds } from '../../infra/lab/xen/needs.ts';
 import { labFolder } from '../../infra/lab/xen/places.ts';
+import { able } from './able.ts';
 import { atEnd } from './at-end.ts';
 import { said, startGuest } from './guest.ts';
 
-const missing = await missingNeeds();
-const able = missing.length === 0 ? describe : describe.skip;
-
-able(`the laboratory of real Xen hosts${missing.length === 0 ? '' : ` (skipped: needs ${missing.join('; ')})`}`, () => {
+able('the laboratory of real Xen hosts', () => {
   let lab: XenLab;
   let one: XenHost;
   let two: XenHost;
