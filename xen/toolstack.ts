@@ -20,6 +20,13 @@ export interface ToolstackInfo {
   host: string;
   /** As `4.17.7`. */
   xenVersion: string;
+  /** What its guests may be, as `hvm-3.0-x86_64`. */
+  capabilities: string[];
+  commandLine: string;
+  /** Processors that are on, one more than the highest number of a processor, and NUMA nodes. */
+  processors: number;
+  cpuNumbers: number;
+  nodes: number;
   totalMemoryBytes: number;
   freeMemoryBytes: number;
 }

@@ -85,6 +85,11 @@ export function parseInfo(stdout: string): ToolstackInfo {
   return {
     host: fact('host', /./),
     xenVersion: fact('xen_version', /^\d+\.\d+/),
+    capabilities: fact('xen_caps', /^/).split(' '),
+    commandLine: fact('xen_commandline', /^/),
+    processors: Number(fact('nr_cpus', /^\d+$/)),
+    cpuNumbers: Number(fact('max_cpu_id', /^\d+$/)) + 1,
+    nodes: Number(fact('nr_nodes', /^\d+$/)),
     totalMemoryBytes: Number(fact('total_memory', /^\d+$/)) * mebibyte,
     freeMemoryBytes: Number(fact('free_memory', /^\d+$/)) * mebibyte,
   };

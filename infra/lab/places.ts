@@ -39,6 +39,12 @@ export interface LabSettings {
   dom0Mib: number;
   /** `4.17.7`: major, minor and the rest. */
   xenVersion: string;
+  /** What guests may be, as `xl info` lists it. */
+  xenCaps: string;
+  /** Of the hypervisor; null fixes the size of dom0, as on most real hosts. */
+  xenCommandLine: string | null;
+  /** How many processors it says that it has; null for those of this machine. */
+  processors: number | null;
   /** How long a guest takes to halt when it is asked to. */
   guestHaltMs: number;
   /** How long a domain shows as `--ps--`; it holds its disks for the first half (two to three seconds on real Xen). */

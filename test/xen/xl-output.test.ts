@@ -95,6 +95,11 @@ test('parseInfo reads what a real host printed, and names what is missing', () =
   expect(parseInfo(recorded('info'))).toEqual({
     host: 'xen1',
     xenVersion: '4.17.7',
+    capabilities: expect.arrayContaining(['xen-3.0-x86_64', 'hvm-3.0-x86_64']),
+    commandLine: expect.stringContaining('dom0_mem=1024M,max:1024M'),
+    processors: 1,
+    cpuNumbers: 1,
+    nodes: 1,
     totalMemoryBytes: 2047 * 2 ** 20,
     freeMemoryBytes: 1000 * 2 ** 20,
   });

@@ -10,20 +10,19 @@ export function info(call: XlCall): void {
   const [major = '4', minor = '17', ...rest] = settings.xenVersion.split('.');
   const usedMib = call.state.living().reduce((sum, { config }) => sum + config.memoryKb / 1024, settings.dom0Mib);
   const freeMib = Math.floor(settings.memoryMib - usedMib);
-  const processors = cpus();
-  const count = String(processors.length);
-  const topology = options.count('n') === 0 ? [] : numaLines(processors.length, settings.memoryMib, freeMib);
+  const count = settings.processors ?? cpus().length;
+  const topology = options.count('n') === 0 ? [] : numaLines(count, settings.memoryMib, freeMib);
   const lines = [
     ...field('host', settings.hostName),
     ...field('release', release()),
     ...field('version', version()),
     ...field('machine', 'x86_64'),
-    ...field('nr_cpus', count),
-    ...field('max_cpu_id', String(processors.length - 1)),
+    ...field('nr_cpus', String(count)),
+    ...field('max_cpu_id', String(count - 1)),
     ...field('nr_nodes', '1'),
-    ...field('cores_per_socket', count),
+    ...field('cores_per_socket', String(count)),
     ...field('threads_per_core', '1'),
-    ...field('cpu_mhz', (processors[0]?.speed ?? 2600).toFixed(3)),
+    ...field('cpu_mhz', (cpus()[0]?.speed ?? 2600).toFixed(3)),
     ...field('hw_caps', '078bf3fd:80002001:20100800:00000005:00000000:00000001:00000000:00000000'),
     ...field('virt_caps', 'pv hvm hap gnttab-v1 gnttab-v2'),
     ...field('total_memory', String(settings.memoryMib)),
@@ -37,12 +36,12 @@ export function info(call: XlCall): void {
     ...field('xen_minor', minor),
     ...field('xen_extra', rest.map((part) => `.${part}`).join('')),
     ...field('xen_version', settings.xenVersion),
-    ...field('xen_caps', 'xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 '),
+    ...field('xen_caps', settings.xenCaps),
     ...field('xen_scheduler', 'credit2'),
     ...field('xen_pagesize', '4096'),
     ...field('platform_params', 'virt_start=0xffff800000000000'),
     ...field('xen_changeset', ''),
-    ...field('xen_commandline', `placeholder dom0_mem=${String(settings.dom0Mib)}M`),
+    ...field('xen_commandline', settings.xenCommandLine ?? `placeholder dom0_mem=${String(settings.dom0Mib)}M`),
     ...field('cc_compiler', 'x86_64-linux-gnu-gcc (Debian 12.2.0-14+deb12u1) 12.2.0'),
     ...field('cc_compile_by', 'sealift'),
     ...field('cc_compile_domain', 'stand-in'),
