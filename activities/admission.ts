@@ -1,6 +1,7 @@
 import { SealiftError } from '../domain/error.ts';
 import { poolSpace } from '../storage/pool.ts';
 import type { Host } from './host.ts';
+import { memoryConcerns } from './memory.ts';
 import { readNotes } from './notes.ts';
 import { reservedBytes } from './pools.ts';
 import { takeSlot } from './slots.ts';
@@ -8,8 +9,8 @@ import { takenConcerns } from './survey.ts';
 
 /**
  * The last look of a host before a run's VM is stopped: a slot for the run, at most `limits.moves` at once on either side and
- * kept until the run ends here; at the destination, space and names as the plan found them, perhaps days ago. Throws
- * `host-busy`, to be tried again, `no-space` and `name-taken`.
+ * kept until the run ends here; at the destination, names, space and memory as the plan found them, perhaps days ago. Throws
+ * `host-busy`, to be tried again, `no-space`, `no-memory` and `name-taken`.
  */
 export async function admitRun(host: Host, migrationId: string): Promise<void> {
   const { record, run } = host.deeds.byMigration(migrationId);
@@ -26,9 +27,13 @@ export async function admitRun(host: Host, migrationId: string): Promise<void> {
 
 async function refuseTaken(host: Host, migrationId: string): Promise<void> {
   const { record } = host.deeds.byMigration(migrationId);
-  const [taken] = await takenConcerns(host, record, await host.toolstack.list());
+  const { disks, memoryBytes } = readNotes(host.deeds, migrationId);
+  const domains = await host.toolstack.list();
+  const [taken] = await takenConcerns(host, record, domains);
   if (taken !== undefined) throw new SealiftError('name-taken', taken.text);
-  const { disks } = readNotes(host.deeds, migrationId);
+  const memory = await memoryConcerns(host, { ...record, memoryBytes }, domains);
+  const short = memory.find(({ severity }) => severity === 'refuses');
+  if (short !== undefined) throw new SealiftError('no-memory', short.text);
   for (const pool of host.file.pool) {
     if (!disks.some(({ path }) => path.startsWith(`${pool.path}/`))) continue;
     const [{ freeBytes }, neededBytes] = await Promise.all([poolSpace(pool), reservedBytes(host, pool)]);

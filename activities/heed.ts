@@ -132,7 +132,7 @@ async function copyHere(
   const notes = {
     ...emptyNotes,
     ...{ configPath, disks, autostart: autostartPath !== null, restDigest: restDigest(found) },
-    config: crossingConfig(host, found, record.vmUuid),
+    config: await crossingConfig(host, found, record.vmUuid),
   };
   const asideFolder = join(asideRoot(host.file), copyName(run));
   const lying = disks.map(({ vdev, path, loop }) => ({ vdev, path, ...(loop === undefined ? {} : { loop }) }));

@@ -63,6 +63,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
     await claimDom0(state, file.xen.etc);
     for (const folder of [runKeyFolder(file), asideRoot(file)]) await mkdir(folder, { recursive: true, mode: 0o700 });
     const deeds = new Deeds(state.database, identity);
+    const xen = xenOf(file);
     freeLandingSlots(deeds);
     await sweepRunSecrets({ deeds, file });
     const landed = new Journal(state.database, 'landing');
@@ -72,7 +73,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
       journal: landed,
       database: state.database,
       authorize: (session) => authorizeSession({ deeds, file }, session),
-      exchange: () => exchange({ identity, file }),
+      exchange: () => exchange({ identity, file, ...xen }),
       log,
     });
     return {
@@ -80,7 +81,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
       identity,
       state,
       deeds,
-      ...xenOf(file),
+      ...xen,
       landed,
       own: new Journal(state.database, 'source'),
       landing,

@@ -98,7 +98,13 @@ export function hostActivities(host: Host): HostActivities {
       (ask) => openRun(host, ask),
     ),
     receiveRun: edge(
-      z.strictObject({ offer: signedOffer, placement, disks: z.array(diskShape).min(1), from: hostName }),
+      z.strictObject({
+        offer: signedOffer,
+        placement,
+        disks: z.array(diskShape).min(1),
+        memoryBytes: z.int().min(0).optional(),
+        from: hostName,
+      }),
       (ask) => receiveRun(host, ask),
     ),
     admitRun: edge(z.strictObject(run), (ask) => admitRun(host, ask.migrationId)),

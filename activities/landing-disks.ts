@@ -20,6 +20,7 @@ interface Wanted {
   offer: Offer;
   placement: DestinationSurvey['placement'];
   disks: DiskShape[];
+  memoryBytes?: number | undefined;
 }
 
 /** Where the landing's disks of a run will lie: those of an abandoned landing of the same VM, else new private names. */
@@ -56,7 +57,7 @@ export async function prepareDisks(host: Host, wanted: Wanted, places: FencePlac
       host.landed.adopt(runName(earlier.run), runName(offer));
       host.deeds.setNotes(earlier.run.migrationId, { ...earlier.notes, disks: [] });
     }
-    host.deeds.setNotes(offer.migrationId, { ...emptyNotes, disks });
+    host.deeds.setNotes(offer.migrationId, { ...emptyNotes, disks, memoryBytes: wanted.memoryBytes ?? 0 });
   });
 }
 

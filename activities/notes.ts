@@ -25,6 +25,8 @@ const runNotes = z.strictObject({
     .nullable(),
   /** Source, `staged`: the container, once it is whole, and how much of it the destination has. */
   container: z.strictObject({ bytes: z.int(), syncedBytes: z.int() }).nullable(),
+  /** Destination: what the VM takes when it is started here; 0 when it is not to be. */
+  memoryBytes: z.int().min(0).default(0),
   /** Destination: what the translator changed, redacted. */
   changes: z.array(z.string()),
   /** Destination: per disk of the manifest its digest, from READY on; whether the read-back bypassed the page cache. */
@@ -46,6 +48,7 @@ export const emptyNotes: RunNotes = {
   steer: { paused: false },
   sent: null,
   container: null,
+  memoryBytes: 0,
   changes: [],
   digests: null,
   ordered: null,

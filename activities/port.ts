@@ -126,10 +126,12 @@ export interface HostActivities {
     offer: Signed<Offer>;
     placement: DestinationSurvey['placement'];
     disks: DiskShape[];
+    /** What the VM takes when it is started here; default 0: it is not to be. */
+    memoryBytes?: number | undefined;
     from: string;
   }): Promise<{ key: Signed<RunKey> }>;
 
-  /** The last look before the VM is stopped: takes a slot (`host-busy`); at the destination, space and names once more. */
+  /** The last look before the VM is stopped: takes a slot (`host-busy`); at the destination, names, space and memory once more. */
   admitRun(ask: RunRef): Promise<void>;
   /** Orders the guest to shut down and waits until the domain is gone, at most `graceMs`. Remembers the power state it found first. */
   stopVm(

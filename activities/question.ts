@@ -14,6 +14,8 @@ import { newRunKey } from '../seal/run-key.ts';
 import type { Exchange } from '../transport/landing.ts';
 import { onLine } from '../transport/line.ts';
 import { maximumQuestionBytes, openingKind } from '../transport/opening.ts';
+import { hereConcerns } from './fit.ts';
+import type { Host } from './host.ts';
 import { translateForeign } from './translation.ts';
 
 /**
@@ -48,7 +50,7 @@ export async function askDestination(
 }
 
 /** Destination: answers a question of a trusted peer. The key is drawn for the connection and never kept. */
-export function exchange(host: { identity: Identity; file: HostFile }): Exchange {
+export function exchange(host: Pick<Host, 'identity' | 'file' | 'dom0' | 'toolstack'>): Exchange {
   let drawn: { secret: string; recipient: string } | null = null;
   return {
     key: async (nonce) => {
@@ -67,7 +69,7 @@ export function exchange(host: { identity: Identity; file: HostFile }): Exchange
       drawn = null;
       if (key === null) throw new SealiftError('bad-frame', 'a question comes after its key');
       const { content, answerKey } = await openQuestion(questionFor(host, bytes, key.recipient).sealed, key.secret);
-      return sealAnswer(await answerTo(host.file, content), answerKey);
+      return sealAnswer(await answerTo(host, content), answerKey);
     },
   };
 }
@@ -103,16 +105,20 @@ function questionFor(host: { identity: Identity; file: HostFile }, bytes: Buffer
 }
 
 /** Disks have no place here yet; under their own names they change nothing that is told. */
-async function answerTo(file: HostFile, { disks, ...vm }: QuestionContent): Promise<QuestionAnswer> {
+async function answerTo(
+  host: Pick<Host, 'file' | 'dom0' | 'toolstack'>,
+  { disks, ...vm }: QuestionContent,
+): Promise<QuestionAnswer> {
   try {
     const placed = disks.map((vdev) => ({ vdev, path: `/${vdev}` }));
-    const { changes, concerns } = await translateForeign(file, { ...vm, disks: placed });
-    return { changes: changes.filter((line) => !line.startsWith('disk ')), concerns };
+    const { config, changes, concerns } = await translateForeign(host.file, { ...vm, disks: placed });
+    const here = await hereConcerns(host, { vmUuid: vm.vmUuid, config });
+    return { changes: changes.filter((line) => !line.startsWith('disk ')), concerns: [...concerns, ...here] };
   } catch (error) {
     if (!isSealiftError(error) || error.type !== 'config-syntax') throw error;
     return {
       changes: [],
-      concerns: [refusal('config-syntax', error.message, error.hint ?? null)],
+      concerns: [refusal('config-syntax', error.message)],
     };
   }
 }

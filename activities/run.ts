@@ -59,7 +59,13 @@ export async function openRun(
  */
 export async function receiveRun(
   host: Host,
-  ask: { offer: Signed<Offer>; placement: DestinationSurvey['placement']; disks: DiskShape[]; from: string },
+  ask: {
+    offer: Signed<Offer>;
+    placement: DestinationSurvey['placement'];
+    disks: DiskShape[];
+    memoryBytes?: number | undefined;
+    from: string;
+  },
 ): Promise<{ key: Signed<RunKey> }> {
   const offer = ask.offer.body;
   const from = peerIdentity(host.file, ask.from);
@@ -99,7 +105,7 @@ export async function closeLanding(host: Host, migrationId: string): Promise<voi
 
 async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
   const { found, all } = await findVm(host, vmUuid);
-  const config = crossingConfig(host, found, vmUuid);
+  const config = await crossingConfig(host, found, vmUuid);
   const { disks, concerns } = await examineDisks(found, all);
   const refused = concerns.find((concern) => concern.severity === 'refuses');
   if (refused !== undefined) throw new SealiftError('preflight-refused', `${found.name}: ${refused.text}`);

@@ -1,4 +1,4 @@
-import { note, refusal, warning } from '../domain/concern.ts';
+import { failedQuestion, note, refusal, warning } from '../domain/concern.ts';
 import { isSealiftError } from '../domain/error.ts';
 import type { Method } from '../domain/names.ts';
 import type { QuestionContent } from '../domain/question.ts';
@@ -8,13 +8,16 @@ import type { DeedRecord } from '../deed/record.ts';
 import { poolSpace } from '../storage/pool.ts';
 import type { Pool } from '../storage/pool.ts';
 import { measureRoundTrip } from '../transport/round-trip.ts';
-import { runningConcerns } from '../xen/concerns.ts';
+import { confConcerns, runningConcerns } from '../xen/concerns.ts';
 import { joinVms } from '../xen/dom0.ts';
 import type { Domain } from '../xen/toolstack.ts';
+import { olderXen } from '../xen/version.ts';
+import { readXlConf } from '../xen/xl-conf.ts';
 import { hostCard } from './card.ts';
 import { crossingConfig } from './crossing-config.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';
+import { memoryConcerns, neededBytes } from './memory.ts';
 import { choosePool, reservedBytes } from './pools.ts';
 import { askDestination } from './question.ts';
 import { sourceVm } from './source-vm.ts';
@@ -52,7 +55,10 @@ export async function surveySource(
     concerns.push(...claimConcerns(host, record.lineage));
   }
   concerns.push(...concernsOf(found));
-  if (found.domid !== null) concerns.push(...runningConcerns(found.running));
+  // Of a dying domain libxl forgets one device after the other.
+  if (found.domid !== null)
+    concerns.push(...runningConcerns(found.running, found.state === 'dying' ? null : found.config));
+  if (found.config !== null) concerns.push(...confConcerns(found.config, host.file.name, await readXlConf(host.dom0)));
   if (found.savedImagePath !== null)
     concerns.push(refusal('saved-image', 'xendomains keeps a saved image of it, which is older than its disks'));
   for (const disk of disks) {
@@ -74,7 +80,7 @@ export async function surveySource(
     vmUuid: ask.vmUuid,
     vmName: found.name,
     state: found.state,
-    memoryBytes: found.memoryBytes,
+    memoryBytes: neededBytes(found),
     disks: disks.map(({ vdev, sizeBytes, sectorBytes }) => ({ vdev, sizeBytes, sectorBytes })),
     deed:
       record === null
@@ -84,7 +90,7 @@ export async function surveySource(
   };
 }
 
-/** Looks at the destination: names and space. What the cards of both hosts tell is joined by the plan. */
+/** Looks at the destination: names, space and memory. What the cards of both hosts tell is joined by the plan. */
 export async function surveyDestination(
   host: Host,
   ask: { source: SourceSurvey; method: Method; pool?: string | undefined },
@@ -92,6 +98,8 @@ export async function surveyDestination(
   const { source } = ask;
   const [card, domains] = await Promise.all([hostCard(host), host.toolstack.list()]);
   const concerns: Concern[] = xenConcerns(card, source.host);
+  const memoryBytes = source.state === 'stopped' ? 0 : source.memoryBytes;
+  concerns.push(...(await memoryConcerns(host, { ...source, memoryBytes }, domains)));
   const peer = host.file.peer.find((one) => one.name === source.host.name);
   if (peer !== undefined && peer.identity !== source.host.identity) {
     concerns.push(
@@ -123,7 +131,7 @@ export async function surveyLink(
     return { rttMs, concerns: [...server, ...concerns, ...changes.map((line) => note('config-change', line))] };
   } catch (error) {
     if (!isSealiftError(error)) throw error;
-    return { rttMs: 0, concerns: [...server, refusal(error.type, error.message, error.hint ?? null)] };
+    return { rttMs: 0, concerns: [...server, failedQuestion(error)] };
   }
 }
 
@@ -155,7 +163,7 @@ async function questionOf(host: Host, vmUuid: string): Promise<QuestionContent |
   const { found } = await sourceVm(host, vmUuid);
   try {
     const disks = found.disks.filter((disk) => !disk.cdrom && disk.target !== null).map((disk) => disk.vdev);
-    return { vmUuid, vmName: found.name, config: crossingConfig(host, found, vmUuid), disks };
+    return { vmUuid, vmName: found.name, config: await crossingConfig(host, found, vmUuid), disks };
   } catch (error) {
     if (isSealiftError(error) && error.type === 'config-syntax') return null;
     throw error;
@@ -190,9 +198,9 @@ function wayBackConcerns(host: Host, { state, lineage, token, peer, vmName }: De
 }
 
 function xenConcerns(here: HostCard, there: HostCard): Concern[] {
-  if (compareVersions(here.xenVersion, there.xenVersion) >= 0) return [];
+  if (!olderXen(here.xenVersion, there.xenVersion)) return [];
   return [
-    note('older-xen', `${here.name} runs Xen ${here.xenVersion}, older than ${there.xenVersion} on ${there.name}`),
+    warning('older-xen', `${here.name} runs Xen ${here.xenVersion}, older than ${there.xenVersion} on ${there.name}`),
   ];
 }
 
@@ -227,18 +235,8 @@ async function spaceConcerns(host: Host, pool: Pool, source: SourceSurvey): Prom
     refusal(
       'no-space',
       `${host.file.name} has ${mib(free)} MiB free in pool ${pool.name}, ${mib(needed)} MiB are needed`,
-      'free space, or choose another pool (--pool)',
     ),
   ];
-}
-
-function compareVersions(a: string, b: string): number {
-  const [as, bs] = [a, b].map((version) => version.split('.').map(Number)) as [number[], number[]];
-  for (let at = 0; at < Math.max(as.length, bs.length); at += 1) {
-    const difference = (as[at] ?? 0) - (bs[at] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 function mib(bytes: number): string {

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import type { HostFile } from '../domain/host-file.ts';
 import { refusal } from '../domain/concern.ts';
 import type { Concern } from '../domain/survey.ts';
+import { isXensOwnScript } from '../xen/fit.ts';
 import { dom0Files, translateConfig } from '../xen/translate.ts';
 import type { Translated } from '../xen/translate.ts';
 import { configVifs } from '../xen/xl-config/vif.ts';
 import { parseXlConfig } from '../xen/xl-config/parse.ts';
+import { readXlConf } from '../xen/xl-conf.ts';
 
 /** A VM as another host describes it, with the places that its disks have here. */
 export interface ForeignVm {
@@ -40,8 +42,7 @@ async function missingFiles(host: string, { config }: Translated): Promise<Conce
   for (const { what, path } of dom0Files(config)) {
     if (await leadsSomewhere(path)) continue;
     const text = `${what} leads to a file that is not on ${host}`;
-    const remedy = 'put the file there, or map to another one in the file of the destination ([xen.paths])';
-    concerns.push(refusal('dom0-file-missing', text, remedy));
+    concerns.push(refusal('dom0-file-missing', text));
   }
   return concerns;
 }
@@ -49,14 +50,14 @@ async function missingFiles(host: string, { config }: Translated): Promise<Conce
 /** Only of vifs that Xen's own script puts on a bridge: to another script the name may mean anything. Open vSwitch writes a VLAN behind it. */
 async function missingBridges({ name, xen }: HostFile, { config }: Translated): Promise<Concern[]> {
   const concerns: Concern[] = [];
+  if (!isXensOwnScript((await readXlConf({ etcFolder: xen.etc })).vifScript)) return concerns;
   for (const [index, { bridge, script }] of configVifs(config).entries()) {
     if (bridge === null || script !== null) continue;
     const names = [bridge, bridge.split(/[.:]/)[0] ?? bridge];
     const there = await Promise.all(names.map((one) => leadsSomewhere(join(xen.net, one))));
     if (there.includes(true)) continue;
     const text = `vif ${String(index)} would be on the bridge ${bridge}, which is not on ${name}`;
-    const remedy = 'make the bridge, or map to another one in the file of the destination ([xen.bridges])';
-    concerns.push(refusal('bridge-missing', text, remedy));
+    concerns.push(refusal('bridge-missing', text));
   }
   return concerns;
 }

@@ -1,11 +1,11 @@
 import type { DeedRecord } from '../deed/record.ts';
-import { note, refusal } from '../domain/concern.ts';
+import { note, refusal, warning } from '../domain/concern.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import { vmName, vmUuid } from '../domain/names.ts';
 import type { Concern, VmSummary } from '../domain/survey.ts';
 import { diskShapeOf } from '../storage/disk-shape.ts';
-import { probeFormat } from '../storage/format.ts';
+import { isDirtyQcow2, probeFormat } from '../storage/format.ts';
 import { diskPlace } from '../storage/loop.ts';
 import type { Loop } from '../storage/loop.ts';
 import { readMark } from '../storage/mark.ts';
@@ -90,7 +90,7 @@ export async function examineDisks(
   const others = await pathsOfOthers(vm, all);
   for (const disk of vm.disks) {
     if (disk.cdrom || disk.target === null) continue;
-    const refuse = (name: string, text: string): void =>
+    const refuse = (name: Parameters<typeof refusal>[0], text: string): void =>
       void concerns.push(refusal(name, `disk ${disk.vdev}: ${text}`));
     let shape = { sizeBytes: 1, sectorBytes: 512 };
     let problem: string | null = null;
@@ -102,24 +102,26 @@ export async function examineDisks(
       const is = await probeFormat(path);
       if (disk.format !== 'raw') refuse('disk-format', `its format is ${disk.format}, only raw can be moved`);
       else if (is !== 'raw') refuse('disk-format', `it is given as raw but holds a ${is} image`);
+      if (is === 'qcow2' && (await isDirtyQcow2(path)))
+        concerns.push(warning('qcow2-dirty', `disk ${disk.vdev}: its image is marked as dirty or corrupt`));
       if (shape.sizeBytes % shape.sectorBytes !== 0)
         concerns.push(note('odd-size', `disk ${disk.vdev} is not a whole number of sectors`));
     } catch (error) {
       problem = error instanceof Error ? error.message : 'cannot be read';
-      const type = error instanceof SealiftError ? error.type : 'disk-unreadable';
-      const missing = type === 'disk-missing';
-      const text = missing ? 'it is not there' : 'it cannot be opened or measured';
-      refuse(type, type === 'fence-failed' ? problem : text);
+      const type = error instanceof SealiftError ? error.type : null;
+      if (type === 'fence-failed') refuse(type, problem);
+      else if (type === 'disk-missing') refuse(type, 'it is not there');
+      else refuse('disk-unreadable', 'it cannot be opened or measured');
     }
     if (disk.access === 'w!') refuse('disk-shared', 'it is writable by others as well (w!)');
-    if (disk.access === 'r') refuse('disk-shared', 'it is read-only, perhaps shared with other VMs');
-    if (disk.script !== null || disk.backend !== null)
-      refuse('disk-format', 'it is served by a script or a driver domain');
+    if (disk.access === 'r') refuse('disk-read-only', 'it is read-only, perhaps shared with other VMs');
+    if (disk.script !== null) refuse('disk-script', 'it is made by a script');
+    if (disk.backend !== null) refuse('disk-driver-domain', 'it is served by another domain');
     const user = others.get(path);
     if (user !== undefined) refuse('disk-shared', `VM ${user} uses it too`);
     disks.push({ vdev: disk.vdev, ...shape, path, loop, problem });
   }
-  if (disks.length === 0) concerns.push(refusal('disk-missing', `VM ${vm.name} has no disk to move`));
+  if (disks.length === 0) concerns.push(refusal('no-disk', `VM ${vm.name} has no disk to move`));
   return { disks, concerns };
 }
 

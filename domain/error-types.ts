@@ -37,6 +37,11 @@ export const errorTypes = {
     hint: 'free space or choose another pool (--pool)',
     exitCode: 3,
   },
+  'no-memory': {
+    meaning: 'the destination has not the memory that the VM takes when it is started there',
+    hint: 'free memory there, or shut the VM down first: a stopped VM needs none',
+    exitCode: 3,
+  },
   'name-taken': {
     meaning: 'the destination has a domain, a configuration or a saved image of that name or uuid',
     exitCode: 3,

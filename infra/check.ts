@@ -20,7 +20,7 @@ const checks: Record<string, string[]> = {
   format: ['prettier', '--check', '--log-level=warn', '.'],
   imports: ['depcruise', '--output-type', 'err', '.'],
   unused: ['knip'],
-  docs: ['node', 'infra/docs/errors.ts', '--check'],
+  docs: ['node', 'infra/docs/write.ts', '--check'],
 };
 
 const { values } = parseArgs({ options: { results: { type: 'string' } } });

@@ -31,6 +31,21 @@ export async function isQcow2(path: string): Promise<boolean> {
   return (await probeFormat(path)) === 'qcow2';
 }
 
+/**
+ * Whether a qcow2 is marked as dirty or corrupt (the two lowest of its incompatible features): somebody has it open, or it was
+ * not closed. An image of version 2 has no such marks. Errors are those of `openDisk`.
+ */
+export async function isDirtyQcow2(path: string): Promise<boolean> {
+  const disk = await openDisk(path, 'read');
+  try {
+    const page = alignedBuffer(pageBytes);
+    await disk.read(page, 0, Math.min(pageBytes, disk.sizeBytes));
+    return page.readUInt32BE(4) >= 3 && (page.readUInt8(79) & 0b11) !== 0;
+  } finally {
+    await disk.close();
+  }
+}
+
 function formatOf(head: string): DiskFormat {
   if (head.startsWith('QFI\xfb')) return 'qcow2';
   if (head.startsWith('conectix') || head.startsWith('vhdxfile')) return 'vhd';

@@ -1,4 +1,4 @@
-import { note, refusal } from '../domain/concern.ts';
+import { concern, note, refusal } from '../domain/concern.ts';
 import type { Method } from '../domain/names.ts';
 import { protocolVersion } from '../domain/protocol.ts';
 import type { Concern, DestinationSurvey, LinkSurvey, SourceSurvey, VmSummary } from '../domain/survey.ts';
@@ -65,7 +65,7 @@ export function joinPlan(
 }
 
 function sameHost({ vmName, host }: SourceSurvey): Concern {
-  return refusal('same-host', `${vmName} is on ${host.name} already`, 'name another host');
+  return refusal('same-host', `${vmName} is on ${host.name} already`);
 }
 
 /** What only the sight of both hosts shows. */
@@ -73,23 +73,16 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
   const concerns: Concern[] = [];
   const from = source.host;
   const to = destination.host;
-  const refuse = (name: string, text: string, remedy: string): void => {
-    concerns.push(refusal(name, text, remedy));
+  const refuse = (...told: Parameters<typeof refusal>): void => {
+    concerns.push(refusal(...told));
   };
   if (from.identity === to.identity) {
-    refuse(
-      'copied-host',
-      `${from.name} and ${to.name} have the same identity`,
-      'a host is never cloned: run sealift host init in a fresh folder on one of them',
-    );
+    refuse('copied-host', `${from.name} and ${to.name} have the same identity`);
   }
   for (const host of [from, to]) {
     if (host.protocolVersion === protocolVersion) continue;
-    refuse(
-      'too-old',
-      `${host.name} speaks version ${String(host.protocolVersion)}, this needs ${String(protocolVersion)}`,
-      'install the same version of sealift on both hosts',
-    );
+    const speaks = `${host.name} speaks version ${String(host.protocolVersion)}`;
+    refuse('too-old', `${speaks}, this needs ${String(protocolVersion)}`);
   }
   for (const [here, there] of [
     [from, to.name],
@@ -103,23 +96,12 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
     );
   }
   if (method === 'staged' && to.staging === null) {
-    refuse(
-      'staged-unready',
-      `${to.name} has no [staging] in its file`,
-      'use --method sealed, or see docs/hosts.md, "staged"',
-    );
+    refuse('staged-unready', `${to.name} has no [staging] in its file`);
   }
   const unplaced = source.disks.filter((disk) => !destination.placement.some((place) => place.vdev === disk.vdev));
   for (const disk of unplaced) {
     if (destination.concerns.some((one) => one.severity === 'refuses')) continue;
     refuse('no-space', `no pool of ${to.name} takes disk ${disk.vdev}`, 'choose another pool (--pool)');
-  }
-  if (source.state !== 'stopped' && source.memoryBytes > to.freeMemoryBytes) {
-    refuse(
-      'no-memory',
-      `${source.vmName} needs ${mebibytes(source.memoryBytes)} MiB of memory, ${to.name} has ${mebibytes(to.freeMemoryBytes, Math.floor)} MiB free`,
-      `free memory on ${to.name}: the VM runs, and would be started there`,
-    );
   }
   return concerns;
 }
@@ -132,14 +114,9 @@ function concernsOf({ host, vm }: Other, { vmName, vmUuid }: SourceSurvey): Conc
   }
   const holds = vm.deed?.state === 'holder';
   if (!holds && vm.state === 'stopped' && vm.deed !== null) return [];
-  return [
-    {
-      name: 'held-elsewhere',
-      severity: holds || vm.state !== 'stopped' ? 'refuses' : 'warns',
-      text: `${host} has a VM of the same uuid ${vmUuid}: ${vm.vmName}, ${vm.state}${holds ? ', with a deed' : ''}`,
-      remedy: `compare them before one is moved: sealift vm inspect ${vmUuid} --host ${host}`,
-    },
-  ];
+  const name = holds || vm.state !== 'stopped' ? 'held-elsewhere' : 'seen-elsewhere';
+  const text = `${host} has a VM of the same uuid ${vmUuid}: ${vm.vmName}, ${vm.state}${holds ? ', with a deed' : ''}`;
+  return [concern(name, text, `compare them before one is moved: sealift vm inspect ${vmUuid} --host ${host}`)];
 }
 
 /** The same concern is often seen from both ends. */
@@ -151,8 +128,4 @@ function unique(concerns: Concern[]): Concern[] {
     seen.add(key);
     return true;
   });
-}
-
-function mebibytes(bytes: number, round = Math.ceil): string {
-  return String(round(bytes / 2 ** 20));
 }

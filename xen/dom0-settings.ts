@@ -1,4 +1,3 @@
-import type { Concern } from '../domain/survey.ts';
 import type { XlValue } from './xl-config/types.ts';
 
 /** A setting that names something of the host on which it was written. */
@@ -62,33 +61,35 @@ function holdsPath(value: XlValue): boolean {
   return /(^|[=:,\s])\/[^/\s]/.test(value);
 }
 
-/** Settings that tie a VM to its machine, by what they mean for a move. */
-export const machineSettings = new Map<string, Concern>(
-  (
-    [
-      [
-        'refuses',
-        'passthrough',
-        'a device of this machine is given to the guest',
-        ['pci', 'usbdev', 'usbdevice_host', 'dtdev', 'iomem', 'ioports', 'irqs', 'vscsi'],
-      ],
-      ['refuses', 'vtpm', 'the keys in a virtual TPM stay behind', ['vtpm', 'tpm']],
-      ['refuses', 'shared-folder', 'a folder of this host is shared with the guest', ['p9']],
-      ['refuses', 'host-service', 'a service of this host answers the guest', ['pvcalls', 'virtio']],
-      ['warns', 'no-migrate', 'the owner says that this VM does not move', ['nomigrate']],
-      ['warns', 'vnuma', 'the virtual NUMA layout was made for this machine', ['vnuma']],
-      [
-        'warns',
-        'pinned-cpus',
-        'processors of this machine are named; the destination may lack them',
-        ['cpus', 'cpus_soft', 'nodes'],
-      ],
-      ['note', 'cpuid', 'features of the processor are set by hand', ['cpuid', 'msr']],
-    ] as const
-  ).flatMap(([severity, name, text, keys]) =>
-    keys.map((key) => [
-      key,
-      { name, severity, text, remedy: severity === 'refuses' ? `remove ${key}= and start the VM anew` : null },
-    ]),
-  ),
-);
+/** What a setting that ties a VM to its machine means for a move; null for any other, and for one that is set to nothing. */
+export function machineSetting(key: string, value: XlValue): MachineSetting | null {
+  if (value.length === 0 || value === '0') return null;
+  // A tablet that qemu makes is nothing of the machine.
+  if (key === 'usbdevice' && !value.toString().includes('host:')) return null;
+  return machineSettings.find(({ keys }) => keys.includes(key)) ?? null;
+}
+
+interface MachineSetting {
+  name: 'passthrough' | 'vtpm' | 'shared-folder' | 'host-service' | 'no-migrate' | 'vnuma' | 'pinned-cpus' | 'cpuid';
+  text: string;
+  keys: string[];
+}
+
+const machineSettings: MachineSetting[] = [
+  {
+    name: 'passthrough',
+    text: 'a device of this machine is given to the guest',
+    keys: ['pci', 'usbdev', 'usbdevice', 'gfx_passthru', 'dtdev', 'iomem', 'ioports', 'irqs', 'vscsi'],
+  },
+  { name: 'vtpm', text: 'the keys in a virtual TPM stay behind', keys: ['vtpm', 'tpm'] },
+  { name: 'shared-folder', text: 'a folder of this host is shared with the guest', keys: ['p9'] },
+  { name: 'host-service', text: 'a service of this host answers the guest', keys: ['pvcalls', 'virtio'] },
+  { name: 'no-migrate', text: 'the owner says that this VM does not move', keys: ['nomigrate'] },
+  { name: 'vnuma', text: 'the virtual NUMA layout was made for this machine', keys: ['vnuma'] },
+  {
+    name: 'pinned-cpus',
+    text: 'processors of this machine are named; the destination may lack them',
+    keys: ['cpus', 'cpus_soft', 'nodes'],
+  },
+  { name: 'cpuid', text: 'features of the processor are set by hand', keys: ['cpuid', 'msr'] },
+];

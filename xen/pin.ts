@@ -3,13 +3,19 @@ import { readRunningConfig } from './running-config.ts';
 import type { XlConfig } from './xl-config/types.ts';
 import { configNumber, configString, setConfig } from './xl-config/values.ts';
 import { configVifs, setConfigVifs } from './xl-config/vif.ts';
+import type { XlConf } from './xl-conf.ts';
 
 /**
  * Writes into a configuration, at its source, what the file leaves to chance or to the host: the uuid, the MAC addresses,
- * bridges and grant limits of the running domain (`FoundVm.running`, null when none is there); a MAC that nobody knows
- * is made from the uuid, so that doing it twice gives the same. `changes` holds one line for each, without paths.
+ * bridges and grant limits of the running domain (`FoundVm.running`), or those of `conf` when none is there (null); a MAC that
+ * nobody knows is made from the uuid, so that doing it twice gives the same. `changes` holds one line for each, without paths.
  */
-export function pinConfig(config: XlConfig, uuid: string, running: unknown): { config: XlConfig; changes: string[] } {
+export function pinConfig(
+  config: XlConfig,
+  uuid: string,
+  running: unknown,
+  conf: XlConf,
+): { config: XlConfig; changes: string[] } {
   const changes: string[] = [];
   const inForce = running === null ? null : readRunningConfig(running);
   let pinned = config;
@@ -20,7 +26,7 @@ export function pinConfig(config: XlConfig, uuid: string, running: unknown): { c
   const vifs = configVifs(pinned);
   const pinnedVifs = vifs.map((vif, index) => {
     const mac = vif.mac ?? inForce?.vifs[index]?.mac ?? macFor(uuid, index);
-    const bridge = vif.bridge ?? inForce?.vifs[index]?.bridge ?? null;
+    const bridge = vif.bridge ?? (inForce === null ? conf.vifBridge : inForce.vifs[index]?.bridge) ?? null;
     if (vif.mac === null) changes.push(`vif ${String(index)}: mac was random, pinned to ${mac}`);
     if (vif.bridge === null && bridge !== null)
       changes.push(`vif ${String(index)}: bridge was the host's default, pinned`);
@@ -29,11 +35,12 @@ export function pinConfig(config: XlConfig, uuid: string, running: unknown): { c
   if (vifs.some((vif, index) => vif.mac !== pinnedVifs[index]?.mac || vif.bridge !== pinnedVifs[index].bridge)) {
     pinned = setConfigVifs(pinned, pinnedVifs);
   }
+  const { maxGrantFrames, maxMaptrackFrames } = inForce ?? conf;
   for (const [key, value] of [
-    ['max_grant_frames', inForce?.maxGrantFrames],
-    ['max_maptrack_frames', inForce?.maxMaptrackFrames],
+    ['max_grant_frames', maxGrantFrames],
+    ['max_maptrack_frames', maxMaptrackFrames],
   ] as const) {
-    if (value === undefined || value === null || configNumber(pinned, key) !== null) continue;
+    if (value === null || configNumber(pinned, key) !== null) continue;
     pinned = setConfig(pinned, key, String(value));
     changes.push(`${key} was the host's default, pinned`);
   }

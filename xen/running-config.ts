@@ -26,6 +26,8 @@ const running = z.looseObject({
   b_info: z.looseObject({ max_grant_frames: z.int().optional(), max_maptrack_frames: z.int().optional() }).optional(),
   disks: z.array(disk).optional(),
   nics: z.array(nic).optional(),
+  pcidevs: z.array(z.unknown()).optional(),
+  usbdevs: z.array(z.unknown()).optional(),
   on_poweroff: z.string().optional(),
   on_reboot: z.string().optional(),
   on_watchdog: z.string().optional(),
@@ -37,6 +39,8 @@ export interface RunningConfig {
   uuid: string | null;
   disks: XlDisk[];
   vifs: Pick<XlVif, 'mac' | 'bridge'>[];
+  /** How many PCI and USB devices of the machine the guest has. */
+  devices: number;
   maxGrantFrames: number | null;
   maxMaptrackFrames: number | null;
   /** What the toolstack does when the guest ends; libxl's default is destroy for all but the reboot, which restarts. */
@@ -49,11 +53,23 @@ const formats = ['raw', 'qcow', 'qcow2', 'vhd', 'qed', 'empty'] as const;
 export function readRunningConfig(json: unknown): RunningConfig | null {
   const parsed = running.safeParse(json);
   if (!parsed.success) return null;
-  const { c_info, b_info, disks = [], nics = [], on_poweroff, on_reboot, on_watchdog, on_crash } = parsed.data;
+  const {
+    c_info,
+    b_info,
+    disks = [],
+    nics = [],
+    pcidevs = [],
+    usbdevs = [],
+    on_poweroff,
+    on_reboot,
+    on_watchdog,
+    on_crash,
+  } = parsed.data;
   return {
     uuid: c_info?.uuid?.toLowerCase() ?? null,
     disks: disks.map(readDisk),
     vifs: nics.map(({ mac, bridge }) => ({ mac: mac?.toLowerCase() ?? null, bridge: bridge ?? null })),
+    devices: pcidevs.length + usbdevs.length,
     maxGrantFrames: b_info?.max_grant_frames ?? null,
     maxMaptrackFrames: b_info?.max_maptrack_frames ?? null,
     on: {

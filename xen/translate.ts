@@ -1,6 +1,8 @@
-import { refusal, warning } from '../domain/concern.ts';
+import { concernKind } from '../domain/concern-kinds.ts';
+import { concern, refusal, warning } from '../domain/concern.ts';
 import type { Concern } from '../domain/survey.ts';
-import { dom0Settings, machineSettings } from './dom0-settings.ts';
+import { dom0Settings, machineSetting } from './dom0-settings.ts';
+import { isXensOwnScript } from './fit.ts';
 import { macFor } from './pin.ts';
 import { configDisks, setConfigDisks } from './xl-config/disk.ts';
 import type { XlConfig, XlDisk, XlValue, XlVif } from './xl-config/types.ts';
@@ -138,9 +140,6 @@ function vifs(state: Translated, options: TranslateOptions): void {
     );
 }
 
-/** What xl runs for a vif that names no script: naming it says nothing. */
-const defaultVifScripts = new Set(['vif-bridge', '/etc/xen/scripts/vif-bridge']);
-
 const portableVif = new Set(['rate', 'mtu', 'devid', 'trusted', 'untrusted']);
 
 function oneVif(state: Translated, vif: XlVif, index: number, options: TranslateOptions): XlVif {
@@ -150,26 +149,22 @@ function oneVif(state: Translated, vif: XlVif, index: number, options: Translate
   const bridge = mapped ?? options.defaultBridge;
   if (bridge === null) {
     const text = `${name} is on a bridge that this host does not map`;
-    state.concerns.push(refusal('bridge-unmapped', text, 'map it in the file of the destination ([xen.bridges])'));
+    state.concerns.push(refusal('bridge-unmapped', text));
   } else if (bridge !== vif.bridge) {
     change(`bridge ${vif.bridge ?? '(default)'} → ${bridge}`);
   }
   if (mapped === undefined && bridge !== null && vif.bridge !== null && vif.bridge !== bridge) {
     const text = `${name} is on a bridge that this host does not map; it gets the default one`;
-    const remedy = 'map the bridge in the file of the destination ([xen.bridges])';
-    state.concerns.push(warning('bridge-defaulted', text, remedy));
+    state.concerns.push(warning('bridge-defaulted', text));
   }
   const mac = vif.mac ?? macFor(options.uuid, index);
   if (vif.mac === null) change(`mac was random, pinned to ${mac}`);
   const keepsScript = vif.script !== null && options.allow?.vifScripts?.includes(vif.script) === true;
   if (vif.script !== null && !keepsScript) {
-    if (defaultVifScripts.has(vif.script)) {
+    if (isXensOwnScript(vif.script)) {
       change('script dropped: it is the default one');
     } else {
-      const text = `${name} has a script that this host does not allow`;
-      state.concerns.push(
-        refusal('vif-script', text, 'allow it in the file of the destination ([xen.allow] vif_scripts)'),
-      );
+      state.concerns.push(refusal('vif-script-not-allowed', `${name} has a script that this host does not allow`));
     }
   }
   if (vif.backend !== null) change('backend dropped');
@@ -186,8 +181,9 @@ function mapBridge(bridge: string | null, bridges: Record<string, string>): stri
 
 function dom0Setting(state: Translated, key: string, { paths = {}, allow = {} }: TranslateOptions): void {
   const value = configValue(state.config, key) ?? '';
-  if (machineSettings.get(key)?.severity === 'refuses' && value.length > 0) {
-    state.concerns.push(refusal('passthrough', `${key} gives the guest something of its old host`));
+  const machine = machineSetting(key, value);
+  if (machine !== null && concernKind(machine.name).severity === 'refuses') {
+    state.concerns.push(concern(machine.name, `${key} gives the guest something of its old host`));
     drop(state, key);
     return;
   }
@@ -203,13 +199,8 @@ function dom0Setting(state: Translated, key: string, { paths = {}, allow = {} }:
   }
   drop(state, key);
   if (setting.without !== 'refused') return;
-  const remedy =
-    key === 'bootloader'
-      ? 'allow it in the file of the destination ([xen.allow] bootloaders)'
-      : 'map it in the file of the destination ([xen.paths])';
-  state.concerns.push(
-    refusal(`unmapped-${key.replaceAll('_', '-')}`, `${key} names ${setting.what} that this host does not map`, remedy),
-  );
+  const kind = key === 'bootloader' ? 'bootloader-not-allowed' : 'unmapped-file';
+  state.concerns.push(refusal(kind, `${key} names ${setting.what} that this host does not map`));
 }
 
 function drop(state: Translated, key: string): void {

@@ -2,6 +2,8 @@ import type { Plan } from '../../client/index.ts';
 import { formatBytes } from '../format.ts';
 import { concernLines } from './concerns.ts';
 
+const explained = 'what the names in brackets mean, and what to do: docs/concerns.md';
+
 /** What a move would do, for people. */
 export function planLines(plan: Plan): string[] {
   const disks = plan.disks.map((disk) => {
@@ -13,7 +15,7 @@ export function planLines(plan: Plan): string[] {
     '',
     ...disks,
     `  ${'in all'.padEnd(6)} ${formatBytes(plan.totalBytes).padStart(9)}`,
-    ...(plan.concerns.length === 0 ? [] : ['', ...concernLines(plan.concerns)]),
+    ...(plan.concerns.length === 0 ? [] : ['', ...concernLines(plan.concerns), '', explained]),
     '',
     plan.refused ? `${plan.vmName} would not be moved; nothing was changed` : 'nothing was changed yet',
   ];

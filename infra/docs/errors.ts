@@ -1,21 +1,9 @@
-// Writes docs/errors.md from domain/error-types.ts; with --check it only says whether the file is what it would write.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { errorKind, errorTypes } from '../../domain/error-types.ts';
 import type { ErrorType } from '../../domain/error-types.ts';
-
-const file = new URL('../../docs/errors.md', import.meta.url);
-const { values } = parseArgs({ options: { check: { type: 'boolean' } } });
-
-if (values.check !== true) {
-  writeFileSync(file, errorsPage());
-} else if (readFileSync(file, 'utf8') !== errorsPage()) {
-  process.stderr.write('docs/errors.md is not what domain/error-types.ts says\nhint: npm run docs\n');
-  process.exitCode = 1;
-}
+import { tableRow } from './table-row.ts';
 
 /** The table of all error types as Markdown. */
-function errorsPage(): string {
+export function errorsPage(): string {
   const rows = (Object.keys(errorTypes) as ErrorType[]).map((type) => {
     const kind = errorKind(type);
     const cells = [
@@ -25,7 +13,7 @@ function errorsPage(): string {
       kind.retryable ? 'yes' : '',
       String(kind.exitCode ?? 1),
     ];
-    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+    return tableRow(cells);
   });
   return [
     '# Errors',

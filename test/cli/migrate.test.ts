@@ -185,6 +185,8 @@ describe('sealift plan', () => {
         '  REFUSED  too small  [no-space]',
         '           → another pool',
         '',
+        'what the names in brackets mean, and what to do: docs/concerns.md',
+        '',
         'web-1 would not be moved; nothing was changed',
         '',
       ].join('\n'),

@@ -46,7 +46,7 @@ test('a third host with the same uuid refuses plan and move; one that is away is
   const twin = paris.addVm('twin', { vmUuid: vm.vmUuid, deed: 'ceded', running: false, fenced: true });
   expect(await plan()).toMatchObject({ refused: false, concerns: [] });
   Object.assign(twin, { deed: null });
-  expect(await plan()).toMatchObject({ refused: false, concerns: [{ name: 'held-elsewhere', severity: 'warns' }] });
+  expect(await plan()).toMatchObject({ refused: false, concerns: [{ name: 'seen-elsewhere', severity: 'warns' }] });
   Object.assign(twin, { deed: 'holder' });
   expect(await plan()).toMatchObject({ refused: true, concerns: [{ name: 'held-elsewhere' }] });
   const move = await migrate({ vm: vm.vmUuid });

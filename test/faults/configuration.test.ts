@@ -57,7 +57,7 @@ describe('a configuration that the destination would not run is refused before t
   test('a kernel that it does not map, or maps to a file that is not there', async () => {
     const kernel = join(world.folder, 'vmlinuz-there');
     await world.makeVm('kernelled', { extraConfig: `type = "pvh"\nkernel = "/boot/vmlinuz-here"` });
-    await refusedAlike('kernelled', 'unmapped-kernel', 'kernel names a file that this host does not map');
+    await refusedAlike('kernelled', 'unmapped-file', 'kernel names a file that this host does not map');
     await destinationWith({ paths: { '/boot/vmlinuz-here': kernel } });
     await refusedAlike('kernelled', 'dom0-file-missing', 'kernel leads to a file that is not on fra-1');
     await writeFile(kernel, '');
@@ -70,9 +70,9 @@ describe('a configuration that the destination would not run is refused before t
     await world.makeVm('scripted', {
       extraConfig: `vif = [ "mac=00:16:3e:00:00:77,bridge=xenbr0,script=${script}" ]`,
     });
-    await refusedAlike('scripted', 'vif-script', 'vif 0 has a script that this host does not allow');
+    await refusedAlike('scripted', 'vif-script-not-allowed', 'vif 0 has a script that this host does not allow');
     await world.makeVm('booted', { extraConfig: 'type = "pv"\nbootloader = "pygrub"' });
-    await refusedAlike('booted', 'unmapped-bootloader', 'bootloader names a program that this host does not map');
+    await refusedAlike('booted', 'bootloader-not-allowed', 'bootloader names a program that this host does not map');
     await destinationWith({ allow: { bootloaders: ['pygrub'], vif_scripts: [] } });
     await (await migrate(world, { vm: 'booted' })).result();
     expect((await xl(world.frankfurt, 'domid', 'booted')).exitCode).toBe(0);

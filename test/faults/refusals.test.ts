@@ -79,7 +79,7 @@ describe('a move is refused before anything is changed', () => {
     await addDisk('shared', 'w!');
     expect(await refusals('shared')).toContain('disk-shared');
     await addDisk('readonly', 'r');
-    expect(await refusals('readonly')).toContain('disk-shared');
+    expect(await refusals('readonly')).toContain('disk-read-only');
     const vm = await addDisk('folder', 'w');
     await rm(vm.diskPaths[0] ?? '');
     await mkdir(vm.diskPaths[0] ?? '');

@@ -64,14 +64,14 @@ describe('translateConfig', () => {
     expect(configString(mapped.config, 'kernel')).toBe('/guests/a');
     expect(configString(mapped.config, 'extra')).toBe('root=/dev/xvda init=/sbin/init');
     expect(mapped.changes).toContain('kernel: mapped to a file of this host');
-    expect(names(translate(text))).toEqual(['refuses unmapped-kernel', 'refuses unmapped-ramdisk']);
+    expect(names(translate(text))).toEqual(['refuses unmapped-file', 'refuses unmapped-file']);
   });
 
   test('runs no program of the other host', () => {
     const text =
       'bootloader="pygrub"\ndevice_model_override="/tmp/evil"\ndevice_model_args=["-drive","file=/etc/shadow"]\nserial="file:/etc/cron.d/x"\nunknown_key=["/etc/evil"]\ndisk=["/a,,xvda"]';
     const done = translate(text);
-    expect(names(done)).toEqual(['refuses unmapped-bootloader']);
+    expect(names(done)).toEqual(['refuses bootloader-not-allowed']);
     expect(configKeys(done.config)).toEqual(['disk', 'uuid']);
     const allowed = translate(text, { allow: { bootloaders: ['pygrub'] } });
     expect(names(allowed)).toEqual([]);
@@ -79,14 +79,14 @@ describe('translateConfig', () => {
     expect(allowed.changes).toContain('unknown_key dropped');
     // A name that every object has is not in a map.
     expect(names(translate('kernel="constructor"\ndisk=["/a,,xvda"]', { paths: {} }))).toEqual([
-      'refuses unmapped-kernel',
+      'refuses unmapped-file',
     ]);
   });
 
   test('takes the script of a vif only when this host allows it', () => {
     const text = 'vif=["script=/etc/xen/scripts/evil,bridge=xenbr0"]\ndisk=["/a,,xvda"]';
     const refused = translate(text);
-    expect(names(refused)).toEqual(['refuses vif-script']);
+    expect(names(refused)).toEqual(['refuses vif-script-not-allowed']);
     expect(configVifs(refused.config)[0]?.script).toBeNull();
     const allowed = translate(text, { allow: { vifScripts: ['/etc/xen/scripts/evil'] } });
     expect(names(allowed)).toEqual([]);

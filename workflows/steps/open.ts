@@ -29,6 +29,8 @@ export async function openRun(task: Task, input: MigrationInput): Promise<void> 
   });
   await step(task, 'receive', 'open', async () => {
     const summary = `make room for ${vmName} on ${to}`;
-    return onHost(task, to, 'receiveRun', { summary }, { offer, placement, disks: source.disks, from });
+    const memoryBytes = source.state === 'stopped' ? 0 : source.memoryBytes;
+    const ask = { offer, placement, disks: source.disks, memoryBytes, from };
+    return onHost(task, to, 'receiveRun', { summary }, ask);
   });
 }

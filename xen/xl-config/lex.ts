@@ -44,7 +44,7 @@ const patterns = [
   ['blank', /[ \t]+/y],
   ['newline', /\n/y],
   ['comment', /#([^\n]*)/y],
-  ['ident', /([a-z][_0-9a-z]*)/y],
+  ['ident', /([a-z][._0-9a-z]*)/y],
   ['atom', /([0-9][0-9a-fx]*)/y],
   ['string', /"((?:[^"\\\n\0]|\\[^\n\0])*)"/y],
   ['string', /'((?:[^'\\\n\0]|\\[^\n\0])*)'/y],

@@ -55,7 +55,7 @@ export function configKeys(config: XlConfig): string[] {
 
 /** A copy of the configuration with one setting in place of all of that key: where the first was, or at the end. */
 export function setConfig(config: XlConfig, key: string, value: XlValue): XlConfig {
-  if (!/^[a-z][_0-9a-z]*$/.test(key))
+  if (!/^[a-z][._0-9a-z]*$/.test(key))
     throw new SealiftError('bad-usage', `not the name of a setting: ${JSON.stringify(key)}`);
   const setting: XlEntry = { kind: 'setting', key, operator: '=', value, line: 0 };
   const first = config.entries.findIndex((entry) => entry.kind === 'setting' && entry.key === key);
