@@ -128,7 +128,8 @@ export async function surveyLink(
     const rttMs = await measureRoundTrip(landing);
     if (peer === undefined || content === null) return { rttMs, concerns: server };
     const { changes, concerns } = await askDestination(host, { landing, identity: peer.identity }, content);
-    return { rttMs, concerns: [...server, ...concerns, ...changes.map((line) => note('config-change', line))] };
+    const told = changes.map((line) => note('config-change', line));
+    return { rttMs, answered: true, concerns: [...server, ...concerns, ...told] };
   } catch (error) {
     if (!isSealiftError(error)) throw error;
     return { rttMs: 0, concerns: [...server, failedQuestion(error)] };

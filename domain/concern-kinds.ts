@@ -145,7 +145,7 @@ export const concernKinds = {
   'grant-limit': {
     severity: 'warns',
     meaning:
-      'the VM asks for more grant or maptrack frames than the Xen of the destination gives a guest (gnttab_max_frames, gnttab_max_maptrack_frames); before 4.18 it does not start such a guest',
+      'the VM asks for more grant or maptrack frames than the Xen of the destination gives a guest (gnttab_max_frames, gnttab_max_maptrack_frames); before 4.18 it may not start such a guest',
     remedy: 'raise the limit on the command line of Xen there, or lower the setting',
   },
   'grant-default': {
@@ -205,9 +205,13 @@ export const concernKinds = {
   },
   'cdrom-image': {
     severity: 'warns',
-    meaning:
-      'a drive holds an image, which stays behind; where the destination does not map it, the drive arrives empty',
+    meaning: 'a drive holds an image of its host; where the destination does not map it, the drive arrives empty',
     remedy: 'eject it, or map it in the file of the destination ([xen.paths])',
+  },
+  'cdrom-emptied': {
+    severity: 'warns',
+    meaning: 'the destination does not map the image in a drive: the drive arrives empty',
+    remedy: 'put the image there and map it in the file of the destination ([xen.paths]), or eject it',
   },
   'no-space': {
     severity: 'refuses',
@@ -277,6 +281,12 @@ export const concernKinds = {
     severity: 'warns',
     meaning: 'a setting names a file, a program or a device of its host; the destination maps it, drops it or refuses',
     remedy: 'see what the destination does with it in sealift plan; map it there ([xen.paths])',
+  },
+  'setting-dropped': {
+    severity: 'warns',
+    meaning:
+      'a setting names a file, a program or a device of the source that the VM can start without, and the destination does not map it: the VM arrives without the setting',
+    remedy: 'map it in the file of the destination ([xen.paths]), when the guest needs it',
   },
   'unmapped-file': {
     severity: 'refuses',

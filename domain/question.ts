@@ -32,6 +32,6 @@ export const signedQuestion = z.strictObject({ body: question, signature });
 export const questionContent = z.strictObject({ vmUuid, vmName, config: z.string(), disks: z.array(vdev) });
 export type QuestionContent = z.infer<typeof questionContent>;
 
-/** What the destination would change and what it has against it; no line holds a path or a value of the configuration. */
+/** What the destination would change and what it has against it; no line holds a path; docs/format.md says what it may hold. */
 export const questionAnswer = z.strictObject({ changes: z.array(z.string()), concerns: z.array(concern) });
 export type QuestionAnswer = z.infer<typeof questionAnswer>;

@@ -90,5 +90,10 @@ export const destinationSurvey = z.strictObject({
 export type DestinationSurvey = z.infer<typeof destinationSurvey>;
 
 /** The line between the two, measured by the source against the destination's landing. */
-export const linkSurvey = z.strictObject({ rttMs: z.number(), concerns: z.array(concern) });
+export const linkSurvey = z.strictObject({
+  rttMs: z.number(),
+  /** Whether the destination said what it makes of the configuration. */
+  answered: z.boolean().optional(),
+  concerns: z.array(concern),
+});
 export type LinkSurvey = z.infer<typeof linkSurvey>;

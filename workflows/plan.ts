@@ -1,3 +1,4 @@
+import type { ConcernName } from '../domain/concern-kinds.ts';
 import { concern, note, refusal } from '../domain/concern.ts';
 import type { Method } from '../domain/names.ts';
 import { protocolVersion } from '../domain/protocol.ts';
@@ -42,7 +43,7 @@ export function joinPlan(
   const concerns = same
     ? [sameHost(source)]
     : unique([
-        ...source.concerns,
+        ...source.concerns.filter(({ name }) => link.answered !== true || !answeredThere.has(name)),
         ...destination.concerns,
         ...link.concerns,
         ...jointConcerns(method, source, destination),
@@ -67,6 +68,9 @@ export function joinPlan(
 function sameHost({ vmName, host }: SourceSurvey): Concern {
   return refusal('same-host', `${vmName} is on ${host.name} already`);
 }
+
+/** What a source can only suppose: the destination has said what becomes of it. */
+const answeredThere = new Set<string>(['dom0-setting', 'cdrom-image', 'vif-script'] satisfies ConcernName[]);
 
 /** What only the sight of both hosts shows. */
 function jointConcerns(method: Method, source: SourceSurvey, destination: DestinationSurvey): Concern[] {

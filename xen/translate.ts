@@ -128,6 +128,7 @@ function cdrom(state: Translated, disk: XlDisk, { paths = {} }: TranslateOptions
     return { ...bare, target: here };
   }
   state.changes.push(`cdrom ${disk.vdev}: emptied, its image is not on this host`);
+  state.concerns.push(warning('cdrom-emptied', `the cdrom ${disk.vdev} holds an image that this host does not map`));
   return { ...bare, target: null, format: 'empty' };
 }
 
@@ -198,9 +199,9 @@ function dom0Setting(state: Translated, key: string, { paths = {}, allow = {} }:
     return;
   }
   drop(state, key);
-  if (setting.without !== 'refused') return;
-  const kind = key === 'bootloader' ? 'bootloader-not-allowed' : 'unmapped-file';
-  state.concerns.push(refusal(kind, `${key} names ${setting.what} that this host does not map`));
+  const text = `${key} names ${setting.what} that this host does not map`;
+  if (setting.without === 'dropped') state.concerns.push(warning('setting-dropped', text));
+  else state.concerns.push(refusal(key === 'bootloader' ? 'bootloader-not-allowed' : 'unmapped-file', text));
 }
 
 function drop(state: Translated, key: string): void {

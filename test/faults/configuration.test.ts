@@ -1,8 +1,9 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
 import type { HostFile } from '../../domain/host-file.ts';
+import { addLabVm, makeLabHost } from '../../infra/lab/lab-host.ts';
 import { useWorld } from '../support/use-world.ts';
 import { migrate, xl } from '../support/world.ts';
 
@@ -63,6 +64,35 @@ describe('a configuration that the destination would not run is refused before t
     await writeFile(kernel, '');
     await (await migrate(world, { vm: 'kernelled' })).result();
     expect((await xl(world.frankfurt, 'domid', 'kernelled')).exitCode).toBe(0);
+  }, 180_000);
+
+  test('a MAC address that a VM of the destination has, and memory that it does not have', async () => {
+    const { uuid } = await world.makeVm('neighbour');
+    const { lab } = world.frankfurt.host;
+    const mac = /mac=([^,]*)/.exec(await readFile(join(world.london.host.lab.etcFolder, 'neighbour.cfg'), 'utf8'))?.[1];
+    const twin = await addLabVm(lab, { name: 'twin', memoryMib: 32, disks: [] });
+    const text = await readFile(twin.configPath, 'utf8');
+    await writeFile(twin.configPath, text.replace(/mac=[^,]*/, `mac=${mac ?? ''}`));
+    await refusedAlike('neighbour', 'mac-taken', 'vif 0 has the MAC address of another VM on fra-1: twin');
+    await rm(twin.configPath);
+    const info = (await xl(world.frankfurt, 'info')).stdout;
+    const mebibytes = (of: string): number => Number(new RegExp(`^${of}_memory *: (\\d+)$`, 'm').exec(info)?.[1]);
+    const used = mebibytes('total') - mebibytes('free');
+    // 32 MiB, one for its processor and 128 KiB for its memory's page tables.
+    const machine = { observer: world.observer.path, xenVersion: '4.14.6' };
+    await makeLabHost(lab.root, { ...machine, memoryMib: used + 33 });
+    const before = await domid('neighbour');
+    const plan = await world.sealift.plan({ vm: uuid, from: 'lon-1', to: 'fra-1' });
+    expect(plan.concerns.map(({ name, severity }) => `${severity} ${name}`)).toEqual([
+      'warns older-xen',
+      'refuses no-memory',
+    ]);
+    await expect((await migrate(world, { vm: uuid })).result()).rejects.toMatchObject({ type: 'no-memory' });
+    expect(await domid('neighbour')).toBe(before);
+    await makeLabHost(lab.root, { ...machine, memoryMib: used + 34 });
+    await (await migrate(world, { vm: uuid })).result();
+    expect((await xl(world.frankfurt, 'domid', 'neighbour')).exitCode).toBe(0);
+    await makeLabHost(lab.root, { observer: world.observer.path });
   }, 180_000);
 
   test('a vif with a script of the source, and a bootloader, unless the destination allows them', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Method } from '../../domain/names.ts';
 import { protocolVersion } from '../../domain/protocol.ts';
-import type { DestinationSurvey, HostCard, SourceSurvey } from '../../domain/survey.ts';
+import { warning } from '../../domain/concern.ts';
+import type { Concern, DestinationSurvey, HostCard, SourceSurvey } from '../../domain/survey.ts';
 import { joinPlan } from '../../workflows/plan.ts';
 
 const card = (name: string, peer: string, change: Partial<HostCard> = {}): HostCard => ({
@@ -20,7 +21,10 @@ const card = (name: string, peer: string, change: Partial<HostCard> = {}): HostC
 });
 
 /** What a plan says of a VM whose destination is otherwise as it should be. */
-function concerns(change: Partial<HostCard>, { method = 'sealed' }: { method?: Method } = {}): string[] {
+function concerns(
+  change: Partial<HostCard>,
+  { method = 'sealed', told = [], answered }: { method?: Method; told?: Concern[]; answered?: true } = {},
+): string[] {
   const source: SourceSurvey = {
     host: card('lon-1', 'fra-1'),
     vmUuid: '6f1f7d1c-6d0b-4c3e-9b62-0d3f1c1f2a10',
@@ -29,11 +33,11 @@ function concerns(change: Partial<HostCard>, { method = 'sealed' }: { method?: M
     memoryBytes: 2 ** 31,
     disks: [],
     deed: null,
-    concerns: [],
+    concerns: told,
   };
   const to = card('fra-1', 'lon-1', change);
   const destination: DestinationSurvey = { host: to, placement: [], concerns: [] };
-  const plan = joinPlan(method, source, destination, { rttMs: 1, concerns: [] }, []);
+  const plan = joinPlan(method, source, destination, { rttMs: 1, answered, concerns: [] }, []);
   return plan.concerns.map(({ name, severity }) => `${severity} ${name}`);
 }
 
@@ -47,5 +51,11 @@ describe('a plan', () => {
     expect(concerns({ protocolVersion: protocolVersion + 1 })).toEqual(['refuses too-old']);
     expect(concerns({ peers: [] })).toEqual(['refuses unknown-peer']);
     expect(concerns({ identity: card('lon-1', '').identity })).toEqual(['refuses copied-host']);
+  });
+
+  test('does not suppose what the destination has said', () => {
+    const told = [warning('dom0-setting', 'kernel names a file of its host'), warning('no-migrate', 'nomigrate')];
+    expect(concerns({}, { told })).toEqual(['warns dom0-setting', 'warns no-migrate']);
+    expect(concerns({}, { told, answered: true })).toEqual(['warns no-migrate']);
   });
 });
