@@ -83,10 +83,8 @@ describe('a configuration that the destination would not run is refused before t
     await makeLabHost(lab.root, { ...machine, memoryMib: used + 33 });
     const before = await domid('neighbour');
     const plan = await world.sealift.plan({ vm: uuid, from: 'lon-1', to: 'fra-1' });
-    expect(plan.concerns.map(({ name, severity }) => `${severity} ${name}`)).toEqual([
-      'warns older-xen',
-      'refuses no-memory',
-    ]);
+    const doubts = plan.concerns.filter(({ severity }) => severity !== 'note');
+    expect(doubts.map(({ name, severity }) => `${severity} ${name}`)).toEqual(['warns older-xen', 'refuses no-memory']);
     await expect((await migrate(world, { vm: uuid })).result()).rejects.toMatchObject({ type: 'no-memory' });
     expect(await domid('neighbour')).toBe(before);
     await makeLabHost(lab.root, { ...machine, memoryMib: used + 34 });
