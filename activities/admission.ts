@@ -3,7 +3,7 @@ import { poolSpace } from '../storage/pool.ts';
 import type { Host } from './host.ts';
 import { memoryConcerns } from './memory.ts';
 import { readNotes } from './notes.ts';
-import { reservedBytes } from './pools.ts';
+import { isIn, reservedBytes } from './pools.ts';
 import { takeSlot } from './slots.ts';
 import { takenConcerns } from './survey.ts';
 
@@ -35,7 +35,7 @@ async function refuseTaken(host: Host, migrationId: string): Promise<void> {
   const short = memory.find(({ severity }) => severity === 'refuses');
   if (short !== undefined) throw new SealiftError('no-memory', short.text);
   for (const pool of host.file.pool) {
-    if (!disks.some(({ path }) => path.startsWith(`${pool.path}/`))) continue;
+    if (!disks.some(({ path }) => isIn(pool, path))) continue;
     const [{ freeBytes }, neededBytes] = await Promise.all([poolSpace(pool), reservedBytes(host, pool)]);
     if (freeBytes >= neededBytes) continue;
     throw new SealiftError(

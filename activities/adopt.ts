@@ -21,7 +21,7 @@ export async function adoptVm(
   const { disks } = await examineDisks(found, all);
   if (known?.state === 'holder') {
     // A database that was put back says what was true once; the fence's marks say what came after.
-    checkMarks(known, await Promise.all(disks.map(({ path }) => readMark(path))));
+    checkMarks(known, await Promise.all(disks.map(readMark)));
     return { vmUuid: uuid, lineage: known.lineage, token: known.token };
   }
   if (known !== null)
@@ -35,12 +35,12 @@ export async function adoptVm(
     );
   }
   if (found.savedImagePath !== null) throw refused('xendomains keeps a saved image of it');
-  for (const { vdev, path } of disks) {
-    const mark = await readMark(path).catch((error: unknown) => {
-      throw isSealiftError(error) ? refused(`the mark beside disk ${vdev} cannot be read`) : error;
+  for (const disk of disks) {
+    const mark = await readMark(disk).catch((error: unknown) => {
+      throw isSealiftError(error) ? refused(`the mark of disk ${disk.vdev} cannot be read`) : error;
     });
     if (mark !== null)
-      throw refused(`disk ${vdev} carries a fence's mark: lineage ${mark.lineage}, token ${String(mark.token)}`);
+      throw refused(`disk ${disk.vdev} carries a fence's mark: lineage ${mark.lineage}, token ${String(mark.token)}`);
   }
   const record = host.deeds.adopt({ vmUuid: uuid, vmName: found.name, by: ask.by, withoutAsking: ask.withoutAsking });
   return { vmUuid: uuid, lineage: record.lineage, token: record.token };

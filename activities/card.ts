@@ -9,9 +9,9 @@ export async function hostCard(host: Host): Promise<HostCard> {
   const { file } = host;
   const info = await host.toolstack.info();
   const pools: HostCard['pools'] = [];
-  for (const { name, kind, path } of file.pool) {
-    const space = await poolSpace({ name, kind, path }).catch(() => ({ freeBytes: 0, totalBytes: 0 }));
-    pools.push({ name, kind, ...space });
+  for (const pool of file.pool) {
+    const { freeBytes, totalBytes } = await poolSpace(pool).catch(() => ({ freeBytes: 0, totalBytes: 0 }));
+    pools.push({ name: pool.name, kind: pool.kind, freeBytes, totalBytes });
   }
   return {
     name: file.name,

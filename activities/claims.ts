@@ -123,11 +123,11 @@ function groundOfPeers(
 /** A copy with a mark was fenced: it is not the one that ran here last. */
 async function refuseMarked(host: Host, { vmUuid, vmName }: Claim): Promise<void> {
   const { found, all } = await findVm(host, vmUuid);
-  for (const { vdev, path } of (await examineDisks(found, all)).disks) {
-    if ((await readMark(path)) === null) continue;
+  for (const disk of (await examineDisks(found, all)).disks) {
+    if ((await readMark(disk)) === null) continue;
     throw new SealiftError(
       'unknown-state',
-      `disk ${vdev} of ${vmName} carries a fence's mark: this copy was handed over`,
+      `disk ${disk.vdev} of ${vmName} carries a fence's mark: this copy was handed over`,
     );
   }
 }

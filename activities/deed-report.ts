@@ -1,6 +1,8 @@
 import { Deeds } from '../deed/deeds.ts';
 import { explainSteps } from '../deed/explain.ts';
-import { isLocked } from '../deed/locks.ts';
+import { isFenced } from '../deed/disk-fence.ts';
+import { lying } from '../deed/places.ts';
+import type { DiskPlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { standing } from '../deed/standing.ts';
 import { carriedStatement } from '../domain/deed-report.ts';
@@ -9,6 +11,7 @@ import { vmName } from '../domain/names.ts';
 import { isThere } from '../storage/durable-file.ts';
 import { diskPlace } from '../storage/loop.ts';
 import { readMark } from '../storage/mark.ts';
+import { placeNow } from '../storage/volume.ts';
 import { findVms } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { domainsOf } from '../xen/gone.ts';
@@ -96,36 +99,31 @@ async function disksSeen(
   found: FoundVm | undefined,
 ): Promise<DeedReport['disks']> {
   const seen: DeedReport['disks'] = [];
-  for (const { vdev, path } of await placesOf(deeds, record, found)) {
-    const there = await isThere(path).catch(() => false);
-    const fenced = there && (await isLocked(path, file.fence).catch(() => false));
-    seen.push({ vdev, there, fenced, mark: await markWord(path, record) });
+  for (const disk of await placesOf(deeds, record, found)) {
+    const there = await placeNow(disk).then(isThere, () => false);
+    const fenced = there && (await isFenced(disk, file.fence));
+    seen.push({ vdev: disk.vdev, there, fenced, mark: await markWord(disk, record) });
   }
   return seen;
 }
 
-async function placesOf(
-  deeds: Deeds,
-  record: DeedRecord | null,
-  found: FoundVm | undefined,
-): Promise<{ vdev: string; path: string }[]> {
+async function placesOf(deeds: Deeds, record: DeedRecord | null, found: FoundVm | undefined): Promise<DiskPlaces[]> {
   if (record?.places != null) return record.places.disks;
   if (found !== undefined) {
     const own = found.disks.flatMap(({ vdev, target, cdrom }) => (cdrom || target === null ? [] : [{ vdev, target }]));
     return Promise.all(
       own.map(async ({ vdev, target }) => {
-        const { path } = await diskPlace(target).catch(() => ({ path: target }));
-        return { vdev, path };
+        return { vdev, ...(await diskPlace(target).catch(() => ({ path: target }))) };
       }),
     );
   }
   const last = record === null ? undefined : deeds.runs(record.lineage).at(-1);
-  return last === undefined ? [] : (findNotes(deeds, last.migrationId)?.disks ?? []);
+  return last === undefined ? [] : (findNotes(deeds, last.migrationId)?.disks ?? []).map(lying);
 }
 
-async function markWord(path: string, record: DeedRecord | null): Promise<string | null> {
+async function markWord(disk: DiskPlaces, record: DeedRecord | null): Promise<string | null> {
   try {
-    const mark = await readMark(path);
+    const mark = await readMark(disk);
     if (mark === null) return null;
     const ours = mark.lineage === record?.lineage;
     return `${mark.role} ${String(mark.token)}${ours ? '' : `, of lineage ${mark.lineage}`}`;

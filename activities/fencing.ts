@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import { fence, proveFenced } from '../deed/fence.ts';
 import { markOf } from '../deed/marks.ts';
+import { lying } from '../deed/places.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { diskShapeOf } from '../storage/disk.ts';
+import { placeNow } from '../storage/volume.ts';
 import { joinVms } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { domainGone } from '../xen/gone.ts';
@@ -50,8 +52,8 @@ export async function proveQuiet(host: Host, record: DeedRecord): Promise<void> 
 
 /** The destination has made its disks by what the run was opened with; from the fence on no size changes any more. */
 async function refuseResized({ disks }: RunNotes): Promise<void> {
-  for (const { vdev, path, sizeBytes } of disks) {
-    const found = (await diskShapeOf(path)).sizeBytes;
+  for (const { vdev, sizeBytes, ...disk } of disks) {
+    const found = (await diskShapeOf(await placeNow(disk))).sizeBytes;
     if (found === sizeBytes) continue;
     throw new SealiftError(
       'disk-changed',
@@ -94,11 +96,7 @@ function foundPlaces(host: Host, migrationId: string, record: DeedRecord, vms: F
   const notes = readNotes(host.deeds, migrationId);
   const vm = vmOfRun(vms, record, notes);
   return {
-    disks: notes.disks.map(({ vdev, path, loop }) => ({
-      vdev,
-      path,
-      ...(loop === undefined ? {} : { loop }),
-    })),
+    disks: notes.disks.map(lying),
     configPath: vm?.configPath ?? null,
     autostartPath: vm?.autostartPath ?? null,
     savedImagePath: vm?.savedImagePath ?? null,

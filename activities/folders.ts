@@ -16,6 +16,12 @@ export function landingFolder(run: { vmName: string; lineage: string; token: num
   return `${run.vmName}.${run.lineage.slice(0, 8)}.${String(run.token)}`;
 }
 
+/** The name of a volume of a landing, of the letters that LVM takes and none of the words that it keeps for itself. */
+export function landingVolume(run: { vmName: string; lineage: string; token: number }, vdev: string): string {
+  const vmName = run.vmName.replaceAll(/[^A-Za-z0-9.-]/g, '.').slice(0, 40);
+  return `vm-${landingFolder({ ...run, vmName })}.${vdev}`;
+}
+
 /** Whether a folder was made for a landing of the VM: the disks in it are its own once it has landed, and a copy once it has gone on. */
 export function isLandingFolder(path: string, lineage: string): boolean {
   return new RegExp(`\\.${lineage.slice(0, 8)}\\.\\d+$`).test(basename(path));

@@ -1,12 +1,16 @@
 import { rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { asideFoldersOf } from '../deed/aside.ts';
-import { refuseHeld } from '../deed/fence.ts';
+import { fenceOf, refuseHeld } from '../deed/disk-fence.ts';
 import { unlock } from '../deed/locks.ts';
+import { lying } from '../deed/places.ts';
+import type { DiskPlaces } from '../deed/places.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
 import { markPath, readMark } from '../storage/mark.ts';
+import { removeVolume, requireVolume, volumeBytes } from '../storage/volume.ts';
+import type { Place } from '../storage/volume.ts';
 import { removeLandingRun } from '../transport/landing-store.ts';
 import { isLandingFolder, runName } from './folders.ts';
 import { containerPaths } from './container-files.ts';
@@ -33,7 +37,8 @@ export async function listGarbage(host: Host): Promise<GarbageItem[]> {
     if (kind !== null && disks.length > 0) {
       items.push({ id: run.migrationId, kind, vmName, bytes: await bytesOf(disks), note: noteOf(run), source });
     }
-    const bytes = run.state === 'open' ? 0 : await bytesOf(containerPaths(host, run));
+    const containers = containerPaths(host, run).map((path) => ({ path }));
+    const bytes = run.state === 'open' ? 0 : await bytesOf(containers);
     if (bytes > 0) {
       const id = `${run.migrationId}/container`;
       items.push({ id, kind: 'container', vmName, bytes, note: `its run is ${run.state}`, source: null });
@@ -82,13 +87,20 @@ async function removeItem(host: Host, item: GarbageItem, ask: { givenUp: string[
   }
   const evenReady = ask.givenUp.includes(item.id);
   if (evenReady) await closeLanding(host, migrationId);
-  for (const path of await ownDisks(host, run)) await refuseHeld(path);
+  for (const disk of await ownDisks(host, run)) await refuseHeld(disk);
   host.deeds.mayCollect(migrationId, { by: ask.by, evenReady });
   await removeCopy(host, run);
 }
 
 async function removeCopy(host: Host, run: DeedRun): Promise<void> {
-  for (const path of await ownDisks(host, run)) {
+  for (const disk of await ownDisks(host, run)) {
+    const { path, volume } = disk;
+    if (volume !== undefined) {
+      // Of its kind still: what has become of it since might take other volumes with it.
+      await fenceOf(disk).check();
+      await removeVolume(volume);
+      continue;
+    }
     await unlock(path, 0o600, {});
     await unlink(path);
     await rm(markPath(path), { force: true });
@@ -130,25 +142,29 @@ function noteOf(run: DeedRun): string {
  * The disks of a run that are still there and still its own, by the mark beside each: somebody may have put another file there.
  * A ceded copy's are its fence's; a landing's are in its notes, until a later run takes them over.
  */
-async function ownDisks(host: Host, run: DeedRun): Promise<string[]> {
+async function ownDisks(host: Host, run: DeedRun): Promise<DiskPlaces[]> {
   const all = run.role === 'source' ? run.places?.disks : findNotes(host.deeds, run.migrationId)?.disks;
-  const own: string[] = [];
-  for (const { path } of all ?? []) {
-    const mark = (await isThere(path)) ? await readMark(path).catch(() => null) : null;
+  const own: DiskPlaces[] = [];
+  for (const disk of (all ?? []).map(lying)) {
+    const there = disk.volume !== undefined || (await isThere(disk.path));
+    const mark = there ? await readMark(disk).catch(() => null) : null;
     // A copy that was given back carries the token by which it went.
-    if (mark?.lineage === run.lineage && mark.token <= run.token + 1) own.push(path);
+    if (mark?.lineage === run.lineage && mark.token <= run.token + 1) own.push(disk);
   }
   return own;
 }
 
-async function bytesOf(paths: string[]): Promise<number> {
-  const sizes = await Promise.all(
-    paths.map((path) =>
-      stat(path).then(
-        (found) => found.blocks * 512,
-        () => 0,
-      ),
-    ),
-  );
+async function bytesOf(disks: Place[]): Promise<number> {
+  const sizes = await Promise.all(disks.map(takenBytes));
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** What removing it gives back. */
+async function takenBytes({ path, volume }: Place): Promise<number> {
+  try {
+    if (volume !== undefined) return volumeBytes(await requireVolume(volume));
+    return (await stat(path)).blocks * 512;
+  } catch {
+    return 0;
+  }
 }

@@ -8,6 +8,8 @@ import type { DeedRun } from '../deed/record.ts';
 import { decodeManifest, manifestRoot } from '../seal/manifest.ts';
 import type { WholeManifest } from '../seal/manifest.ts';
 import { openDisk } from '../storage/disk.ts';
+import { placeNow } from '../storage/volume.ts';
+import type { Place } from '../storage/volume.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
 import { runName } from './folders.ts';
 import { beating } from './edge.ts';
@@ -104,8 +106,8 @@ async function readyInTurn(
   }
   const translated = await translate(host, whole.manifest, notes);
   const digests = [];
-  for (const [index, { path }] of notes.disks.entries()) {
-    digests.push({ digest: whole.manifest.disks[index]?.digest ?? '', direct: await readsDirectly(path) });
+  for (const [index, disk] of notes.disks.entries()) {
+    digests.push({ digest: whole.manifest.disks[index]?.digest ?? '', direct: await readsDirectly(disk) });
   }
   await host.landing.forget(name);
   updateNotes(host.deeds, migrationId, { ...translated, autostart: whole.manifest.autostart, digests });
@@ -166,8 +168,8 @@ async function translate(
   return { config: writeXlConfig(config), changes };
 }
 
-async function readsDirectly(path: string): Promise<boolean> {
-  const disk = await openDisk(path, 'read');
-  await disk.close();
-  return disk.direct;
+async function readsDirectly(disk: Place): Promise<boolean> {
+  const opened = await openDisk(await placeNow(disk), 'read');
+  await opened.close();
+  return opened.direct;
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fence, proveFenced } from '../deed/fence.ts';
 import { markOf } from '../deed/marks.ts';
+import { lying } from '../deed/places.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import type { CarriedStatement } from '../domain/deed-report.ts';
@@ -125,8 +126,8 @@ async function copyHere(
   const seen = await findVm(host, record.vmUuid).catch(() => null);
   if (seen === null) return null;
   const { found, all } = seen;
-  const disks = (await examineDisks(found, all)).disks.map(({ vdev, sizeBytes, sectorBytes, path, loop }) => {
-    return { vdev, sizeBytes, sectorBytes, path, fresh: false, ...(loop === undefined ? {} : { loop }) };
+  const disks = (await examineDisks(found, all)).disks.map(({ sizeBytes, sectorBytes, ...disk }) => {
+    return { sizeBytes, sectorBytes, ...lying(disk), fresh: false };
   });
   const { configPath, autostartPath, savedImagePath } = found;
   const notes = {
@@ -135,8 +136,7 @@ async function copyHere(
     config: await crossingConfig(host, found, record.vmUuid),
   };
   const asideFolder = join(asideRoot(host.file), copyName(run));
-  const lying = disks.map(({ vdev, path, loop }) => ({ vdev, path, ...(loop === undefined ? {} : { loop }) }));
-  return { places: { disks: lying, configPath, autostartPath, savedImagePath, asideFolder }, notes };
+  return { places: { disks: disks.map(lying), configPath, autostartPath, savedImagePath, asideFolder }, notes };
 }
 
 /** What the last run that knew the VM's disks and configuration knew of them. */

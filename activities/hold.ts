@@ -2,6 +2,7 @@ import { SealiftError } from '../domain/error.ts';
 import type { Deed, Settled, Signed } from '../domain/statement.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import { isThere } from '../storage/durable-file.ts';
+import { findVolume } from '../storage/volume.ts';
 import { domainsOf } from '../xen/gone.ts';
 import { proveQuiet } from './fencing.ts';
 import { peerIdentity } from './host.ts';
@@ -17,8 +18,8 @@ import { inTurn } from './vm-turn.ts';
  */
 export async function checkHold(host: Host, vmUuid: string): Promise<{ migrationId: string; deed: Signed<Deed> }> {
   const { run, deed } = host.deeds.heldRun(recordOf(host, vmUuid).lineage);
-  for (const { vdev, path } of run.places?.disks ?? []) {
-    if (await isThere(path)) continue;
+  for (const { vdev, path, volume } of run.places?.disks ?? []) {
+    if (volume === undefined ? await isThere(path) : (await findVolume(volume)) !== null) continue;
     throw new SealiftError(
       'revert-refused',
       `the VM cannot go back: disk ${vdev} is not on ${host.file.name} any more`,

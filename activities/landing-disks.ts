@@ -1,20 +1,24 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { markLanding, unfence } from '../deed/fence.ts';
+import { lying } from '../deed/places.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRun } from '../deed/record.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { Offer } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
+import type { Pool } from '../domain/host-file.ts';
 import { readMark } from '../storage/mark.ts';
-import { allocateDisk } from '../storage/pool.ts';
-import type { Pool } from '../storage/pool.ts';
-import { asideRoot, copyName, landingFolder, runName } from './folders.ts';
+import type { Mark } from '../storage/mark.ts';
+import { allocateDisk, poolFolder } from '../storage/pool.ts';
+import { allocateVolume } from '../storage/volume-pool.ts';
+import type { Place } from '../storage/volume.ts';
+import { asideRoot, copyName, landingFolder, landingVolume, runName } from './folders.ts';
 import type { Host } from './host.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
-import { choosePool, reservedBytes } from './pools.ts';
+import { choosePool, isIn, reservedBytes } from './pools.ts';
 
 interface Wanted {
   offer: Offer;
@@ -27,10 +31,12 @@ interface Wanted {
 export async function planPlaces(host: Host, wanted: Wanted): Promise<FencePlaces> {
   const earlier = await abandonedLanding(host, wanted);
   const disks =
-    earlier?.notes.disks.map(({ vdev, path }) => ({ vdev, path })) ??
+    earlier?.notes.disks.map(lying) ??
     wanted.disks.map(({ vdev }) => {
-      const pool = choosePool(host, wanted.placement.find((one) => one.vdev === vdev)?.pool);
-      return { vdev, path: join(pool.path, landingFolder(wanted.offer), `${vdev}.raw`) };
+      const pool = choosePool(host, placedIn(wanted, vdev));
+      const file =
+        pool.kind === 'folder' ? join(landingFolder(wanted.offer), `${vdev}.raw`) : landingVolume(wanted.offer, vdev);
+      return { vdev, path: join(poolFolder(pool), file) };
     });
   const asideFolder = join(asideRoot(host.file), copyName(wanted.offer));
   return { disks, configPath: null, autostartPath: null, savedImagePath: null, asideFolder };
@@ -41,11 +47,11 @@ export async function prepareDisks(host: Host, wanted: Wanted, places: FencePlac
   const { offer } = wanted;
   const { lineage, token, vmUuid, vmName } = offer;
   const earlier = landingAt(host, offer, places);
-  const disks =
-    earlier?.notes.disks.map((disk) => ({ ...disk, fresh: false })) ?? (await makeDisks(host, wanted, places));
   const mark = { v: 1, lineage, token, role: 'landing', vmUuid, vmName } as const;
+  const disks =
+    earlier?.notes.disks.map((disk) => ({ ...disk, fresh: false })) ?? (await makeDisks(host, wanted, places, mark));
   if (earlier?.run.places != null) await unfence(earlier.run.places, mark);
-  await markLanding(places, mark);
+  await markLanding({ ...places, disks: disks.map(lying) }, mark);
   if (earlier !== null) await host.landing.forget(runName(earlier.run));
   // One transaction: a crash in between would leave the disks to nobody.
   host.state.database.transaction(() => {
@@ -57,36 +63,49 @@ export async function prepareDisks(host: Host, wanted: Wanted, places: FencePlac
       host.landed.adopt(runName(earlier.run), runName(offer));
       host.deeds.setNotes(earlier.run.migrationId, { ...earlier.notes, disks: [] });
     }
+    host.deeds.placeLanding(offer.migrationId, disks.map(lying));
     host.deeds.setNotes(offer.migrationId, { ...emptyNotes, disks, memoryBytes: wanted.memoryBytes ?? 0 });
   });
 }
 
 /** Where the run's record says that they lie: a repetition may ask for another placement. */
-async function makeDisks(host: Host, wanted: Wanted, places: FencePlaces): Promise<RunNotes['disks']> {
+async function makeDisks(host: Host, wanted: Wanted, places: FencePlaces, mark: Mark): Promise<RunNotes['disks']> {
   const made: RunNotes['disks'] = [];
   for (const shape of wanted.disks) {
-    const pool = poolOf(host, places.disks.find(({ vdev }) => vdev === shape.vdev)?.path);
-    const path = await allocateDisk(pool, {
-      folder: landingFolder(wanted.offer),
-      vdev: shape.vdev,
-      sizeBytes: shape.sizeBytes,
-      reservedBytes: await reservedBytes(host, pool),
-    });
-    await refuseUsed(path, shape.vdev);
-    made.push({ ...shape, path, fresh: true });
+    const path = places.disks.find(({ vdev }) => vdev === shape.vdev)?.path;
+    const pool = poolOf(host, path, placedIn(wanted, shape.vdev));
+    const { sizeBytes } = shape;
+    const reserved = await reservedBytes(host, pool);
+    if (pool.kind === 'lvm') {
+      const name = landingVolume(wanted.offer, shape.vdev);
+      const volume = await allocateVolume(pool, { name, sizeBytes, reservedBytes: reserved, mark });
+      // What others have left on it is there still.
+      made.push({ ...shape, ...volume, fresh: false });
+      continue;
+    }
+    const folder = landingFolder(wanted.offer);
+    const file = await allocateDisk(pool, { folder, vdev: shape.vdev, sizeBytes, reservedBytes: reserved });
+    await refuseUsed(file, shape.vdev);
+    made.push({ ...shape, path: file, fresh: true });
   }
   return made;
 }
 
-function poolOf(host: Host, path: string | undefined): Pool {
-  const pool = host.file.pool.find((one) => path?.startsWith(`${one.path}/`) === true);
+/** The pool that a disk of that path is in: the one that is asked for, where several share a volume group. */
+function poolOf(host: Host, path: string | undefined, asked: string | undefined): Pool {
+  const pools = host.file.pool.filter((one) => path !== undefined && isIn(one, path));
+  const pool = pools.find(({ name }) => name === asked) ?? pools[0];
   if (pool !== undefined) return pool;
   throw new SealiftError('bad-config', `${host.file.name} has no pool any more for a disk of the run: ${String(path)}`);
 }
 
+function placedIn({ placement }: Wanted, vdev: string): string | undefined {
+  return placement.find((one) => one.vdev === vdev)?.pool;
+}
+
 /** A disk of the landing's name that was written to and bears no mark was accepted once, by records that are not here any more. */
 async function refuseUsed(path: string, vdev: string): Promise<void> {
-  if ((await readMark(path)) !== null || (await stat(path)).blocks * 512 <= 4096) return;
+  if ((await readMark({ path })) !== null || (await stat(path)).blocks * 512 <= 4096) return;
   throw new SealiftError('unknown-state', `disk ${vdev} is there, with content and no mark: ${path}`);
 }
 
@@ -135,7 +154,7 @@ export function disksOf(notes: RunNotes): RunNotes['disks'] {
  * Throws 'unknown-state' unless the disks of a landing are marked as such. A disk loses that mark when the VM is set up here after
  * its accept: a database that was rolled back does not know of it, and the disk may be the VM's own by now.
  */
-export async function requireLanding(lineage: string, disks: { vdev: string; path: string }[]): Promise<void> {
+export async function requireLanding(lineage: string, disks: (Place & { vdev: string })[]): Promise<void> {
   const [other] = await notLandings(lineage, disks);
   if (other === undefined) return;
   throw new SealiftError('unknown-state', `record and marks disagree: disk ${other} is not a landing's any more`, {
@@ -143,10 +162,10 @@ export async function requireLanding(lineage: string, disks: { vdev: string; pat
   });
 }
 
-async function notLandings(lineage: string, disks: { vdev: string; path: string }[]): Promise<string[]> {
+async function notLandings(lineage: string, disks: (Place & { vdev: string })[]): Promise<string[]> {
   const others: string[] = [];
-  for (const { vdev, path } of disks) {
-    const mark = await readMark(path);
+  for (const { vdev, ...disk } of disks) {
+    const mark = await readMark(disk);
     if (mark?.role !== 'landing' || mark.lineage !== lineage) others.push(vdev);
   }
   return others;

@@ -3,6 +3,7 @@ import { SealiftError } from '../domain/error.ts';
 import { diskShape } from '../domain/manifest.ts';
 import type { Deeds } from '../deed/deeds.ts';
 import { loop } from '../storage/loop.ts';
+import { volume } from '../storage/volume.ts';
 
 /** What a host keeps for itself of a run, beside the deed's record: paths and configuration, told to nobody. */
 const runNotes = z.strictObject({
@@ -13,8 +14,10 @@ const runNotes = z.strictObject({
   configPath: z.string().nullable(),
   /** Source: tells whether the file still says the same; null when there was none. */
   restDigest: z.string().nullable(),
-  /** `loop`: at a source whose guest has the file by a loop device. */
-  disks: z.array(diskShape.extend({ path: z.string(), fresh: z.boolean(), loop: loop.optional() })),
+  /** `loop`: at a source whose guest has the file by a loop device. `fresh`: reads as zeros where nothing has landed. */
+  disks: z.array(
+    diskShape.extend({ path: z.string(), fresh: z.boolean(), loop: loop.optional(), volume: volume.optional() }),
+  ),
   /** The run has a slot of this host. */
   admitted: z.boolean(),
   /** What a person asked of the transfer; holds for later sessions of the run too. */

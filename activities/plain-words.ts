@@ -1,7 +1,9 @@
+import { dirname, join } from 'node:path';
 import type { Concern } from '../domain/survey.ts';
 import { hidePaths } from '../domain/plain-text.ts';
 import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
+import { lockedName } from '../storage/volume.ts';
 
 /**
  * Says a line as Temporal may keep it: a disk of a run is named by its virtual device, other paths are cut to their last name.
@@ -30,7 +32,10 @@ function disksOf(host: Host): [path: string, vdev: string][] {
   const known = new Map<string, string>();
   for (const run of host.deeds.runs()) {
     const disks = [...(findNotes(host.deeds, run.migrationId)?.disks ?? []), ...(run.places?.disks ?? [])];
-    for (const { path, vdev } of disks) known.set(path, vdev);
+    for (const { path, vdev, volume } of disks) {
+      known.set(path, vdev);
+      if (volume !== undefined) known.set(join(dirname(path), lockedName(volume)), vdev);
+    }
   }
   return [...known].sort(([a], [b]) => b.length - a.length);
 }

@@ -1,6 +1,7 @@
 import { SealiftError } from '../domain/error.ts';
-import { unwrittenBytes } from '../storage/pool.ts';
-import type { Pool } from '../storage/pool.ts';
+import type { Pool } from '../domain/host-file.ts';
+import { poolFolder, unwrittenBytes } from '../storage/pool.ts';
+import { unwrittenVolumeBytes } from '../storage/volume-pool.ts';
 import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
 
@@ -16,14 +17,21 @@ export function choosePool(host: Host, name: string | undefined): Pool {
   return pool;
 }
 
+/** Whether a disk of that path is one of the pool's, or of another one that shares its volume group. */
+export function isIn(pool: Pool, path: string): boolean {
+  return path.startsWith(`${poolFolder(pool)}/`);
+}
+
 /** What landings under way in a pool may still write, in bytes. */
 export async function reservedBytes(host: Host, pool: Pool): Promise<number> {
   let bytes = 0;
+  const volumes: string[] = [];
   for (const run of host.deeds.openRuns()) {
     if (run.role !== 'destination') continue;
-    for (const { path } of findNotes(host.deeds, run.migrationId)?.disks ?? []) {
-      if (path.startsWith(`${pool.path}/`)) bytes += await unwrittenBytes(path);
+    for (const { path, volume } of findNotes(host.deeds, run.migrationId)?.disks ?? []) {
+      if (volume !== undefined) volumes.push(volume.uuid);
+      else if (isIn(pool, path)) bytes += await unwrittenBytes(path);
     }
   }
-  return bytes;
+  return pool.kind === 'lvm' ? unwrittenVolumeBytes(pool, volumes) : bytes;
 }

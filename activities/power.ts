@@ -159,8 +159,8 @@ async function startPaused(host: Host, record: DeedRecord, configPath: string, e
 
 /** A database that was restored from a copy must not undo a later fence. Throws `unknown-state`. */
 async function checkOwnMarks(record: DeedRecord, notes: RunNotes): Promise<void> {
-  const paths = record.places?.disks ?? notes.disks;
-  checkMarks(record, await Promise.all(paths.map(({ path }) => readMark(path))));
+  const disks = record.places?.disks ?? notes.disks;
+  checkMarks(record, await Promise.all(disks.map(readMark)));
 }
 
 /** The configuration's file; written, durably and with its autostart link, where the VM has none yet. */

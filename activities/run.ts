@@ -1,5 +1,6 @@
 import type { ReceiveAsk } from '../deed/destination.ts';
 import { checkMarks } from '../deed/marks.ts';
+import { lying } from '../deed/places.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { MigrationInput } from '../domain/migration.ts';
@@ -35,7 +36,7 @@ export async function openRun(
   const notes = known ? null : (inheritedNotes(host, vmUuid) ?? (await sourceNotes(host, vmUuid)));
   if (notes !== null) {
     // A database that was restored from a copy must not offer what a later fence guards.
-    checkMarks(host.deeds.byVm(vmUuid), await Promise.all(notes.disks.map(({ path }) => readMark(path))));
+    checkMarks(host.deeds.byVm(vmUuid), await Promise.all(notes.disks.map(readMark)));
   }
   // One transaction: a run that fenced the VM must not end without another that knows what it has moved aside.
   const offer = host.state.database.transaction(() => {
@@ -115,13 +116,11 @@ async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
     autostart: found.autostartPath !== null,
     configPath: found.configPath,
     restDigest: restDigest(found),
-    disks: disks.map(({ vdev, sizeBytes, sectorBytes, path, loop }) => ({
-      vdev,
+    disks: disks.map(({ sizeBytes, sectorBytes, ...disk }) => ({
       sizeBytes,
       sectorBytes,
-      path,
+      ...lying(disk),
       fresh: false,
-      ...(loop === undefined ? {} : { loop }),
     })),
   };
 }

@@ -1,3 +1,4 @@
+import { lying } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import type { Concern } from '../domain/survey.ts';
 import { memoryBytesOf } from '../xen/at-rest.ts';
@@ -69,12 +70,10 @@ async function asFenced(host: Host, { record, notes }: FencedRun): Promise<Sourc
       disks: config === null ? [] : configDisks(config),
       running: null,
     },
-    disks: notes.disks.map(({ vdev, sizeBytes, sectorBytes, path, loop }) => ({
-      vdev,
+    disks: notes.disks.map(({ sizeBytes, sectorBytes, ...disk }) => ({
       sizeBytes,
       sectorBytes,
-      path,
-      loop,
+      ...lying(disk),
       problem: null,
     })),
     concerns: [],

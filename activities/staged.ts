@@ -7,6 +7,7 @@ import { writeContainer } from '../seal/container.ts';
 import { alignedBuffer } from '../storage/aligned.ts';
 import { openDisk } from '../storage/disk.ts';
 import type { Disk } from '../storage/disk.ts';
+import { placeNow } from '../storage/volume.ts';
 import { sendFile } from '../transport/sftp.ts';
 import { containerName, sealedPath, ssh } from './container-files.ts';
 import { beating } from './edge.ts';
@@ -167,7 +168,7 @@ function asTransfer(meter: ProgressMeter, done: Transfer['done'], stopping: Abor
 async function openAll(notes: RunNotes): Promise<Disk[]> {
   const disks: Disk[] = [];
   try {
-    for (const { path } of notes.disks) disks.push(await openDisk(path, 'read'));
+    for (const disk of notes.disks) disks.push(await openDisk(await placeNow(disk), 'read'));
   } catch (error) {
     await Promise.all(disks.map((disk) => disk.close()));
     throw error;

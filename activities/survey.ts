@@ -5,8 +5,8 @@ import type { QuestionContent } from '../domain/question.ts';
 import type { Concern, DestinationSurvey, HostCard, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
 import { fenceKind } from '../deed/fence.ts';
 import type { DeedRecord } from '../deed/record.ts';
+import type { Pool } from '../domain/host-file.ts';
 import { poolSpace } from '../storage/pool.ts';
-import type { Pool } from '../storage/pool.ts';
 import { measureRoundTrip } from '../transport/round-trip.ts';
 import { confConcerns, runningConcerns } from '../xen/concerns.ts';
 import { joinVms } from '../xen/dom0.ts';
@@ -62,7 +62,8 @@ export async function surveySource(
   if (found.savedImagePath !== null)
     concerns.push(refusal('saved-image', 'xendomains keeps a saved image of it, which is older than its disks'));
   for (const disk of disks) {
-    if (disk.problem !== null || fenced) continue;
+    // A volume is fenced by its name.
+    if (disk.problem !== null || fenced || disk.volume !== undefined) continue;
     if (disk.loop !== undefined && host.file.fence !== 'immutable') {
       const text = `disk ${disk.vdev}: a loop device is fenced by an immutable file only`;
       concerns.push(refusal('fence-failed', text, `set fence = "immutable" in the file of ${host.file.name}`));
@@ -228,11 +229,28 @@ export async function takenConcerns(
 }
 
 async function spaceConcerns(host: Host, pool: Pool, source: SourceSurvey): Promise<Concern[]> {
-  const needed = source.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
-  const { freeBytes } = await poolSpace(pool);
+  let space;
+  try {
+    space = await poolSpace(pool);
+  } catch (error) {
+    if (!isSealiftError(error)) throw error;
+    return [failedQuestion(error)];
+  }
+  const { freeBytes, unitBytes, sectorBytes } = space;
+  const concerns = source.disks
+    .filter((disk) => disk.sectorBytes !== sectorBytes)
+    .map(({ vdev, sectorBytes: has }) =>
+      refusal(
+        'disk-format',
+        `disk ${vdev} has sectors of ${String(has)} bytes, those of pool ${pool.name} have ${String(sectorBytes)}: its partitions would not be found`,
+        'choose another pool (--pool)',
+      ),
+    );
+  const needed = source.disks.reduce((sum, disk) => sum + Math.ceil(disk.sizeBytes / unitBytes) * unitBytes, 0);
   const free = Math.max(0, freeBytes - (await reservedBytes(host, pool)));
-  if (free >= needed) return [];
+  if (free >= needed) return concerns;
   return [
+    ...concerns,
     refusal(
       'no-space',
       `${host.file.name} has ${mib(free)} MiB free in pool ${pool.name}, ${mib(needed)} MiB are needed`,

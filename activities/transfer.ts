@@ -7,6 +7,7 @@ import { wrapSessionKey } from '../seal/wrap.ts';
 import type { SessionKeys } from '../seal/session.ts';
 import type { DeedRun } from '../deed/record.ts';
 import type { Session } from '../domain/statement.ts';
+import { placeNow } from '../storage/volume.ts';
 import { startSending } from '../transport/sender.ts';
 import { runName } from './folders.ts';
 import { beating } from './edge.ts';
@@ -146,7 +147,7 @@ async function startTransfer(host: Host, ask: Parameters<typeof sendDisks>[1], r
     session,
     keys,
     landing: ask.destination.landing,
-    disks: notes.disks,
+    disks: await Promise.all(notes.disks.map(async (disk) => ({ ...disk, path: await placeNow(disk) }))),
     journal: host.own,
     run: runName(run),
     manifest: manifestOf(host, ask.migrationId),

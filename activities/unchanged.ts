@@ -42,8 +42,8 @@ async function changeSince(record: DeedRecord, notes: RunNotes, vms: FoundVm[]):
   const { disks } = await examineDisks(found, vms);
   for (const disk of disks) {
     const before = notes.disks.find(({ vdev }) => vdev === disk.vdev);
-    // A fence that was begun has taken the file from its loop device.
-    if (places !== null && before?.loop !== undefined) continue;
+    // A fence that was begun has taken the file from its loop device, the name from its volume.
+    if (places !== null && (before?.loop !== undefined || before?.volume !== undefined)) continue;
     const change = before === undefined ? 'was added' : diskChange(before, disk);
     if (change !== null) return `disk ${disk.vdev} ${change}`;
   }
@@ -56,7 +56,9 @@ async function changeSince(record: DeedRecord, notes: RunNotes, vms: FoundVm[]):
 
 function diskChange(before: RunNotes['disks'][number], now: ExaminedDisk): string | null {
   if (now.problem !== null) return 'cannot be measured';
-  if (now.path !== before.path || now.loop?.device !== before.loop?.device) return 'lies elsewhere';
+  const elsewhere =
+    now.path !== before.path || now.loop?.device !== before.loop?.device || now.volume?.uuid !== before.volume?.uuid;
+  if (elsewhere) return 'lies elsewhere';
   if (now.sizeBytes !== before.sizeBytes) {
     return `had ${String(before.sizeBytes)} bytes and has ${String(now.sizeBytes)}`;
   }

@@ -42,14 +42,7 @@ export async function openContainer(host: Host, migrationId: string, signal: Abo
       signal,
     });
     try {
-      await unsealAll(
-        host,
-        runName(run),
-        disks.map((disk) => disk.path),
-        container,
-        meter,
-        signal,
-      );
+      await unsealAll(host, runName(run), disks, container, meter, signal);
       new LandingStore(host.state.database).keepManifest(runName(run), container.manifestBytes);
       return summaryOf(
         disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
@@ -65,7 +58,7 @@ export async function openContainer(host: Host, migrationId: string, signal: Abo
 async function unsealAll(
   host: Host,
   run: string,
-  paths: string[],
+  places: { path: string; sizeBytes: number }[],
   container: Container,
   meter: ProgressMeter,
   signal: AbortSignal,
@@ -84,7 +77,7 @@ async function unsealAll(
     meter.set([...heldBytes], 0);
   };
   try {
-    for (const path of paths) disks.push(await openDisk(path, 'write'));
+    for (const { path, sizeBytes } of places) disks.push(await openDisk(path, 'write', sizeBytes));
     await container.unseal({
       wanted: (disk, index) => held[disk]?.[index] !== 1,
       allocate: (bytes) => alignedBuffer(Math.max(bytes, chunkBytes)),

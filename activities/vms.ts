@@ -1,6 +1,6 @@
 import type { DeedRecord } from '../deed/record.ts';
 import { note, refusal, warning } from '../domain/concern.ts';
-import { SealiftError } from '../domain/error.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import { vmName, vmUuid } from '../domain/names.ts';
 import type { Concern, VmSummary } from '../domain/survey.ts';
@@ -9,6 +9,7 @@ import { isDirtyQcow2, probeFormat } from '../storage/format.ts';
 import { diskPlace } from '../storage/loop.ts';
 import type { Loop } from '../storage/loop.ts';
 import { readMark } from '../storage/mark.ts';
+import type { Place, Volume } from '../storage/volume.ts';
 import { findVms, lookAround } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { configConcerns } from '../xen/concerns.ts';
@@ -17,6 +18,7 @@ import { peerName } from './host.ts';
 import type { Host } from './host.ts';
 import { findNotes } from './notes.ts';
 import type { VmReport } from './port.ts';
+import { fitVolume, shapeNow, userBeside } from './volumes.ts';
 
 /** Every VM of this host: domains, configurations at rest, and copies that only the records know of. */
 export async function listVms(host: Host): Promise<VmSummary[]> {
@@ -45,7 +47,7 @@ export async function inspectVm(host: Host, vm: string): Promise<VmReport> {
   const found = vms.find((one) => one.uuid === vm || one.name === vm);
   if (found === undefined) return reportOfRecord(host, vm, domains);
   const { disks, concerns } = await examineDisks(found, vms);
-  const marks = await marksOf(disks.map((disk) => disk.path));
+  const marks = await marksOf(disks);
   const shown = disks.map(({ vdev, sizeBytes, sectorBytes, path, problem }) => ({
     vdev,
     sizeBytes,
@@ -77,6 +79,7 @@ export interface ExaminedDisk extends DiskShape {
   path: string;
   /** The loop device by which the guest has the file `path`. */
   loop?: Loop | undefined;
+  volume?: Volume | undefined;
   problem: string | null;
 }
 
@@ -90,14 +93,20 @@ export async function examineDisks(
   const others = await pathsOfOthers(vm, all);
   for (const disk of vm.disks) {
     if (disk.cdrom || disk.target === null) continue;
-    const refuse = (name: Parameters<typeof refusal>[0], text: string): void =>
-      void concerns.push(refusal(name, `disk ${disk.vdev}: ${text}`));
+    const refuse = (name: Parameters<typeof refusal>[0], text: string, remedy?: string): void =>
+      void concerns.push(refusal(name, `disk ${disk.vdev}: ${text}`, remedy));
     let shape = { sizeBytes: 1, sectorBytes: 512 };
     let problem: string | null = null;
     let path = disk.target;
     let loop: Loop | undefined;
+    let volume: Volume | undefined;
     try {
-      ({ path, loop } = await diskPlace(disk.target));
+      ({ path, loop, volume } = await diskPlace(disk.target));
+      if (volume !== undefined) {
+        const found = await fitVolume(volume);
+        const user = await userBeside(found, vm.domid !== null);
+        if (user !== null) refuse('disk-busy', `it is in use outside of the VM: ${user}`);
+      }
       shape = await diskShapeOf(path);
       const is = await probeFormat(path);
       if (disk.format !== 'raw') refuse('disk-format', `its format is ${disk.format}, only raw can be moved`);
@@ -109,9 +118,10 @@ export async function examineDisks(
     } catch (error) {
       problem = error instanceof Error ? error.message : 'cannot be read';
       const type = error instanceof SealiftError ? error.type : null;
-      if (type === 'fence-failed') refuse(type, problem);
-      else if (type === 'disk-missing') refuse(type, 'it is not there');
-      else refuse('disk-unreadable', 'it cannot be opened or measured');
+      const hint = isSealiftError(error) ? error.hint : undefined;
+      if (type === 'fence-failed' || type === 'lvm-failed') refuse(type, problem, hint);
+      else if (type === 'disk-missing') refuse(type, 'it is not there', hint);
+      else refuse('disk-unreadable', 'it cannot be opened or measured', hint);
     }
     if (disk.access === 'w!') refuse('disk-shared', 'it is writable by others as well (w!)');
     if (disk.access === 'r') refuse('disk-read-only', 'it is read-only, perhaps shared with other VMs');
@@ -119,7 +129,7 @@ export async function examineDisks(
     if (disk.backend !== null) refuse('disk-driver-domain', 'it is served by another domain');
     const user = others.get(path);
     if (user !== undefined) refuse('disk-shared', `VM ${user} uses it too`);
-    disks.push({ vdev: disk.vdev, ...shape, path, loop, problem });
+    disks.push({ vdev: disk.vdev, ...shape, path, loop, volume, problem });
   }
   if (disks.length === 0) concerns.push(refusal('no-disk', `VM ${vm.name} has no disk to move`));
   return { disks, concerns };
@@ -140,7 +150,9 @@ async function summary(host: Host, vm: FoundVm): Promise<VmSummary> {
     vmName: named.success ? named.data : 'unnamed',
     state: vm.state,
     memoryBytes: vm.memoryBytes,
-    diskBytes: await bytesOf(vm.disks.flatMap((disk) => (disk.cdrom || disk.target === null ? [] : [disk.target]))),
+    diskBytes: await bytesOf(
+      vm.disks.flatMap(({ cdrom, target }) => (cdrom || target === null ? [] : [{ path: target }])),
+    ),
     autostart: vm.autostartPath !== null,
     fenced: record !== null && record.places !== null,
     deed: deedOf(host, record),
@@ -155,7 +167,7 @@ async function summaryOfRecord(host: Host, record: DeedRecord, domains: Domain[]
     vmName: record.vmName,
     state: domain?.state ?? 'stopped',
     memoryBytes: domain?.memoryBytes ?? 0,
-    diskBytes: await bytesOf(record.places?.disks.map((disk) => disk.path) ?? []),
+    diskBytes: await bytesOf(record.places?.disks ?? []),
     autostart: false,
     fenced: record.places !== null,
     deed: deedOf(host, record),
@@ -167,11 +179,12 @@ async function reportOfRecord(host: Host, vm: string, domains: Domain[]): Promis
   const record = host.deeds.records().find((one) => one.vmUuid === vm || one.vmName === vm);
   if (record === undefined) throw new SealiftError('unknown-vm', `${host.file.name} has no VM ${vm}`);
   const disks: ExaminedDisk[] = [];
-  for (const { vdev, path } of record.places?.disks ?? []) {
-    const shape = await diskShapeOf(path).catch(() => null);
+  for (const { vdev, path, volume } of record.places?.disks ?? []) {
+    const shape = await shapeNow({ path, volume });
     disks.push({
       vdev,
       path,
+      volume,
       ...(shape ?? { sizeBytes: 1, sectorBytes: 512 }),
       problem: shape === null ? 'cannot be read' : null,
     });
@@ -180,7 +193,7 @@ async function reportOfRecord(host: Host, vm: string, domains: Domain[]): Promis
     summary: await summaryOfRecord(host, record, domains),
     disks,
     concerns: [],
-    marks: await marksOf(disks.map((disk) => disk.path)),
+    marks: await marksOf(disks),
     ranSince: ranSince(host, record),
     run: runToAbort(host, record),
   };
@@ -216,11 +229,11 @@ function deedOf(host: Host, record: DeedRecord | null): VmSummary['deed'] {
 }
 
 /** The marks beside disks, one line each; a mark that cannot be read is a line too. */
-async function marksOf(paths: string[]): Promise<string[]> {
+async function marksOf(disks: Place[]): Promise<string[]> {
   const lines: string[] = [];
-  for (const path of paths) {
+  for (const { path, volume } of disks) {
     try {
-      const mark = await readMark(path);
+      const mark = await readMark({ path, volume });
       if (mark !== null)
         lines.push(`${path}: ${mark.role} of ${mark.vmName}, lineage ${mark.lineage}, token ${String(mark.token)}`);
     } catch (error) {
@@ -230,16 +243,9 @@ async function marksOf(paths: string[]): Promise<string[]> {
   return lines;
 }
 
-async function bytesOf(paths: string[]): Promise<number> {
-  const sizes = await Promise.all(
-    paths.map((path) =>
-      diskShapeOf(path).then(
-        (shape) => shape.sizeBytes,
-        () => 0,
-      ),
-    ),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
+async function bytesOf(disks: Place[]): Promise<number> {
+  const shapes = await Promise.all(disks.map(shapeNow));
+  return shapes.reduce((sum, shape) => sum + (shape?.sizeBytes ?? 0), 0);
 }
 
 async function pathsOfOthers(vm: FoundVm, all: FoundVm[]): Promise<Map<string, string>> {

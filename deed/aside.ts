@@ -27,7 +27,9 @@ export async function keepOriginals(places: FencePlaces, ofLineage: string): Pro
   await syncFolder(dirname(places.asideFolder));
   const kept = await readOriginals(places.asideFolder, ofLineage);
   const disks = [...(kept?.disks ?? [])];
-  for (const { path } of places.disks) {
+  for (const { path, volume } of places.disks) {
+    // a volume has other locks than permission bits
+    if (volume !== undefined) continue;
     if (disks.some((disk) => disk.path === path)) continue;
     disks.push({ path, mode: (await lstat(path)).mode & 0o7777 });
   }

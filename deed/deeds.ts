@@ -7,7 +7,7 @@ import { claimAnew, claimDeed, claimGround, heedClaim, presentClaim } from './cl
 import type { ClaimGround, Operator } from './claim.ts';
 import type { Desk } from './desk.ts';
 import { findOfMigration, runInProgress } from './desk.ts';
-import { acceptDeed, acceptSession, closeLanding, receiveRun, signReady } from './destination.ts';
+import { acceptDeed, acceptSession, closeLanding, placeLanding, receiveRun, signReady } from './destination.ts';
 import type { ReceiveAsk } from './destination.ts';
 import type { Identity } from './identity.ts';
 import { endIntent, mayFence, mayQuell, mayStart, mayStop, mayUnfence, openIntents } from './intents.ts';
@@ -159,6 +159,12 @@ export class Deeds {
    */
   receive(ask: ReceiveAsk): Signed<RunKey> {
     return this.#act((desk) => receiveRun(desk, ask));
+  }
+  /** Notes where the disks of a landing lie, now that they are made. */
+  placeLanding(migrationId: string, disks: FencePlaces['disks']): void {
+    this.#act((desk) => {
+      placeLanding(desk, migrationId, disks);
+    });
   }
   /** Lets a session in: checked against the run it names, and no older than any seen ('stale-session'). Durable before it returns. */
   acceptSession(session: unknown): RunOfRecord & { session: Signed<Session> } {

@@ -43,6 +43,16 @@ export function receiveRun(desk: Desk, { offer, from, recipient, places }: Recei
   return signed;
 }
 
+/** Where the disks of a landing lie, now that they are made: a volume has no uuid before. The record's only while it is about this run. */
+export function placeLanding(desk: Desk, migrationId: string, disks: FencePlaces['disks']): void {
+  const { record, run } = findOfMigration(desk, migrationId);
+  guard('place', 'role', run.role, 'destination');
+  if (run.places === null) throw refused('place', 'the run has no places');
+  saveRun(desk.sql, { ...run, places: { ...run.places, disks } });
+  if (record.state !== 'receiving' || record.token !== run.token || record.places === null) return;
+  saveRecord(desk.sql, { ...record, places: { ...record.places, disks } });
+}
+
 /** A connection's first frame: which run does it belong to, and may it write? */
 export function acceptSession(
   desk: Desk,

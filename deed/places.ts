@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { vdev } from '../domain/names.ts';
 import { loop } from '../storage/loop.ts';
+import { volume } from '../storage/volume.ts';
 
 const path = z.string().startsWith('/').max(4096);
 
@@ -8,9 +9,9 @@ const path = z.string().startsWith('/').max(4096);
 export const fencePlaces = z.strictObject({
   /**
    * Regular files by their real paths: a symbolic link is refused by the fence. `loop` is the loop device by which the guest has
-   * the file; it is detached while the fence is on.
+   * the file; it is detached while the fence is on. A logical volume by the path that it has while no fence is on.
    */
-  disks: z.array(z.strictObject({ vdev, path, loop: loop.optional() })),
+  disks: z.array(z.strictObject({ vdev, path, loop: loop.optional(), volume: volume.optional() })),
   configPath: path.nullable(),
   /** What makes the host start the VM at boot: the link or file in Xen's `auto` folder. */
   autostartPath: path.nullable(),
@@ -19,3 +20,11 @@ export const fencePlaces = z.strictObject({
   asideFolder: path,
 });
 export type FencePlaces = z.infer<typeof fencePlaces>;
+export type DiskPlaces = FencePlaces['disks'][number];
+
+/** What of a disk says where it lies. */
+export function lying({ vdev, path, loop, volume }: PlacedDisk): DiskPlaces {
+  return { vdev, path, ...(loop === undefined ? {} : { loop }), ...(volume === undefined ? {} : { volume }) };
+}
+
+type PlacedDisk = { [Field in keyof DiskPlaces]: DiskPlaces[Field] | undefined } & { vdev: string; path: string };

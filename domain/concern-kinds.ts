@@ -201,7 +201,17 @@ export const concernKinds = {
   'fence-failed': {
     severity: 'refuses',
     meaning: 'a disk cannot be made to refuse writers on its host, so two copies might be written',
-    remedy: 'put it on a file system that has immutable files (ext4, XFS, Btrfs)',
+    remedy: 'put it on a file system that has immutable files (ext4, XFS, Btrfs), or on a logical volume',
+  },
+  'disk-busy': {
+    severity: 'refuses',
+    meaning: 'a disk is open on its host beside the VM: mounted, perhaps, or given to another VM',
+    remedy: 'unmount it, or end what has it open',
+  },
+  'lvm-failed': {
+    severity: 'refuses',
+    meaning: 'the host has no LVM, or a command of LVM failed there, and a disk or the pool is a logical volume',
+    remedy: 'install lvm2, and see what lvs says there',
   },
   'cdrom-image': {
     severity: 'warns',

@@ -121,6 +121,7 @@ export const errorTypes = {
     exitCode: 3,
   },
   'xl-failed': { meaning: 'an xl command failed', retryable: true },
+  'lvm-failed': { meaning: 'a command of LVM failed, or LVM is not there', retryable: true },
   'xl-hangs': { meaning: 'an xl command did not end within its time limit', retryable: true },
   'probe-failed': { meaning: 'the VM was started but did not pass its probe', exitCode: 4 },
   left: {

@@ -22,6 +22,16 @@ export const containerServer = z.strictObject({
 });
 export type ContainerServer = z.infer<typeof containerServer>;
 
+const lvmName = z.string().regex(/^[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,62}$/, 'not a name of LVM');
+/** Where a host keeps the disks that land on it. */
+export const pool = z.discriminatedUnion('kind', [
+  /** It has to be there: a pool whose file system is not mounted must not fill the one below. */
+  z.strictObject({ name: poolName, kind: z.literal('folder'), path: folder }),
+  /** A volume group of LVM; `thin`: the thin pool within that gives the space. */
+  z.strictObject({ name: poolName, kind: z.literal('lvm'), group: lvmName, thin: lvmName.optional() }),
+]);
+export type Pool = z.infer<typeof pool>;
+
 /** A host's file, `host.toml`: who the host is, where its Xen and its disks are, and whom it trusts. Paths are absolute. */
 const fields = z.strictObject({
   name: hostName,
@@ -65,7 +75,7 @@ const fields = z.strictObject({
     /** The address to listen on; `address` itself unless the host is behind address translation. */
     listen: address.optional(),
   }),
-  pool: z.array(z.strictObject({ name: poolName, kind: z.literal('folder'), path: folder })).min(1),
+  pool: z.array(pool).min(1),
   limits: z
     .strictObject({
       /** Upper limit of one transfer in megabits per second. */

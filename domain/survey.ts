@@ -12,7 +12,9 @@ export const hostCard = z.strictObject({
   protocolVersion: z.int(),
   xenVersion: z.string(),
   landing: z.strictObject({ address: z.string(), port: z.int() }),
-  pools: z.array(z.strictObject({ name: poolName, kind: z.enum(['folder']), freeBytes: z.int(), totalBytes: z.int() })),
+  pools: z.array(
+    z.strictObject({ name: poolName, kind: z.enum(['folder', 'lvm']), freeBytes: z.int(), totalBytes: z.int() }),
+  ),
   /** Where `staged` may send containers; null when the host runs no SSH server for it. */
   staging: z
     .strictObject({ address: z.string(), port: z.int(), user: z.string(), hostKey: z.string(), folder: z.string() })

@@ -35,9 +35,10 @@ export interface Disk {
 
 /**
  * Opens a disk with O_DIRECT where the file system has it. Throws `disk-missing`, or `disk-unreadable` when it cannot be opened
- * this way, its first page cannot be read, it is empty, or it is neither a file nor a block device.
+ * this way, its first page cannot be read, it is empty, or it is neither a file nor a block device. Where a volume is larger than the
+ * disk that it holds, the disk ends at `endBytes`.
  */
-export async function openDisk(path: string, access: 'read' | 'write'): Promise<Disk> {
+export async function openDisk(path: string, access: 'read' | 'write', endBytes?: number): Promise<Disk> {
   // Looks before it opens: opening a pipe would wait for its other end.
   await diskShapeOf(path);
   const flags = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
@@ -46,12 +47,23 @@ export async function openDisk(path: string, access: 'read' | 'write'): Promise<
   let tail: FileHandle | null = null;
   try {
     const stats = await handle.stat({ bigint: true });
-    const shape = await measure(path, stats);
+    const whole = await measure(path, stats);
+    const shape = { ...whole, sizeBytes: Math.min(whole.sizeBytes, endBytes ?? whole.sizeBytes) };
     // Files keep to whole pages, which every file system takes.
     const unitBytes = straight === null ? 1 : stats.isFile() ? pageBytes : shape.sectorBytes;
     const tailFromBytes = shape.sizeBytes - (shape.sizeBytes % unitBytes);
     if (tailFromBytes < shape.sizeBytes && access === 'write') tail = await openPlain(path, access, flags);
-    return new OpenDisk({ path, access, ...shape, direct: straight !== null, handle, unitBytes, tail, tailFromBytes });
+    return new OpenDisk({
+      path,
+      access,
+      ...shape,
+      wholeBytes: whole.sizeBytes,
+      direct: straight !== null,
+      handle,
+      unitBytes,
+      tail,
+      tailFromBytes,
+    });
   } catch (error) {
     await handle.close();
     await tail?.close();
@@ -62,6 +74,8 @@ export async function openDisk(path: string, access: 'read' | 'write'): Promise<
 interface Opened extends DiskMeasure {
   path: string;
   access: 'read' | 'write';
+  /** What the file or device has. */
+  wholeBytes: number;
   direct: boolean;
   handle: FileHandle;
   /** What reads and writes by `handle` keep to. */
@@ -184,13 +198,17 @@ class OpenDisk implements Disk {
         throw this.#changed('went away', error);
       },
     );
-    if (sizeBytes !== this.sizeBytes) throw this.#changed(`has ${String(sizeBytes)}`);
+    if (sizeBytes !== this.#opened.wholeBytes) throw this.#changed(`has ${String(sizeBytes)}`);
   }
 
   #changed(how: string, cause?: unknown): SealiftError {
-    return new SealiftError('disk-changed', `disk ${this.path} had ${String(this.sizeBytes)} bytes and ${how}`, {
-      cause,
-    });
+    return new SealiftError(
+      'disk-changed',
+      `disk ${this.path} had ${String(this.#opened.wholeBytes)} bytes and ${how}`,
+      {
+        cause,
+      },
+    );
   }
 }
 

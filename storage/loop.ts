@@ -8,6 +8,8 @@ import { SealiftError } from '../domain/error.ts';
 import { openFailure } from './disk-errors.ts';
 import { deviceFolder, diskShapeOf } from './disk-shape.ts';
 import { errorCode, syncWhole } from './durable-file.ts';
+import { volumeBehind } from './volume.ts';
+import type { Volume } from './volume.ts';
 
 /** The loop device by which a guest has a file; what it takes to attach it anew, after a reboot too. */
 export const loop = z.strictObject({
@@ -25,20 +27,23 @@ const fileSectorBytes = 512;
 
 /**
  * Where the bytes of a disk lie that a configuration names: links followed, and a loop device taken for the file below it, which
- * is what keeps its name and its flags through a reboot. Throws `disk-missing`, and `fence-failed` for a block device that is not
- * a whole, writable regular file by a loop device: the message names no path.
+ * is what keeps its name and its flags through a reboot. A logical volume is given by the name that a fence takes from it. Throws
+ * `disk-missing`, and `fence-failed` for a block device that is neither such a volume nor a whole, writable regular file by a
+ * loop device: the message names no path.
  */
-export async function diskPlace(target: string): Promise<{ path: string; loop?: Loop }> {
+export async function diskPlace(target: string): Promise<{ path: string; loop?: Loop; volume?: Volume }> {
   const path = await realpath(target).catch((error: unknown) => {
     throw openFailure(target, 'read', error);
   });
   const stats = await stat(path, { bigint: true });
   if (!stats.isBlockDevice()) return { path };
+  const logical = await volumeBehind(target, stats.rdev);
+  if (logical !== null) return logical;
   const folder = deviceFolder(stats.rdev);
   const backing = await readSetting(folder, 'loop/backing_file');
   if (backing === null) {
     throw cannotFence(
-      'it is a block device that is no loop device, and nothing that can be set on one keeps guests out',
+      'it is a block device that is neither a loop device nor a logical volume, and nothing that can be set on one keeps guests out',
     );
   }
   const file = await stat(backing).catch(() => null);

@@ -5,6 +5,9 @@ import { SealiftError } from '../domain/error.ts';
 import { parseJson } from '../domain/json.ts';
 import { lineage, token, vmName, vmUuid } from '../domain/names.ts';
 import { errorCode, removeFileDurably, writeFileDurably } from './durable-file.ts';
+import type { Environment } from './lvm.ts';
+import { readVolumeMark, setVolumeMark } from './volume-mark.ts';
+import type { Place } from './volume.ts';
 
 const markShape = z.strictObject({
   v: z.literal(1),
@@ -15,49 +18,58 @@ const markShape = z.strictObject({
   vmUuid,
   vmName,
 });
-/** What a fence leaves beside a disk, so that a host with another or no database still sees whose it is. */
+/** What a fence leaves beside a disk, or on its volume as a tag, so that a host with another or no database still sees whose it is. */
 export type Mark = z.infer<typeof markShape>;
 
 const longestMarkBytes = 4096;
 
-/** Where the mark of a disk lies. */
+/** Where the mark of a disk lies that is a file. */
 export function markPath(diskPath: string): string {
   return `${diskPath}.sealift`;
 }
 
+/** A mark's text, as it lies beside a disk. */
+export function markText(mark: Mark): string {
+  return JSON.stringify(markShape.parse(mark));
+}
+
 /**
- * Leaves `mark` beside the disk, durably; the same mark twice is fine. Throws `unknown-state` when the disk carries the
+ * Leaves `mark` with the disk, durably; the same mark twice is fine. `env`: variables for a program that is run for it. Throws `unknown-state` when the disk carries the
  * mark of another lineage or of a later token: a late step must not talk over a newer one.
  */
-export async function writeMark(diskPath: string, mark: Mark): Promise<void> {
-  const text = `${JSON.stringify(markShape.parse(mark))}\n`;
-  const found = await readMark(diskPath);
+export async function writeMark(disk: Place, mark: Mark, env: Environment = {}): Promise<void> {
+  const text = markText(mark);
+  const found = await readMark(disk);
   if (found !== null) {
     if (found.lineage !== mark.lineage || found.token > mark.token) {
       throw new SealiftError(
         'unknown-state',
-        `disk ${diskPath} is marked for lineage ${found.lineage} token ${String(found.token)}, ` +
+        `disk ${disk.path} is marked for lineage ${found.lineage} token ${String(found.token)}, ` +
           `so not for ${mark.lineage} token ${String(mark.token)}`,
       );
     }
   }
-  await writeFileDurably(markPath(diskPath), text, 0o600);
+  if (disk.volume !== undefined) await setVolumeMark(disk.volume, text, env);
+  else await writeFileDurably(markPath(disk.path), `${text}\n`, 0o600);
 }
 
-/** The mark beside a disk, or null. Throws `unknown-state` when there is one that does not parse. */
-export async function readMark(diskPath: string): Promise<Mark | null> {
-  const text = await readShortFile(markPath(diskPath));
-  if (text === null) return null;
+/** The mark of a disk, or null. Throws `unknown-state` when there is one that does not parse, `lvm-failed`. */
+export async function readMark({ path, volume }: Place): Promise<Mark | null> {
+  const text = volume === undefined ? await readShortFile(markPath(path)) : await readVolumeMark(volume);
+  return text === null ? null : parseMark(text, path);
+}
+
+/** The mark that `text` is. Throws `unknown-state`. */
+export function parseMark(text: string, path: string): Mark {
   const parsed = markShape.safeParse(parseJson(text));
-  if (!parsed.success) {
-    throw new SealiftError('unknown-state', `mark ${markPath(diskPath)} does not parse`);
-  }
-  return parsed.data;
+  if (parsed.success) return parsed.data;
+  throw new SealiftError('unknown-state', `the mark of ${path} does not parse`);
 }
 
 /** Takes the mark away, durably; it need not be there. */
-export async function removeMark(diskPath: string): Promise<void> {
-  await removeFileDurably(markPath(diskPath));
+export async function removeMark({ path, volume }: Place, env: Environment = {}): Promise<void> {
+  if (volume === undefined) await removeFileDurably(markPath(path));
+  else await setVolumeMark(volume, null, env);
 }
 
 async function readShortFile(path: string): Promise<string | null> {

@@ -2,22 +2,34 @@ import type { Stats } from 'node:fs';
 import { link, lstat, mkdir, open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
+import type { Pool } from '../domain/host-file.ts';
 import { vdev as vdevName } from '../domain/names.ts';
 import { errorCode, syncFolder, syncWhole } from './durable-file.ts';
+import { groupSpace } from './volume-pool.ts';
 
-/** Where a host keeps the disks that land on it. */
-export interface Pool {
-  name: string;
-  kind: 'folder';
-  /** It has to be there: a pool whose file system is not mounted must not fill the one below. */
-  path: string;
+export type FolderPool = Pool & { kind: 'folder' };
+
+export interface PoolSpace {
+  /** What this process may use. */
+  freeBytes: number;
+  totalBytes: number;
+  /** A disk takes a multiple of it. */
+  unitBytes: number;
+  /** What guests see as the sectors of disks in it. */
+  sectorBytes: number;
 }
 
-/** The space of a pool in bytes; what is free is what this process may use of it. Throws `bad-config` without a folder there. */
-export async function poolSpace(pool: Pool): Promise<{ freeBytes: number; totalBytes: number }> {
+/** The folder that a pool's disks have their paths in. */
+export function poolFolder(pool: Pool): string {
+  return pool.kind === 'folder' ? pool.path : join('/dev', pool.group);
+}
+
+/** The space of a pool. Throws `bad-config` where it is not there. */
+export async function poolSpace(pool: Pool): Promise<PoolSpace> {
+  if (pool.kind === 'lvm') return groupSpace(pool);
   await checkPool(pool);
   const { bavail, blocks, bsize } = await statfs(pool.path);
-  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, unitBytes: 1, sectorBytes: 512 };
 }
 
 /** How many bytes of a sparse file are still to be written at most: what a landing under way has reserved. 0 when it is gone. */
@@ -45,7 +57,7 @@ export interface Allocation {
  * A disk of the right size that an earlier call made is returned as it is. Throws `no-space`; `unknown-state` when that name is
  * taken by anything that this function would not have made, which is never touched; `bad-config` without the pool's folder.
  */
-export async function allocateDisk(pool: Pool, wanted: Allocation): Promise<string> {
+export async function allocateDisk(pool: FolderPool, wanted: Allocation): Promise<string> {
   if (!folderName.test(wanted.folder) || !vdevName.safeParse(wanted.vdev).success) {
     throw new SealiftError('bad-usage', `"${wanted.folder}/${wanted.vdev}" cannot name a disk in pool ${pool.name}`);
   }
@@ -61,7 +73,7 @@ export async function allocateDisk(pool: Pool, wanted: Allocation): Promise<stri
 
 const folderName = /^[A-Za-z0-9_][A-Za-z0-9_.+:-]{0,199}$/;
 
-async function checkPool(pool: Pool): Promise<void> {
+async function checkPool(pool: FolderPool): Promise<void> {
   const stats = await stat(pool.path).catch(() => null);
   if (stats?.isDirectory() !== true) {
     throw new SealiftError('bad-config', `pool ${pool.name} has no folder ${pool.path}`, {
@@ -105,7 +117,7 @@ function notOurs(path: string): SealiftError {
   return new SealiftError('unknown-state', `${path} was not made by a landing of this host`);
 }
 
-async function checkSpace(pool: Pool, { sizeBytes, reservedBytes }: Allocation): Promise<void> {
+async function checkSpace(pool: FolderPool, { sizeBytes, reservedBytes }: Allocation): Promise<void> {
   const { freeBytes } = await poolSpace(pool);
   if (sizeBytes + reservedBytes <= freeBytes) return;
   const reserved = reservedBytes > 0 ? `, ${String(reservedBytes)} of them reserved` : '';

@@ -68,7 +68,8 @@ export class LandingDisks {
   #disk(disk: number): Promise<Disk> {
     let opened = this.#open.get(disk);
     if (opened === undefined) {
-      opened = openDisk((this.shapes[disk] as ThreadDisk).path, 'write');
+      const { path, sizeBytes } = this.shapes[disk] as ThreadDisk;
+      opened = openDisk(path, 'write', sizeBytes);
       this.#open.set(disk, opened);
       // One that was away is looked for again.
       opened.catch(() => this.#open.delete(disk));

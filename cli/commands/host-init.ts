@@ -1,12 +1,12 @@
 import { mkdir, open } from 'node:fs/promises';
-import { dirname, isAbsolute, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { createIdentity, loadIdentity } from '../../deed/identity.ts';
 import { SealiftError } from '../../domain/error.ts';
-import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
+import { parseHostFile, pool as hostPool, printHostFile } from '../../domain/host-file.ts';
 import type { HostFile } from '../../domain/host-file.ts';
-import { hostName, poolName, siteName } from '../../domain/names.ts';
+import { hostName, siteName } from '../../domain/names.ts';
 import type { Cli } from '../cli.ts';
 import { defaultHostFile } from '../host-file.ts';
 import { endpoint, parseOptions } from '../parse.ts';
@@ -16,9 +16,12 @@ import { examples } from './examples.ts';
 const defaultState = '/var/lib/sealift';
 
 const pool = z.string().transform((text, context) => {
-  const [, name = '', path = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
-  if (poolName.safeParse(name).success && isAbsolute(path)) return { name, kind: 'folder' as const, path };
-  context.addIssue(`'${text}' is not a pool: use fast=/srv/sealift/fast`);
+  const [, name = '', place = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  const [, group, thin] = /^lvm:([^/]+)(?:\/([^/]+))?$/.exec(place) ?? [];
+  const asked = group === undefined ? { kind: 'folder', path: place } : { kind: 'lvm', group, ...(thin && { thin }) };
+  const parsed = hostPool.safeParse({ name, ...asked });
+  if (parsed.success) return parsed.data;
+  context.addIssue(`'${text}' is not a pool: use fast=/srv/sealift/fast, fast=lvm:GROUP or fast=lvm:GROUP/THIN-POOL`);
   return z.NEVER;
 });
 
@@ -42,7 +45,7 @@ export function addHostInit(host: Command, cli: Cli): void {
     .requiredOption('--name <name>', "the host's name")
     .requiredOption('--site <site>', 'the site it is at')
     .requiredOption('--landing <host:port>', 'where other hosts reach it to send disks')
-    .requiredOption('--pool <name=folder...>', 'folders that take disks')
+    .requiredOption('--pool <name=place...>', 'what takes disks: a folder, or lvm:GROUP[/THIN-POOL]')
     .option('--state <folder>', `its identity and database (default: ${defaultState})`)
     .option('--file <path>', `the host's file (default: ${defaultHostFile})`);
   addSshOptions(command, 'this host')

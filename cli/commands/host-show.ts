@@ -40,7 +40,7 @@ async function showLocal(cli: Cli, path: string): Promise<void> {
     `${name} (${site})`,
     `  identity   ${identity}`,
     `  landing    ${landing.address}:${landing.port}`,
-    `  pools      ${pool.map((one) => `${one.name} ${one.path}`).join(', ')}`,
+    `  pools      ${pool.map((one) => `${one.name} ${placeOf(one)}`).join(', ')}`,
     ...peerLines(peer),
     ...claimLines(claims),
     '',
@@ -64,6 +64,11 @@ async function claimsHere(path: string, { state }: HostFile): Promise<string[]> 
 
 function claimLines(claims: string[]): string[] {
   return claims.map((line, index) => `  ${(index === 0 ? 'claims' : '').padEnd(10)} ${line}`);
+}
+
+function placeOf(pool: HostFile['pool'][number]): string {
+  if (pool.kind === 'folder') return pool.path;
+  return pool.thin === undefined ? `LVM ${pool.group}` : `LVM ${pool.group}/${pool.thin}`;
 }
 
 function peerLines(peers: HostFile['peer']): string[] {

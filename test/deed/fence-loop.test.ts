@@ -67,7 +67,7 @@ describe('the fence of a file below a loop device', () => {
     await write(device);
     await fence(places, mark, 'immutable');
     await proveFenced(places, mark, 'immutable');
-    expect(await readMark(file)).toEqual(mark);
+    expect(await readMark({ path: file })).toEqual(mark);
     expect((await readFile(file)).subarray(0, text.length).toString()).toBe(text);
     // What a boot script would do; after a reboot it is the same, since no device has the file either way.
     expect(await losetup(device, file)).toBe(false);
@@ -97,7 +97,7 @@ describe('the fence of a file below a loop device', () => {
     await attach(other, file);
     await expect(fence(places, mark, 'immutable')).rejects.toMatchObject({ type: 'disk-busy' });
     await detach(other);
-    expect(await readMark(file)).toBeNull();
+    expect(await readMark({ path: file })).toBeNull();
     expect(await hasFile(device, file)).toBe(true);
     await fence(places, mark, 'immutable');
   });
@@ -116,7 +116,7 @@ describe('the fence of a file below a loop device', () => {
         await unfence(places, mark);
         expect(await hasFile(device, file)).toBe(true);
         await write(device);
-        expect(await readMark(file)).toBeNull();
+        expect(await readMark({ path: file })).toBeNull();
       }
     },
     60_000,

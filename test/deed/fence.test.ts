@@ -118,7 +118,7 @@ describe.each<FenceKind>(['permissions', 'immutable'])('a fence of kind %s', (of
     await proveFenced(places, mark, ofKind);
     expect(await canWrite(disk())).toBe(false);
     expect(await readFile(disk(), 'utf8')).toBe('disk');
-    expect(await readMark(disk())).toEqual(mark);
+    expect(await readMark({ path: disk() })).toEqual(mark);
     for (const path of [places.configPath, places.autostartPath, places.savedImagePath]) {
       await expect(lstat(String(path))).rejects.toMatchObject({ code: 'ENOENT' });
     }
@@ -219,7 +219,7 @@ test('neither fence nor proof passes while somebody holds a disk open', async ()
     type: 'disk-busy',
     cause: { message: expect.stringMatching(/tail \(pid/) },
   });
-  expect(await readMark(disk())).toBeNull();
+  expect(await readMark({ path: disk() })).toBeNull();
   holder.kill('SIGKILL');
   await holder;
   await fence(places, mark, kind);
@@ -250,15 +250,15 @@ test('a landing’s disks are marked from their making, locked for READY, and op
   const landing: FencePlaces = { ...places, configPath: null, autostartPath: null, savedImagePath: null };
   const landingMark: Mark = { ...mark, role: 'landing' };
   await markLanding(landing, landingMark);
-  expect(await readMark(disk())).toEqual(landingMark);
+  expect(await readMark({ path: disk() })).toEqual(landingMark);
   await fence(landing, landingMark, kind);
   await proveFenced(landing, landingMark, kind);
   await unfence(landing, landingMark);
-  expect(await readMark(disk())).toBeNull();
+  expect(await readMark({ path: disk() })).toBeNull();
   expect(await canWrite(disk())).toBe(true);
   await markLanding(landing, landingMark);
   await unfence(landing, landingMark);
-  expect(await readMark(disk())).toBeNull();
+  expect(await readMark({ path: disk() })).toBeNull();
 });
 
 test('probing leaves nothing behind, also after a probe that was killed', async () => {

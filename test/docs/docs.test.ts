@@ -169,13 +169,15 @@ function leadsSomewhere(from: string, link: string): boolean {
 interface JsonSchema {
   properties?: Record<string, JsonSchema>;
   items?: JsonSchema;
+  oneOf?: JsonSchema[];
 }
 
 /** `landing.port`, `pool.name`, …; a list of tables is also named by itself where a reader has to know that it is one. */
 function fieldsOf(schema: JsonSchema, before = ''): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
     const path = `${before}${name}`;
-    const inner = fieldsOf(field.items ?? field, `${path}.`);
+    const inside = field.items ?? field;
+    const inner = [...new Set((inside.oneOf ?? [inside]).flatMap((kind) => fieldsOf(kind, `${path}.`)))];
     if (inner.length === 0) return [path];
     return path === 'pool' ? [path, ...inner] : inner;
   });

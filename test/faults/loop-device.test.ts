@@ -116,7 +116,9 @@ describe('a VM with a loop device', () => {
       expect(plan.concerns.filter(({ severity }) => severity === 'refuses')).toEqual([
         expect.objectContaining({
           name: 'fence-failed',
-          text: expect.stringMatching(/^disk xvda: it is a block device that is no loop device, .*cannot be fenced$/),
+          text: expect.stringMatching(
+            /^disk xvda: it is a block device that is neither a loop device nor a logical volume, .*cannot be fenced$/,
+          ),
         }),
       ]);
       await rm(node);

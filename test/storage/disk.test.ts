@@ -269,6 +269,23 @@ describe('a file system that is full', () => {
     }
   });
 
+  test.each([8192, 8192 + 512, 8192 + 1])('that is larger than what it holds ends at its byte %i', async (endBytes) => {
+    const path = join(makeFolder(), 'disk.raw');
+    await makeSparse(path, 1 << 20);
+    const disk = await openDisk(path, 'write', endBytes);
+    expect(disk.sizeBytes).toBe(endBytes);
+    room.fill(7, 0, 16384);
+    await disk.write(room, 0, endBytes);
+    await expect(disk.write(room, 0, 16384)).rejects.toMatchObject({ type: 'internal' });
+    await disk.sync();
+    room.fill(0, 0, 16384);
+    await disk.read(room, 0, endBytes);
+    expect(room.subarray(0, endBytes).every((byte) => byte === 7)).toBe(true);
+    await disk.close();
+    const content = await readFile(path);
+    expect(content.subarray(endBytes).every((byte) => byte === 0)).toBe(true);
+  });
+
   rootTest(`that loses data at a sync is fatal, at once and ever after ${needsRoot}`, async () => {
     // A file system that grows inside one that is full: the odd tail waits in the page cache and cannot leave it.
     const outer = await mountAt('-t', 'tmpfs', '-o', 'size=1m', 'none');

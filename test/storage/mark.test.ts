@@ -18,32 +18,32 @@ describe('the mark beside a disk', () => {
   test('is found again, twice written is fine, and is gone after its removal', async () => {
     const folder = makeFolder();
     const disk = join(folder, 'xvda.raw');
-    expect(await readMark(disk)).toBeNull();
-    await writeMark(disk, mark);
-    await writeMark(disk, mark);
-    expect(await readMark(disk)).toEqual(mark);
+    expect(await readMark({ path: disk })).toBeNull();
+    await writeMark({ path: disk }, mark);
+    await writeMark({ path: disk }, mark);
+    expect(await readMark({ path: disk })).toEqual(mark);
     expect(await readdir(folder)).toEqual(['xvda.raw.sealift']);
-    await removeMark(disk);
-    await removeMark(disk);
-    expect(await readMark(disk)).toBeNull();
+    await removeMark({ path: disk });
+    await removeMark({ path: disk });
+    expect(await readMark({ path: disk })).toBeNull();
   });
 
   test('takes a later token of its lineage, never an earlier one or another lineage', async () => {
     const disk = join(makeFolder(), 'xvda.raw');
-    await writeMark(disk, mark);
-    await writeMark(disk, { ...mark, token: 4, role: 'landing' });
-    await expect(writeMark(disk, mark)).rejects.toMatchObject({ type: 'unknown-state' });
+    await writeMark({ path: disk }, mark);
+    await writeMark({ path: disk }, { ...mark, token: 4, role: 'landing' });
+    await expect(writeMark({ path: disk }, mark)).rejects.toMatchObject({ type: 'unknown-state' });
     const other = { ...mark, lineage: 'f'.repeat(32), token: 9 };
-    await expect(writeMark(disk, other)).rejects.toMatchObject({ type: 'unknown-state' });
-    expect(await readMark(disk)).toMatchObject({ lineage: mark.lineage, token: 4, role: 'landing' });
+    await expect(writeMark({ path: disk }, other)).rejects.toMatchObject({ type: 'unknown-state' });
+    expect(await readMark({ path: disk })).toMatchObject({ lineage: mark.lineage, token: 4, role: 'landing' });
   });
 
   test('gets over what a crash left of its writing', async () => {
     const disk = join(makeFolder(), 'xvda.raw');
     await writeFile(`${markPath(disk)}.new`, '{"v":', { mode: 0o400 });
-    expect(await readMark(disk)).toBeNull();
-    await writeMark(disk, mark);
-    expect(await readMark(disk)).toEqual(mark);
+    expect(await readMark({ path: disk })).toBeNull();
+    await writeMark({ path: disk }, mark);
+    expect(await readMark({ path: disk })).toEqual(mark);
   });
 
   test.each([
@@ -55,16 +55,16 @@ describe('the mark beside a disk', () => {
   ])('that is %s stops us, and is left as it is', async (_, text) => {
     const disk = join(makeFolder(), 'xvda.raw');
     await writeFile(markPath(disk), text);
-    await expect(readMark(disk)).rejects.toMatchObject({ type: 'unknown-state' });
-    await expect(writeMark(disk, mark)).rejects.toMatchObject({ type: 'unknown-state' });
+    await expect(readMark({ path: disk })).rejects.toMatchObject({ type: 'unknown-state' });
+    await expect(writeMark({ path: disk }, mark)).rejects.toMatchObject({ type: 'unknown-state' });
     expect(await readFile(markPath(disk), 'utf8')).toBe(text);
   });
 
   test('is never followed through a link', async () => {
     const folder = makeFolder();
     const disk = join(folder, 'xvda.raw');
-    await writeMark(join(folder, 'other.raw'), mark);
+    await writeMark({ path: join(folder, 'other.raw') }, mark);
     await symlink(markPath(join(folder, 'other.raw')), markPath(disk));
-    await expect(readMark(disk)).rejects.toMatchObject({ type: 'unknown-state' });
+    await expect(readMark({ path: disk })).rejects.toMatchObject({ type: 'unknown-state' });
   });
 });

@@ -2,12 +2,12 @@ import { chmod, link, lstat, mkdir, open, readdir, symlink, truncate, writeFile 
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { allocateDisk, poolSpace, unwrittenBytes } from '../../storage/pool.ts';
-import type { Pool } from '../../storage/pool.ts';
+import type { FolderPool } from '../../storage/pool.ts';
 import { canMount, makeFolder, mountAt, needsRoot } from './support.ts';
 
 const wanted = { folder: 'web-1.01234567.3', vdev: 'xvda', sizeBytes: 1_000_001, reservedBytes: 0 };
 
-function makePool(): Pool {
+function makePool(): FolderPool {
   return { name: 'local', kind: 'folder', path: makeFolder() };
 }
 
@@ -96,7 +96,11 @@ describe('the space of a pool', () => {
   });
 
   (canMount ? test : test.skip)(`counts what sparse disks have still to take ${needsRoot}`, async () => {
-    const pool: Pool = { name: 'small', kind: 'folder', path: await mountAt('-t', 'tmpfs', '-o', 'size=4m', 'none') };
+    const pool: FolderPool = {
+      name: 'small',
+      kind: 'folder',
+      path: await mountAt('-t', 'tmpfs', '-o', 'size=4m', 'none'),
+    };
     const first = await allocateDisk(pool, { ...wanted, sizeBytes: 3 << 20 });
     const second = { ...wanted, vdev: 'xvdb', sizeBytes: 2 << 20 };
     await expect(allocateDisk(pool, { ...second, reservedBytes: await unwrittenBytes(first) })).rejects.toMatchObject({
@@ -110,7 +114,7 @@ describe('the space of a pool', () => {
   });
 
   test('is not looked for below a mount that is not there', async () => {
-    const pool: Pool = { name: 'gone', kind: 'folder', path: join(makeFolder(), 'gone') };
+    const pool: FolderPool = { name: 'gone', kind: 'folder', path: join(makeFolder(), 'gone') };
     const gone = { type: 'bad-config', message: expect.stringContaining(pool.path) };
     await expect(poolSpace(pool)).rejects.toMatchObject(gone);
     await expect(allocateDisk(pool, wanted)).rejects.toMatchObject(gone);
