@@ -86,6 +86,7 @@ function enroll(places: LabPlaces, state: LabState, config: GuestConfig): number
       reason: null,
       process: null,
       builder: thisProcess(),
+      ran: false,
       createdMs: Date.now(),
       held: 'disks' in placed ? heldDisks(placed.disks) : [],
     });

@@ -48,6 +48,7 @@ answer({ ready: true });
 const word = readBuilder();
 closeSync(builderFile);
 if (word !== 'go') process.kill(process.pid, 'SIGSTOP');
+changeRow({ ran: true });
 say(`domain ${String(domid)} boots`);
 guest = new Guest(config, settings.hostName, disks, spec.memory, failingDisk, (record) => {
   observer?.write(`${JSON.stringify(record)}\n`);

@@ -42,5 +42,7 @@ export function readImage(path: string): { image: SavedImage; whole: boolean } |
   const pagesAt = textAt + (bytes.length < textAt ? 0 : bytes.readUInt32BE(magic.length));
   if (bytes.length < pagesAt || pagesAt === textAt) return null;
   const image = JSON.parse(bytes.toString('utf8', textAt, pagesAt)) as SavedImage;
-  return { image, whole: bytes.length === pagesAt + pageBytes + end.length && bytes.subarray(-4).equals(end) };
+  // The stream says itself where it ends: what follows is not read.
+  const endAt = pagesAt + pageBytes;
+  return { image, whole: bytes.subarray(endAt, endAt + end.length).equals(end) };
 }

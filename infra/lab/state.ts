@@ -26,6 +26,8 @@ export interface DomainRow {
   process: ProcessRef | null;
   /** The process that builds it: counts until the domain has registered. */
   builder: ProcessRef;
+  /** Its guest has run: until then it has used no processor time, however long its process took to get ready. */
+  ran: boolean;
   createdMs: number;
   /** Device and inode of every disk, and how it is held: what the block script's sharing check looks at. */
   held: { id: string; access: 'r' | 'w' | 'w!' }[];

@@ -25,7 +25,8 @@ export async function create(call: XlCall): Promise<void> {
   await createDomain(call.places, call.state, config, { paused, memory: null, halfWay: call.halfWay });
 }
 
-function readConfig(file: string): string {
+/** The text of a configuration; a file that cannot be read is xl's failure. */
+export function readConfig(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

@@ -44,7 +44,7 @@ export function list(call: XlCall): void {
       memoryMib: config.memoryKb / 1024,
       vcpus,
       flags: stateFlags(domain),
-      seconds: domain.facts.cpuSeconds,
+      seconds: domain.ran ? Math.max(0.1, domain.facts.cpuSeconds) : 0,
     };
     call.out(`${tableRow({ name, domid, ...facts })}${verbose ? verboseTail(uuid, domain.reason) : ''}\n`);
   }

@@ -1,30 +1,33 @@
 import { createDomain } from '../create.ts';
+import { readConfig } from './create.ts';
+import { readGuestConfig } from '../guest-config.ts';
 import { errorCode, errorText } from '../guest-disks.ts';
 import { parseOptions } from '../options.ts';
 import { imageInfo, readImage } from '../saved-image.ts';
 import type { XlCall } from '../xl.ts';
 import { givenUp, XlFailure } from '../xl-failure.ts';
 
-/** `xl restore [-p] FILE` (or `CONFIG FILE`, whose configuration is not looked at) */
+/** `xl restore [-p] [CONFIG] FILE`: a configuration that is given takes the place of the one in the file. */
 export async function restore(call: XlCall): Promise<void> {
   const options = parseOptions('restore', call.args, 'peq', { paused: 'p', quiet: 'q' }, 1);
   const file = options.operands.at(-1) ?? '';
+  const given = options.operands.length > 1 ? (options.operands[0] ?? '') : null;
   const read = load(file);
   if (read === null) throw new XlFailure(1, 'File has wrong magic number - corrupt or for a different tool?');
   const { image, whole } = read;
   call.log(`Loading new save file ${file} (new xl fmt info ${imageInfo(image)})`);
   call.log(' Savefile contains xl domain config in JSON format');
-  call.log('Parsing config from <saved>');
+  call.log(`Parsing config from ${given ?? '<saved>'}`);
+  const config = given === null ? image.config : readGuestConfig(readConfig(given), given);
   const xc = [
     `xc: info: Found x86 ${image.config.type === 'pv' ? 'PV' : 'HVM'} domain from Xen 4.17`,
     'xc: info: Restoring domain',
   ];
   if (!whole) throw new XlFailure(1, ...xc, ...cutShort(call));
   try {
-    const { memory, config } = image;
     await createDomain(call.places, call.state, config, {
       paused: options.count('p') > 0,
-      memory,
+      memory: image.memory,
       halfWay: call.halfWay,
     });
   } catch (error) {

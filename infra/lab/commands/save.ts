@@ -28,10 +28,14 @@ export async function save(call: XlCall): Promise<void> {
   writeImage(file, image, call.halfWay);
   for (const line of progress(domain.config.memoryKb / 4)) call.log(line);
   if (domain.process === null) return;
-  if (count('p') > 0 || count('c') > 0) {
+  if (count('p') > 0) {
+    // Paused before it is resumed, as in xl: a guest that ran for a moment would be ahead of its image.
+    signalProcess(domain.process, 'SIGSTOP');
+    signalProcess(domain.process, 'SIGUSR2');
+    call.state.change(domain.domid, { phase: 'running', reason: null });
+  } else if (count('c') > 0) {
     signalProcess(domain.process, 'SIGUSR2');
     await until(suspendLimitMs, () => call.state.get(domain.domid)?.phase !== 'suspended');
-    if (count('p') > 0) signalProcess(domain.process, 'SIGSTOP');
   } else {
     await endDomain(call, domain);
   }
