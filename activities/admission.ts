@@ -2,6 +2,7 @@ import { SealiftError } from '../domain/error.ts';
 import { poolSpace } from '../storage/pool.ts';
 import type { Host } from './host.ts';
 import { memoryConcerns } from './memory.ts';
+import { memoryPool } from './memory-image.ts';
 import { readNotes } from './notes.ts';
 import { isIn, reservedBytes } from './pools.ts';
 import { takeSlot } from './slots.ts';
@@ -34,7 +35,7 @@ async function refuseTaken(host: Host, migrationId: string): Promise<void> {
   const memory = await memoryConcerns(host, { ...record, memoryBytes }, domains);
   const short = memory.find(({ severity }) => severity === 'refuses');
   if (short !== undefined) throw new SealiftError('no-memory', short.text);
-  for (const pool of host.file.pool) {
+  for (const pool of [...host.file.pool, memoryPool(host.file)]) {
     if (!disks.some(({ path }) => isIn(pool, path))) continue;
     const [{ freeBytes }, neededBytes] = await Promise.all([poolSpace(pool), reservedBytes(host, pool)]);
     if (freeBytes >= neededBytes) continue;

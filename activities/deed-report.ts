@@ -17,6 +17,7 @@ import type { FoundVm } from '../xen/dom0.ts';
 import { domainsOf } from '../xen/gone.ts';
 import type { Toolstack } from '../xen/toolstack.ts';
 import type { Onlooker } from './host.ts';
+import { guestDisks } from './memory-image.ts';
 import { findNotes } from './notes.ts';
 
 /**
@@ -108,7 +109,7 @@ async function disksSeen(
 }
 
 async function placesOf(deeds: Deeds, record: DeedRecord | null, found: FoundVm | undefined): Promise<DiskPlaces[]> {
-  if (record?.places != null) return record.places.disks;
+  if (record?.places != null) return guestDisks(record.places.disks);
   if (found !== undefined) {
     const own = found.disks.flatMap(({ vdev, target, cdrom }) => (cdrom || target === null ? [] : [{ vdev, target }]));
     return Promise.all(
@@ -118,7 +119,7 @@ async function placesOf(deeds: Deeds, record: DeedRecord | null, found: FoundVm 
     );
   }
   const last = record === null ? undefined : deeds.runs(record.lineage).at(-1);
-  return last === undefined ? [] : (findNotes(deeds, last.migrationId)?.disks ?? []).map(lying);
+  return last === undefined ? [] : guestDisks(findNotes(deeds, last.migrationId)?.disks ?? []).map(lying);
 }
 
 async function markWord(disk: DiskPlaces, record: DeedRecord | null): Promise<string | null> {

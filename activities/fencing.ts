@@ -12,8 +12,10 @@ import type { FoundVm } from '../xen/dom0.ts';
 import { domainGone } from '../xen/gone.ts';
 import { asideRoot, copyName, runName } from './folders.ts';
 import type { Host } from './host.ts';
+import { guestDisks, isOfOneMoment } from './memory-image.ts';
 import { readNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
+import { settleImage } from './save.ts';
 import { refuseChanged, vmOfRun } from './unchanged.ts';
 import { ending, inTurn } from './vm-turn.ts';
 
@@ -32,12 +34,18 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
     const vms = await joinVms(host.dom0, []);
     await refuseChanged(host, migrationId, vms);
     const intact = await isIntact(host, record, run.token);
-    if (!intact && run.role === 'source') await forgetReads(host, migrationId, runName(run));
+    if (!intact && run.role === 'source') {
+      await forgetReads(host, migrationId, runName(run));
+      await settleImage(host, migrationId);
+    }
     const { intent, places } = host.deeds.mayFence(migrationId, foundPlaces(host, migrationId, record, vms), intact);
     await ending(host, intent, async (env) => {
       await fence(places, markOf(record, 'source'), host.file.fence, { env });
       await Promise.all([proveFenced(places, markOf(record, 'source'), host.file.fence), refuseLive(host, record)]);
-      if (run.role === 'source') await refuseResized(readNotes(host.deeds, migrationId));
+      if (run.role === 'source') {
+        await refuseResized(readNotes(host.deeds, migrationId));
+        await refuseWritten(readNotes(host.deeds, migrationId));
+      }
     });
     host.deeds.noteFenced(migrationId);
   });
@@ -61,6 +69,14 @@ async function refuseResized({ disks }: RunNotes): Promise<void> {
       { hint: 'move it again' },
     );
   }
+}
+
+/** The guest's memory is only good with its disks as they were when it was saved. */
+async function refuseWritten(notes: RunNotes): Promise<void> {
+  if (notes.memory === null || (await isOfOneMoment(notes))) return;
+  throw new SealiftError('disk-changed', 'a disk was written between the save of the VM and its fence', {
+    hint: 'move it again',
+  });
 }
 
 /** Whether the fence that was proven for this run still stands. */
@@ -94,12 +110,14 @@ async function refuseLive(host: Host, record: DeedRecord): Promise<void> {
 function foundPlaces(host: Host, migrationId: string, record: DeedRecord, vms: FoundVm[]): FencePlaces {
   if (record.places !== null) return record.places;
   const notes = readNotes(host.deeds, migrationId);
+  const { run } = host.deeds.byMigration(migrationId);
   const vm = vmOfRun(vms, record, notes);
   return {
-    disks: notes.disks.map(lying),
+    // On its way back, the image by which it came here is used up.
+    disks: (run.role === 'source' ? notes.disks : guestDisks(notes.disks)).map(lying),
     configPath: vm?.configPath ?? null,
     autostartPath: vm?.autostartPath ?? null,
     savedImagePath: vm?.savedImagePath ?? null,
-    asideFolder: join(asideRoot(host.file), copyName(host.deeds.byMigration(migrationId).run)),
+    asideFolder: join(asideRoot(host.file), copyName(run)),
   };
 }

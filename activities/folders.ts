@@ -6,6 +6,11 @@ export function runKeyFolder(file: HostFile): string {
   return join(file.state, 'run-keys');
 }
 
+/** Folder of images of guests' memory, one folder a run; as secret as the disks. */
+export function memoryFolder(file: HostFile): string {
+  return join(file.state, 'memory');
+}
+
 /** Folder of what fences move aside, one folder a copy; beside Xen's configuration, so that moving is a rename. */
 export function asideRoot(file: HostFile): string {
   return join(file.xen.etc, 'sealift');

@@ -5,6 +5,7 @@ import { fenceOf, refuseHeld } from '../deed/disk-fence.ts';
 import { unlock } from '../deed/locks.ts';
 import { lying } from '../deed/places.ts';
 import type { DiskPlaces } from '../deed/places.ts';
+import { isCurrent } from '../deed/record.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
@@ -16,7 +17,8 @@ import { isLandingFolder, runName } from './folders.ts';
 import { containerPaths } from './container-files.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';
-import { findNotes } from './notes.ts';
+import { imageOf, removeImage } from './memory-image.ts';
+import { emptyNotes, findNotes } from './notes.ts';
 import { plainWords } from './plain-words.ts';
 import type { GarbageItem } from './port.ts';
 import { dropRunSecret } from './run-keys.ts';
@@ -42,6 +44,13 @@ export async function listGarbage(host: Host): Promise<GarbageItem[]> {
     if (bytes > 0) {
       const id = `${run.migrationId}/container`;
       items.push({ id, kind: 'container', vmName, bytes, note: `its run is ${run.state}`, source: null });
+    }
+    const image = uselessImage(host, record, run);
+    const isCounted = disks.some(({ path }) => path === image);
+    const imageBytes = image === null || isCounted ? 0 : await bytesOf([{ path: image }]);
+    if (imageBytes > 0) {
+      const id = `${run.migrationId}/memory`;
+      items.push({ id, kind: 'memory', vmName, bytes: imageBytes, note: 'it cannot be used any more', source: null });
     }
   }
   return items;
@@ -85,6 +94,12 @@ async function removeItem(host: Host, item: GarbageItem, ask: { givenUp: string[
     for (const path of containerPaths(host, run)) await rm(path, { force: true });
     return;
   }
+  if (item.kind === 'memory') {
+    const detail = `image of memory of migration ${migrationId}`;
+    host.deeds.log({ who: ask.by, what: 'collect', lineage: run.lineage, detail });
+    await removeOwnImage(host, run);
+    return;
+  }
   const evenReady = ask.givenUp.includes(item.id);
   if (evenReady) await closeLanding(host, migrationId);
   for (const disk of await ownDisks(host, run)) await refuseHeld(disk);
@@ -108,6 +123,7 @@ async function removeCopy(host: Host, run: DeedRun): Promise<void> {
     // With the last disk in it.
     if (isLandingFolder(folder, run.lineage)) await rmdir(folder).catch(() => undefined);
   }
+  await removeOwnImage(host, run);
   const aside = run.places === null ? [] : asideFoldersOf(run.places);
   for (const folder of aside) await rm(folder, { recursive: true, force: true });
   if (run.role === 'destination') {
@@ -117,6 +133,27 @@ async function removeCopy(host: Host, run: DeedRun): Promise<void> {
   } else {
     host.own.forget(runName(run));
   }
+}
+
+async function removeOwnImage(host: Host, run: DeedRun): Promise<void> {
+  const notes = findNotes(host.deeds, run.migrationId);
+  const image = notes === null ? undefined : imageOf(notes);
+  if (image !== undefined) await removeImage(host, image);
+}
+
+/** The path of a run's image of memory that nothing will be started from any more. */
+function uselessImage(host: Host, record: DeedRecord | null, run: DeedRun): string | null {
+  const notes = findNotes(host.deeds, run.migrationId);
+  const path = notes === null ? undefined : imageOf(notes)?.path;
+  if (notes === null || path === undefined || run.state === 'open') return null;
+  const others = host.deeds.runs(run.lineage).filter(({ migrationId }) => migrationId !== run.migrationId);
+  // A run that took the place of this one has its image too.
+  if (others.some(({ migrationId }) => imageOf(findNotes(host.deeds, migrationId) ?? emptyNotes)?.path === path))
+    return null;
+  if (run.role === 'source' && run.state === 'ceded') return run.released ? path : null;
+  const awaited = run.role === 'source' || run.state === 'accepted';
+  const unused = notes.memory !== null && notes.memory.woken === null;
+  return record !== null && isCurrent(record, run) && awaited && unused ? null : path;
 }
 
 function kindOf(run: DeedRun): GarbageItem['kind'] | null {

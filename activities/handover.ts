@@ -10,12 +10,14 @@ import type { WholeManifest } from '../seal/manifest.ts';
 import { openDisk } from '../storage/disk.ts';
 import { placeNow } from '../storage/volume.ts';
 import type { Place } from '../storage/volume.ts';
+import { isSavedImage } from '../xen/saved-image.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
 import { runName } from './folders.ts';
 import { beating } from './edge.ts';
 import { proveQuiet } from './fencing.ts';
 import type { Host } from './host.ts';
 import { disksOf, requireLanding } from './landing-disks.ts';
+import { guestDisks, imageOf, stampsOf } from './memory-image.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { dropRunSecret } from './run-keys.ts';
@@ -114,7 +116,17 @@ async function readyInTurn(
   const { places } = run;
   if (places === null) throw new SealiftError('unknown-state', `no places of migration ${migrationId} are kept`);
   await fence(places, markOf(record, 'landing'), host.file.fence);
+  await noteLanded(host, migrationId);
   return { ready: host.deeds.ready(migrationId, manifestRoot(whole.manifest)) };
+}
+
+/** From here on the image of memory, if it is one, counts with the disks as they are; one of zeros says that there is no memory. */
+async function noteLanded(host: Host, migrationId: string): Promise<void> {
+  const notes = readNotes(host.deeds, migrationId);
+  const image = imageOf(notes);
+  if (image === undefined) return;
+  const woken = (await isSavedImage(image.path)) ? null : { domid: null, kept: false };
+  updateNotes(host.deeds, migrationId, { memory: { stamps: await stampsOf(notes), failures: 0, woken } });
 }
 
 /** Takes chunks whose digest is not the manifest's out of the journal; returns how many. */
@@ -154,7 +166,10 @@ async function translate(
   manifest: Manifest,
   notes: RunNotes,
 ): Promise<{ config: string; changes: string[] }> {
-  const { config, changes, concerns } = await translateForeign(host.file, { ...manifest, disks: notes.disks });
+  const { config, changes, concerns } = await translateForeign(host.file, {
+    ...manifest,
+    disks: guestDisks(notes.disks),
+  });
   const refused = concerns.filter((concern) => concern.severity === 'refuses');
   if (refused.length > 0) {
     throw new SealiftError(

@@ -13,6 +13,7 @@ import { pinnedOperator } from './claims.ts';
 import { crossingConfig } from './crossing-config.ts';
 import { asideRoot, copyName } from './folders.ts';
 import type { Host } from './host.ts';
+import { guestDisks, withoutLostImage } from './memory-image.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { restDigest } from './unchanged.ts';
@@ -109,8 +110,9 @@ async function quell(host: Host, record: DeedRecord): Promise<void> {
     }
     const { intent, places } = host.deeds.mayQuell(lineage, 'fence', copy.places);
     await ending(host, intent, async (env) => {
-      await fence(places, markOf(record, 'source'), host.file.fence, { env });
-      await proveFenced(places, markOf(record, 'source'), host.file.fence);
+      const there = await withoutLostImage(places);
+      await fence(there, markOf(record, 'source'), host.file.fence, { env });
+      await proveFenced(there, markOf(record, 'source'), host.file.fence);
     });
   });
 }
@@ -145,7 +147,7 @@ function keptNotes(host: Host, { lineage }: DeedRecord): RunNotes | null {
     const notes = findNotes(host.deeds, migrationId);
     if (notes?.config == null || notes.disks.length === 0) continue;
     const { config, autostart, configPath, disks } = notes;
-    return { ...emptyNotes, config, autostart, configPath, restDigest: notes.restDigest, disks };
+    return { ...emptyNotes, config, autostart, configPath, restDigest: notes.restDigest, disks: guestDisks(disks) };
   }
   return null;
 }

@@ -8,6 +8,7 @@ import { proveQuiet } from './fencing.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
 import { requireLanding } from './landing-disks.ts';
+import { giveMemoryUp, guestDisks } from './memory-image.ts';
 import { findNotes } from './notes.ts';
 import { dropRunSecret } from './run-keys.ts';
 import { inTurn } from './vm-turn.ts';
@@ -18,7 +19,7 @@ import { inTurn } from './vm-turn.ts';
  */
 export async function checkHold(host: Host, vmUuid: string): Promise<{ migrationId: string; deed: Signed<Deed> }> {
   const { run, deed } = host.deeds.heldRun(recordOf(host, vmUuid).lineage);
-  for (const { vdev, path, volume } of run.places?.disks ?? []) {
+  for (const { vdev, path, volume } of guestDisks(run.places?.disks ?? [])) {
     if (volume === undefined ? await isThere(path) : (await findVolume(volume)) !== null) continue;
     throw new SealiftError(
       'revert-refused',
@@ -87,9 +88,18 @@ export function settleHold(
   return { settled, released: toCollect(released) };
 }
 
-/** Ends the hold: the fenced copies that were ceded from here become garbage, which only `removeGarbage` removes. */
-export function finishHold(host: Host, ask: { settled: Signed<Settled>; by: string }): { released: string[] } {
-  return { released: toCollect(host.deeds.release(ask.settled, ask.by)) };
+/** Ends the hold: the fenced copies that were ceded from here become garbage, which only `removeGarbage` removes; their images of memory go at once. */
+export async function finishHold(
+  host: Host,
+  ask: { settled: Signed<Settled>; by: string },
+): Promise<{ released: string[] }> {
+  const released = host.deeds.release(ask.settled, ask.by);
+  for (const { migrationId } of released) {
+    // Memory is no copy of anything: it is of no use any more, and a secret.
+    const notes = findNotes(host.deeds, migrationId);
+    if (notes !== null) await giveMemoryUp(host, migrationId, notes);
+  }
+  return { released: toCollect(released) };
 }
 
 function toCollect(runs: DeedRun[]): string[] {

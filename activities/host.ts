@@ -20,7 +20,7 @@ import type { Dom0 } from '../xen/dom0.ts';
 import type { Toolstack } from '../xen/toolstack.ts';
 import { xlToolstack } from '../xen/xl.ts';
 import { authorizeSession } from './authorize.ts';
-import { asideRoot, runKeyFolder } from './folders.ts';
+import { asideRoot, memoryFolder, runKeyFolder } from './folders.ts';
 import { TransferJobs } from './jobs.ts';
 import { exchange } from './question.ts';
 import { receiptTables } from './receipt-book.ts';
@@ -61,7 +61,8 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
   try {
     await tieIdentity(file.state, state.instance);
     await claimDom0(state, file.xen.etc);
-    for (const folder of [runKeyFolder(file), asideRoot(file)]) await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [runKeyFolder(file), memoryFolder(file), asideRoot(file)])
+      await mkdir(folder, { recursive: true, mode: 0o700 });
     const deeds = new Deeds(state.database, identity);
     const xen = xenOf(file);
     freeLandingSlots(deeds);

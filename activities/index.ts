@@ -20,6 +20,7 @@ import { beginReturn, checkHold, finishHold, giveBack, settleHold, takeBack } fr
 import { claimsKept, heedClaims } from './heed.ts';
 import { onlookerOf } from './host.ts';
 import type { Host } from './host.ts';
+import { guestDisks } from './memory-image.ts';
 import { readNotes } from './notes.ts';
 import { inPlainWords, plainWords } from './plain-words.ts';
 import type { HostActivities } from './port.ts';
@@ -79,6 +80,7 @@ export function hostActivities(host: Host): HostActivities {
         vmUuid,
         to: hostName,
         method,
+        keepMemory: z.boolean().optional(),
         migrationId: migrationId.optional(),
         supersede: migrationId.optional(),
       }),
@@ -91,7 +93,7 @@ export function hostActivities(host: Host): HostActivities {
 
     openRun: edge(
       z.strictObject({
-        input: z.object({ migrationId, vmUuid, vmName, method }),
+        input: z.object({ migrationId, vmUuid, vmName, method, keepMemory: z.boolean().optional() }),
         to: hostName,
         supersede: migrationId.optional(),
       }),
@@ -142,7 +144,7 @@ export function hostActivities(host: Host): HostActivities {
       const probed = {
         vmName: record.vmName,
         vmUuid: record.vmUuid,
-        diskPaths: readNotes(host.deeds, ask.migrationId).disks.map((disk) => disk.path),
+        diskPaths: guestDisks(readNotes(host.deeds, ask.migrationId).disks).map((disk) => disk.path),
         commands: host.file.probe,
       };
       return probe(host.toolstack, probed, ask.probe, { plain, signal: signal() });
@@ -160,8 +162,6 @@ export function hostActivities(host: Host): HostActivities {
     settleHold: edge(z.strictObject({ vmUuid, to: hostName, by: who }), (ask) =>
       Promise.resolve(settleHold(host, ask)),
     ),
-    finishHold: edge(z.strictObject({ settled: signedSettled, by: who }), (ask) =>
-      Promise.resolve(finishHold(host, ask)),
-    ),
+    finishHold: edge(z.strictObject({ settled: signedSettled, by: who }), (ask) => finishHold(host, ask)),
   };
 }

@@ -5,6 +5,7 @@ import { lying } from '../deed/places.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRun } from '../deed/record.ts';
 import { SealiftError } from '../domain/error.ts';
+import { isMemory } from '../domain/manifest.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { Offer } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
@@ -16,6 +17,7 @@ import { allocateVolume } from '../storage/volume-pool.ts';
 import type { Place } from '../storage/volume.ts';
 import { asideRoot, copyName, landingFolder, landingVolume, runName } from './folders.ts';
 import type { Host } from './host.ts';
+import { imagePath, memoryPool } from './memory-image.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { choosePool, isIn, reservedBytes } from './pools.ts';
@@ -32,7 +34,9 @@ export async function planPlaces(host: Host, wanted: Wanted): Promise<FencePlace
   const earlier = await abandonedLanding(host, wanted);
   const disks =
     earlier?.notes.disks.map(lying) ??
-    wanted.disks.map(({ vdev }) => {
+    wanted.disks.map((disk) => {
+      const { vdev } = disk;
+      if (isMemory(disk)) return { vdev, path: imagePath(host.file, landingFolder(wanted.offer)) };
       const pool = choosePool(host, placedIn(wanted, vdev));
       const file =
         pool.kind === 'folder' ? join(landingFolder(wanted.offer), `${vdev}.raw`) : landingVolume(wanted.offer, vdev);
@@ -93,7 +97,7 @@ async function makeDisks(host: Host, wanted: Wanted, places: FencePlaces, mark: 
 
 /** The pool that a disk of that path is in: the one that is asked for, where several share a volume group. */
 function poolOf(host: Host, path: string | undefined, asked: string | undefined): Pool {
-  const pools = host.file.pool.filter((one) => path !== undefined && isIn(one, path));
+  const pools = [...host.file.pool, memoryPool(host.file)].filter((one) => path !== undefined && isIn(one, path));
   const pool = pools.find(({ name }) => name === asked) ?? pools[0];
   if (pool !== undefined) return pool;
   throw new SealiftError('bad-config', `${host.file.name} has no pool any more for a disk of the run: ${String(path)}`);

@@ -36,6 +36,18 @@ const runNotes = z.strictObject({
   digests: z.array(z.strictObject({ digest: z.string(), direct: z.boolean() })).nullable(),
   /** The domain that was ordered to shut down last, and until when it has time for it. */
   ordered: z.strictObject({ domid: z.int(), until: z.iso.datetime() }).nullable(),
+  /**
+   * The image of the guest's memory, once it counts: from the save at the source, from READY at the destination. `stamps`: when each
+   * disk was last written then. `woken`: it was used, or never will be, and must not be used again; with the domain that it became.
+   */
+  memory: z
+    .strictObject({
+      stamps: z.array(z.string()),
+      failures: z.int(),
+      woken: z.strictObject({ domid: z.int().nullable(), kept: z.boolean() }).nullable(),
+    })
+    .nullable()
+    .default(null),
   /** When the VM was first started under this run's deed. */
   startedAt: z.iso.datetime().nullable(),
 });
@@ -55,6 +67,7 @@ export const emptyNotes: RunNotes = {
   changes: [],
   digests: null,
   ordered: null,
+  memory: null,
   startedAt: null,
 };
 

@@ -51,7 +51,7 @@ export interface TransferSummary {
 
 export interface GarbageItem {
   id: string;
-  kind: 'released-copy' | 'returned-copy' | 'abandoned-landing' | 'container';
+  kind: 'released-copy' | 'returned-copy' | 'abandoned-landing' | 'container' | 'memory';
   vmName: string;
   bytes: number;
   note: string;
@@ -102,6 +102,7 @@ export interface HostActivities {
     vmUuid: string;
     to: string;
     method: Method;
+    keepMemory?: boolean | undefined;
     migrationId?: string | undefined;
     supersede?: string | undefined;
   }): Promise<SourceSurvey>;
@@ -115,7 +116,7 @@ export interface HostActivities {
 
   // The run. The source's side of opening, and the destination's side of receiving.
   openRun(ask: {
-    input: Pick<MigrationInput, 'migrationId' | 'vmUuid' | 'vmName' | 'method'>;
+    input: Pick<MigrationInput, 'migrationId' | 'vmUuid' | 'vmName' | 'method'> & { keepMemory?: boolean | undefined };
     to: string;
     supersede?: string | undefined;
   }): Promise<{
@@ -133,7 +134,7 @@ export interface HostActivities {
 
   /** The last look before the VM is stopped: takes a slot (`host-busy`); at the destination, names, space and memory once more. */
   admitRun(ask: RunRef): Promise<void>;
-  /** Orders the guest to shut down and waits until the domain is gone, at most `graceMs`. Remembers the power state it found first. */
+  /** Orders the guest to shut down and waits until the domain is gone, at most `graceMs`; or saves it, where its run keeps memory. Remembers the power state it found first. */
   stopVm(
     ask: RunRef & { graceMs: number },
   ): Promise<{ outcome: 'stopped' | 'stuck'; wasRunning: boolean; detail: string }>;
@@ -169,8 +170,10 @@ export interface HostActivities {
   /** The point of no return. Compares roots, proves fence and quiet once more, signs the deed over. */
   cede(ask: RunRef & { ready: Signed<Ready> }): Promise<{ deed: Signed<Deed>; root: string }>;
   acceptDeed(ask: RunRef & { deed: Signed<Deed> }): Promise<void>;
-  /** Only the holder: unfences its copy, writes the translated configuration, restores autostart and, when asked, starts the domain. */
-  startVm(ask: RunRef & { start: boolean }): Promise<{ started: boolean; changes: string[] }>;
+  /** Only the holder: unfences its copy, writes the translated configuration, restores autostart and, when asked, starts the domain; `memory`: what became of a memory that was to be kept. */
+  startVm(
+    ask: RunRef & { start: boolean },
+  ): Promise<{ started: boolean; changes: string[]; memory?: 'kept' | 'lost' | undefined }>;
   probeVm(ask: RunRef & { probe: ProbeSpec }): Promise<ReceiptBody['probe']>;
   /** Adds what only the destination knows, signs; then the source countersigns; then the destination keeps both. */
   signReceipt(ask: RunRef & { receipt: Receipt }): Promise<Receipt>;

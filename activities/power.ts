@@ -12,15 +12,18 @@ import type { Domain } from '../xen/toolstack.ts';
 import type { Host } from './host.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
+import { giveMemoryUp, imageOf, withoutLostImage } from './memory-image.ts';
+import { noteSaved, saveGuest } from './save.ts';
 import { refuseChanged } from './unchanged.ts';
 import { ending, inTurn } from './vm-turn.ts';
+import { wakeVm } from './wake.ts';
 
 /** How long a destroyed domain may be dying. */
 const dyingLimitMs = 30_000;
 
 /**
- * Orders the run's guest to shut down and waits until its domain is gone. `stuck`: it is still there, or came back by a
- * reboot, after `graceMs`. A domain that shut down but is kept by its configuration is destroyed: nothing is lost.
+ * Orders the run's guest to shut down and waits until its domain is gone; saves it, where its memory is to be kept. `stuck`: it is still there, or came back by a
+ * reboot, after `graceMs`, or could not be saved. A domain that shut down but is kept by its configuration is destroyed: nothing is lost.
  * Throws `vm-changed`, before it orders anything.
  */
 export async function stopVm(
@@ -39,8 +42,10 @@ export async function stopVm(
     const domain = onlyDomain(before);
     const running = domain !== null;
     const { intent, wasRunning } = host.deeds.mayStop(ask.migrationId, running);
-    const { end, taken } = await ending(host, intent, async (env) => {
+    const saves = run.role === 'source' && imageOf(readNotes(host.deeds, ask.migrationId)) !== undefined;
+    const { end, why, taken } = await ending(host, intent, async (env) => {
       if (!running) return { end: 'gone' as const, taken: true };
+      if (saves && hasMemory(domain)) return saveAway(host, { ...ask, record, domain }, env, signal);
       const until = new Date(Date.now() + ask.graceMs).toISOString();
       updateNotes(host.deeds, ask.migrationId, { ordered: { domid: domain.domid, until } });
       const taken = await orderShutdown(host, domain, env);
@@ -48,7 +53,7 @@ export async function stopVm(
       return { end: gone === 'kept' ? await pullPlug(host, record, env) : gone, taken };
     });
     if (end === 'gone') return { outcome: 'stopped', wasRunning, detail: running ? 'shut down' : 'was not running' };
-    let detail = `it has not shut down after ${String(ask.graceMs / 1_000)} s`;
+    let detail = why ?? `it has not shut down after ${String(ask.graceMs / 1_000)} s`;
     if (end === 'rebooted') detail = 'it rebooted instead of halting';
     else if (!taken) detail = 'it does not take the order to shut down';
     return { outcome: 'stuck', wasRunning, detail };
@@ -80,28 +85,29 @@ export async function destroyVm(host: Host, { migrationId, by }: { migrationId: 
 export async function startVm(
   host: Host,
   ask: { migrationId: string; start: boolean },
-): Promise<{ started: boolean; changes: string[] }> {
+): Promise<{ started: boolean; changes: string[]; memory?: 'kept' | 'lost' }> {
   const { lineage } = host.deeds.byMigration(ask.migrationId).record;
   const notes = readNotes(host.deeds, ask.migrationId);
-  await inTurn(host, lineage, async () => {
+  const memory = await inTurn(host, lineage, async () => {
     const unfencing = host.deeds.mayUnfence(ask.migrationId);
     const { record, run } = host.deeds.byMigration(ask.migrationId);
     const configPath = await ending(host, unfencing.intent, async (env) => {
       await checkOwnMarks(record, notes);
       if (unfencing.places !== null) {
-        await unfence(unfencing.places, markOf(record, 'source'), { env });
+        await unfence(await withoutLostImage(unfencing.places), markOf(record, 'source'), { env });
       }
       return define(host, record, notes, run.role === 'destination');
     });
-    if (!ask.start) return;
+    if (!ask.start) return giveMemoryUp(host, ask.migrationId, notes);
     const starting = host.deeds.mayStart(ask.migrationId);
-    await ending(host, starting, async (env) => {
+    const became = await ending(host, starting, async (env) => {
       await awaitOrdered(host, record, notes);
-      await startPaused(host, record, configPath, env);
+      return wakeVm(host, { ...ask, record, configPath }, env);
     });
     if (notes.startedAt === null) updateNotes(host.deeds, ask.migrationId, { startedAt: new Date().toISOString() });
+    return became;
   });
-  return { started: ask.start, changes: notes.changes };
+  return { started: ask.start, changes: notes.changes, ...(memory === undefined ? {} : { memory }) };
 }
 
 type Environment = Record<string, string>;
@@ -124,6 +130,27 @@ async function orderShutdown(host: Host, domain: Domain, env: Environment): Prom
   return false;
 }
 
+/** Not so a guest that is down, or going down: its memory is lost. */
+function hasMemory({ state, shutdownReason }: Domain): boolean {
+  return state === 'running' || state === 'paused' || (state === 'shutdown' && shutdownReason === 'suspend');
+}
+
+/** Ends the guest by a save: its domain goes only when its image is durable. */
+async function saveAway(
+  host: Host,
+  guest: { migrationId: string; record: DeedRecord; domain: Domain },
+  env: Environment,
+  signal: AbortSignal,
+): Promise<{ end: Awaited<ReturnType<typeof awaitGone>>; why?: string; taken: boolean }> {
+  const why = await saveGuest(host, guest, env);
+  if (why !== null) return { end: 'stuck', why, taken: true };
+  // Nobody waits any more: the abort finds it paused, and lets it go on.
+  signal.throwIfAborted();
+  const end = await pullPlug(host, guest.record, env);
+  if (end === 'gone') await noteSaved(host, guest.migrationId);
+  return { end, taken: true };
+}
+
 async function pullPlug(
   host: Host,
   record: DeedRecord,
@@ -142,19 +169,6 @@ async function awaitOrdered(host: Host, { vmUuid }: DeedRecord, { ordered }: Run
   if (!before.some(({ domid }) => domid === ordered.domid)) return;
   const limitMs = Math.max(0, Date.parse(ordered.until) - Date.now());
   await awaitGone(host.toolstack, { uuid: vmUuid, before }, { limitMs });
-}
-
-async function startPaused(host: Host, record: DeedRecord, configPath: string, env: Environment): Promise<void> {
-  await host.toolstack.create(configPath, { paused: true, env });
-  const domains = await domainsOf(host.toolstack, { uuid: record.vmUuid });
-  const [domain] = domains;
-  if (domain === undefined || domains.length > 1) {
-    throw new SealiftError(
-      'unknown-state',
-      `${record.vmName} was started and ${String(domains.length)} domains have its uuid`,
-    );
-  }
-  await host.toolstack.unpause(domain, { env });
 }
 
 /** A database that was restored from a copy must not undo a later fence. Throws `unknown-state`. */

@@ -70,5 +70,7 @@ function completed(host: Host, migrationId: string, { body, signatures }: Receip
     digest: notes.digests?.[index]?.digest ?? '',
     direct: notes.digests?.[index]?.direct ?? false,
   }));
-  return { body: { ...body, disks, changes: notes.changes }, signatures };
+  const woken = notes.memory?.woken ?? null;
+  const memory = woken === null ? {} : { memory: woken.kept ? ('kept' as const) : ('lost' as const) };
+  return { body: { ...body, disks, changes: notes.changes, ...memory }, signatures };
 }

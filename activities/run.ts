@@ -13,6 +13,7 @@ import { crossingConfig } from './crossing-config.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
 import { planPlaces, prepareDisks } from './landing-disks.ts';
+import { imagePath, imageShape } from './memory-image.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
@@ -25,7 +26,7 @@ import { examineDisks, findVm } from './vms.ts';
 export async function openRun(
   host: Host,
   ask: {
-    input: Pick<MigrationInput, 'migrationId' | 'vmUuid' | 'vmName' | 'method'>;
+    input: Pick<MigrationInput, 'migrationId' | 'vmUuid' | 'vmName' | 'method'> & { keepMemory?: boolean | undefined };
     to: string;
     supersede?: string | undefined;
   },
@@ -33,7 +34,7 @@ export async function openRun(
   const { migrationId, vmUuid } = ask.input;
   const to = peerIdentity(host.file, ask.to);
   const known = host.deeds.hasRun(migrationId) && findNotes(host.deeds, migrationId) !== null;
-  const notes = known ? null : (inheritedNotes(host, vmUuid) ?? (await sourceNotes(host, vmUuid)));
+  const notes = known ? null : (inheritedNotes(host, vmUuid) ?? (await sourceNotes(host, ask.input)));
   if (notes !== null) {
     // A database that was restored from a copy must not offer what a later fence guards.
     checkMarks(host.deeds.byVm(vmUuid), await Promise.all(notes.disks.map(readMark)));
@@ -104,7 +105,10 @@ export async function closeLanding(host: Host, migrationId: string): Promise<voi
   await dropRunSecret(host, run);
 }
 
-async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
+async function sourceNotes(
+  host: Host,
+  { vmUuid, migrationId, keepMemory }: Parameters<typeof openRun>[1]['input'],
+): Promise<RunNotes> {
   const { found, all } = await findVm(host, vmUuid);
   const config = await crossingConfig(host, found, vmUuid);
   const { disks, concerns } = await examineDisks(found, all);
@@ -116,12 +120,15 @@ async function sourceNotes(host: Host, vmUuid: string): Promise<RunNotes> {
     autostart: found.autostartPath !== null,
     configPath: found.configPath,
     restDigest: restDigest(found),
-    disks: disks.map(({ sizeBytes, sectorBytes, ...disk }) => ({
-      sizeBytes,
-      sectorBytes,
-      ...lying(disk),
-      fresh: false,
-    })),
+    disks: [
+      ...disks.map(({ sizeBytes, sectorBytes, ...disk }) => ({
+        sizeBytes,
+        sectorBytes,
+        ...lying(disk),
+        fresh: false,
+      })),
+      ...(keepMemory === true ? [{ ...imageShape(found), path: imagePath(host.file, migrationId), fresh: true }] : []),
+    ],
   };
 }
 

@@ -33,8 +33,8 @@ export async function sourceVm(host: Host, vmUuid: string): Promise<SourceVm> {
 export function inheritedNotes(host: Host, vmUuid: string): RunNotes | null {
   const kept = fencedRun(host, vmUuid);
   if (kept === null) return null;
-  const { config, autostart, configPath, restDigest, disks } = kept.notes;
-  return { ...emptyNotes, config, autostart, configPath, restDigest, disks };
+  const { config, autostart, configPath, restDigest, disks, memory } = kept.notes;
+  return { ...emptyNotes, config, autostart, configPath, restDigest, disks, memory };
 }
 
 interface FencedRun {
@@ -44,11 +44,12 @@ interface FencedRun {
 
 function fencedRun(host: Host, vmUuid: string): FencedRun | null {
   const record = host.deeds.byVm(vmUuid);
-  if (record?.state !== 'holder' || record.places === null) return null;
+  if (record?.state !== 'holder') return null;
   const run = host.deeds.inProgress(record.lineage);
   if (run?.role !== 'source') return null;
   const notes = findNotes(host.deeds, run.migrationId);
-  return notes === null ? null : { record, notes };
+  // A guest that was saved and is gone is as little to be seen as one that is fenced.
+  return notes === null || (record.places === null && notes.memory === null) ? null : { record, notes };
 }
 
 async function asFenced(host: Host, { record, notes }: FencedRun): Promise<SourceVm> {

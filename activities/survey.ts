@@ -1,5 +1,6 @@
 import { failedQuestion, note, refusal, warning } from '../domain/concern.ts';
 import { isSealiftError } from '../domain/error.ts';
+import { isMemory } from '../domain/manifest.ts';
 import type { Method } from '../domain/names.ts';
 import type { QuestionContent } from '../domain/question.ts';
 import type { Concern, DestinationSurvey, HostCard, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
@@ -18,6 +19,8 @@ import { crossingConfig } from './crossing-config.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';
 import { memoryConcerns, neededBytes } from './memory.ts';
+import { guestDisks } from './memory-image.ts';
+import { memoryConcernsThere, surveyMemory } from './memory-survey.ts';
 import { choosePool, reservedBytes } from './pools.ts';
 import { askDestination } from './question.ts';
 import { sourceVm } from './source-vm.ts';
@@ -31,6 +34,7 @@ export async function surveySource(
     vmUuid: string;
     to: string;
     method: Method;
+    keepMemory?: boolean | undefined;
     migrationId?: string | undefined;
     supersede?: string | undefined;
   },
@@ -76,13 +80,22 @@ export async function surveySource(
       refusal('staged-unready', `${host.file.name} has no [ssh] in its file`, 'see docs/hosts.md, "staged"'),
     );
   }
+  const shapes = disks.map(({ vdev, sizeBytes, sectorBytes }) => ({ vdev, sizeBytes, sectorBytes }));
+  if (ask.keepMemory === true && !shapes.some(isMemory)) {
+    const memory = await surveyMemory(host, found, {
+      migrationId: ask.migrationId,
+      paths: disks.filter(({ problem }) => problem === null).map(({ path }) => path),
+    });
+    shapes.push(memory.image);
+    concerns.push(...memory.concerns);
+  }
   return {
     host: card,
     vmUuid: ask.vmUuid,
     vmName: found.name,
     state: found.state,
     memoryBytes: neededBytes(found),
-    disks: disks.map(({ vdev, sizeBytes, sectorBytes }) => ({ vdev, sizeBytes, sectorBytes })),
+    disks: shapes,
     deed:
       record === null
         ? null
@@ -109,8 +122,11 @@ export async function surveyDestination(
   }
   concerns.push(...(await takenConcerns(host, source, domains)));
   const pool = choosePool(host, ask.pool);
-  concerns.push(...(await spaceConcerns(host, pool, source)));
-  return { host: card, placement: source.disks.map(({ vdev }) => ({ vdev, pool: pool.name })), concerns };
+  concerns.push(
+    ...(await spaceConcerns(host, pool, source)),
+    ...(await memoryConcernsThere(host, { card, source, older: olderXen(card.xenVersion, source.host.xenVersion) })),
+  );
+  return { host: card, placement: guestDisks(source.disks).map(({ vdev }) => ({ vdev, pool: pool.name })), concerns };
 }
 
 /**
@@ -237,7 +253,7 @@ async function spaceConcerns(host: Host, pool: Pool, source: SourceSurvey): Prom
     return [failedQuestion(error)];
   }
   const { freeBytes, unitBytes, sectorBytes } = space;
-  const concerns = source.disks
+  const concerns = guestDisks(source.disks)
     .filter((disk) => disk.sectorBytes !== sectorBytes)
     .map(({ vdev, sectorBytes: has }) =>
       refusal(
@@ -246,7 +262,10 @@ async function spaceConcerns(host: Host, pool: Pool, source: SourceSurvey): Prom
         'choose another pool (--pool)',
       ),
     );
-  const needed = source.disks.reduce((sum, disk) => sum + Math.ceil(disk.sizeBytes / unitBytes) * unitBytes, 0);
+  const needed = guestDisks(source.disks).reduce(
+    (sum, disk) => sum + Math.ceil(disk.sizeBytes / unitBytes) * unitBytes,
+    0,
+  );
   const free = Math.max(0, freeBytes - (await reservedBytes(host, pool)));
   if (free >= needed) return concerns;
   return [

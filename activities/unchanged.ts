@@ -4,6 +4,7 @@ import { SealiftError } from '../domain/error.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
 import type { Host } from './host.ts';
+import { guestDisks } from './memory-image.ts';
 import { readNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { examineDisks } from './vms.ts';
@@ -47,7 +48,7 @@ async function changeSince(record: DeedRecord, notes: RunNotes, vms: FoundVm[]):
     const change = before === undefined ? 'was added' : diskChange(before, disk);
     if (change !== null) return `disk ${disk.vdev} ${change}`;
   }
-  const lost = notes.disks.find(({ vdev }) => !disks.some((disk) => disk.vdev === vdev));
+  const lost = guestDisks(notes.disks).find(({ vdev }) => !disks.some((disk) => disk.vdev === vdev));
   if (lost !== undefined) return `disk ${lost.vdev} was taken from it`;
   if (restDigest(found) !== notes.restDigest || found.configPath !== notes.configPath) return 'its configuration';
   if ((found.autostartPath !== null) !== notes.autostart) return `its autostart is ${notes.autostart ? 'off' : 'on'}`;

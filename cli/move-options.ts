@@ -24,6 +24,7 @@ export const moveOptions = z.object({
   to: hostName,
   method: method.optional(),
   pool: poolName.optional(),
+  keepMemory: z.boolean().default(false),
   onStuckGuest: onStuckGuest.unwrap().optional(),
   grace: duration.optional(),
   cutover: cutover.optional(),
@@ -42,6 +43,7 @@ export function addMoveOptions(command: Command): Command {
     .requiredOption('--to <host>', 'the host it goes to')
     .addOption(new Option('--method <method>', 'how it crosses (default: sealed)').choices(method.options))
     .option('--pool <pool>', 'the pool at the destination that takes its disks')
+    .option('--keep-memory', 'save the guest with its memory instead of shutting it down: it goes on where it was')
     .addOption(
       new Option('--on-stuck-guest <policy>', 'when the guest does not shut down in its time (default: wait)').choices(
         onStuckGuest.unwrap().options,
@@ -66,6 +68,7 @@ export function moveRequest(
     to: options.to,
     ...(options.method !== undefined && { method: options.method }),
     ...(options.pool !== undefined && { pool: options.pool }),
+    ...(options.keepMemory && { keepMemory: true }),
     ...(options.onStuckGuest !== undefined && { onStuckGuest: options.onStuckGuest }),
     ...(options.grace !== undefined && { graceMs: options.grace }),
     ...(options.cutover !== undefined && { cutover: options.cutover }),

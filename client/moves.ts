@@ -46,10 +46,10 @@ export async function migrate(link: Link, request: MigrateRequest): Promise<Move
 
 /** Asks both hosts what the move would be; no workflow, nothing changed. */
 export async function plan(link: Link, request: PlanRequest): Promise<Plan> {
-  const { method = 'sealed', pool, to, migrationId, supersede } = request;
+  const { method = 'sealed', pool, keepMemory, to, migrationId, supersede } = request;
   const found = await locate(link, request.vm, request.from);
   const destination = await askHost(link, to, 'hostCard');
-  const about = { vmUuid: found.vmUuid, to, method, migrationId, supersede };
+  const about = { vmUuid: found.vmUuid, to, method, keepMemory, migrationId, supersede };
   const source = await askHost(link, found.host, 'surveySource', about);
   const [there, line, others] = await Promise.all([
     askHost(link, to, 'surveyDestination', { source, method, ...(pool === undefined ? {} : { pool }) }),

@@ -42,6 +42,7 @@ export interface PlanRequest {
   to: string;
   method?: MigrationRequest['method'];
   pool?: string;
+  keepMemory?: boolean;
   /** As the move itself would name them: an open run of another migration refuses it. */
   migrationId?: string;
   supersede?: string;

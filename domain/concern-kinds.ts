@@ -114,6 +114,33 @@ export const concernKinds = {
     meaning: 'maxmem is above memory: an HVM guest without a balloon driver crashes while it starts',
     remedy: 'set memory to maxmem',
   },
+  // moves that keep memory
+  'memory-not-running': {
+    severity: 'refuses',
+    meaning: 'memory is to be kept, and the VM does not run: only a running guest can be saved',
+    remedy: 'move it without --keep-memory',
+  },
+  'memory-disk': {
+    severity: 'refuses',
+    meaning:
+      'memory is to be kept, and a disk is no file, so nothing would tell whether it was written after the memory was saved',
+    remedy: 'move it without --keep-memory',
+  },
+  'memory-older-xen': {
+    severity: 'refuses',
+    meaning: 'memory is to be kept, and the destination runs an older Xen, which does not take it',
+    remedy: 'move it without --keep-memory',
+  },
+  'memory-unmovable': {
+    severity: 'refuses',
+    meaning: 'memory is to be kept, and Xen does not save this VM: nomigrate is set, or it has a virtual NUMA layout',
+    remedy: 'move it without --keep-memory',
+  },
+  'memory-no-room': {
+    severity: 'refuses',
+    meaning: 'memory is to be kept, and a state folder has no room for its image',
+    remedy: 'free space there, or move it without --keep-memory',
+  },
   // processors
   'more-vcpus': {
     severity: 'warns',

@@ -5,6 +5,14 @@ import { digest, lineage, token, vdev, vmName, vmUuid } from './names.ts';
 export const diskShape = z.strictObject({ vdev, sizeBytes: z.int().min(1), sectorBytes: z.int().min(512) });
 export type DiskShape = z.infer<typeof diskShape>;
 
+/** The disk of a run that is no disk of the guest but the image of its memory; xl takes no such name for one. */
+export const memoryVdev = 'memory';
+
+/** Whether it is the image of the guest's memory. */
+export function isMemory({ vdev }: { vdev: string }): boolean {
+  return vdev === memoryVdev;
+}
+
 /**
  * What must be at the destination. Its root (`seal/manifest.ts`) names the whole: the configuration, and per disk its
  * size and one SHA-256 digest per chunk of plain content. It crosses sealed; only the root may be seen by others.

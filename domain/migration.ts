@@ -38,6 +38,8 @@ export const migrationInput = z.strictObject({
   to: hostName,
   method: method.default('sealed'),
   pool: poolName.optional(),
+  /** The guest is saved with its memory and goes on at the destination where it was, instead of being shut down and booted there. */
+  keepMemory: z.boolean().default(false),
   /** How long the guest may take to shut down before `onStuckGuest` decides. */
   graceMs: z.int().min(0).default(120_000),
   onStuckGuest: z.enum(['wait', 'abort', 'destroy']).default('wait'),

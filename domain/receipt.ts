@@ -26,6 +26,8 @@ export const receiptBody = z.strictObject({
   concerns: z.array(z.string()),
   approvedBy: z.string().nullable(),
   probe: z.array(z.strictObject({ check: z.string(), passed: z.boolean(), detail: z.string() })),
+  /** What became of the guest's memory; only of a move that was to keep it. `lost`: it was started anew from its disks. */
+  memory: z.enum(['kept', 'lost']).optional(),
 });
 export type ReceiptBody = z.infer<typeof receiptBody>;
 

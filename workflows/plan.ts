@@ -1,6 +1,7 @@
 import type { ConcernName } from '../domain/concern-kinds.ts';
 import { concern, note, refusal } from '../domain/concern.ts';
 import type { Method } from '../domain/names.ts';
+import { isMemory } from '../domain/manifest.ts';
 import { protocolVersion } from '../domain/protocol.ts';
 import type { Concern, DestinationSurvey, LinkSurvey, SourceSurvey, VmSummary } from '../domain/survey.ts';
 
@@ -15,6 +16,8 @@ export interface Plan {
   disks: SourceSurvey['disks'];
   placement: DestinationSurvey['placement'];
   totalBytes: number;
+  /** The guest is saved with its memory, whose image is the disk `memory`. */
+  keepMemory: boolean;
   rttMs: number;
   concerns: Concern[];
   /** Whether a concern refuses the move. */
@@ -59,6 +62,7 @@ export function joinPlan(
     disks: source.disks,
     placement: destination.placement,
     totalBytes: source.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
+    keepMemory: source.disks.some(isMemory),
     rttMs: link.rttMs,
     concerns,
     refused: concerns.some((one) => one.severity === 'refuses'),
@@ -102,7 +106,10 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
   if (method === 'staged' && to.staging === null) {
     refuse('staged-unready', `${to.name} has no [staging] in its file`);
   }
-  const unplaced = source.disks.filter((disk) => !destination.placement.some((place) => place.vdev === disk.vdev));
+  // The image of memory has a place of its own.
+  const unplaced = source.disks.filter(
+    (disk) => !isMemory(disk) && !destination.placement.some((place) => place.vdev === disk.vdev),
+  );
   for (const disk of unplaced) {
     if (destination.concerns.some((one) => one.severity === 'refuses')) continue;
     refuse('no-space', `no pool of ${to.name} takes disk ${disk.vdev}`, 'choose another pool (--pool)');

@@ -16,6 +16,8 @@ export interface About {
   method: MigrationStatus['method'];
   graceMs: number;
   onStuckGuest: 'wait' | 'abort' | 'destroy';
+  /** Its guest is to be saved, not shut down. */
+  keepMemory?: boolean;
   timings: Timings;
 }
 
@@ -47,7 +49,7 @@ export interface Outcomes {
   ready: { ready: Signed<Ready> };
   cede: { deed: Signed<Deed>; root: string };
   accept: { at: number };
-  start: { started: boolean; changes: string[]; at: number };
+  start: { started: boolean; changes: string[]; at: number; memory?: 'kept' | 'lost' | undefined };
   probe: { checks: ReceiptBody['probe'] };
   begin: { migrationId: string; ranSince: string | null; wasRunning: boolean };
   giveBack: { deed: Signed<Deed>; at: number };

@@ -9,6 +9,18 @@ const maximumConfigBytes = 1024 * 1024;
 
 const savedConfig = z.looseObject({ c_info: z.looseObject({ name: z.string(), uuid: z.string().optional() }) });
 
+/** Whether a file begins as an image of `xl save` does. Throws when it cannot be read. */
+export async function isSavedImage(path: string): Promise<boolean> {
+  const file = await open(path, 'r');
+  try {
+    const head = Buffer.alloc(magic.length);
+    await file.read(head, 0, head.length, 0);
+    return head.toString('latin1') === magic;
+  } finally {
+    await file.close();
+  }
+}
+
 /** Whose memory an image of `xl save` holds, from the configuration at its head; null when the file is something else. */
 export async function readSavedImage(path: string): Promise<{ name: string; uuid: string | null } | null> {
   const file = await open(path, 'r');

@@ -36,6 +36,14 @@ export interface CommandOptions {
   env?: Record<string, string>;
 }
 
+/** An image of a guest's memory, to be made or to be read. */
+export interface ImageOptions extends CommandOptions {
+  /** Path of the file. */
+  image: string;
+  /** The guest's memory: what `xl` may take for it is measured by this. */
+  memoryBytes: number;
+}
+
 /**
  * What Sealift asks of Xen. `vm` is a domain's uuid, its exact name, or the domain as a look of the same step saw it, which is
  * then not looked for again; two domains that fit a name or uuid are 'unknown-state' (Xen lets the same uuid run twice under
@@ -50,8 +58,16 @@ export interface Toolstack {
   /**
    * Starts the domain of a configuration. Looks first: the same uuid and name running is done already (a domain that was left
    * unfinished, paused and with no processor time, is destroyed and made anew); the same name or uuid otherwise in use is 'name-taken'.
+   * False when it was done already.
    */
-  create(configPath: string, options?: CommandOptions & { paused?: boolean }): Promise<void>;
+  create(configPath: string, options?: CommandOptions & { paused?: boolean }): Promise<boolean>;
+  /** The same, paused and with the memory in an image that `save` made; false says that the image was not looked at. */
+  restore(configPath: string, options: ImageOptions): Promise<boolean>;
+  /**
+   * Writes the memory of a running guest into a file, which is there and is overwritten, and leaves the guest paused. A guest that does not suspend is left
+   * running ('xl-failed'); after 'xl-hangs' its domain may be there, shut down for `suspend`, and cannot go on. The file is not synced.
+   */
+  save(domain: Domain, options: ImageOptions): Promise<void>;
   /** The four below do nothing when the domain is already so, or (shutdown, destroy) gone; pause and unpause of an absent one are 'unknown-vm'. */
   unpause(vm: string | Domain, options?: CommandOptions): Promise<void>;
   pause(vm: string | Domain, options?: CommandOptions): Promise<void>;

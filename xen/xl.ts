@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SealiftError } from '../domain/error.ts';
 import { domainGone, domainsOf, onlyDomain } from './gone.ts';
-import type { CommandOptions, Domain, Toolstack } from './toolstack.ts';
+import type { CommandOptions, Domain, ImageOptions, Toolstack } from './toolstack.ts';
 import { parseXlConfig } from './xl-config/parse.ts';
 import { configString } from './xl-config/values.ts';
 import { parseConfigs, parseInfo, parseList } from './xl-output.ts';
@@ -14,7 +14,7 @@ export interface XlOptions {
   command: string;
   /** Added to this process's own environment. */
   env?: Record<string, string>;
-  /** After this many milliseconds a command is killed; `create`, which waits for device scripts, has four times as long. Default 30 000. */
+  /** After this many milliseconds a command is killed; `create`, which waits for device scripts, has four times as long, `save` and `restore` also a time by the memory. Default 30 000. */
   limitMs?: number;
 }
 
@@ -25,6 +25,8 @@ export function xlToolstack(options: XlOptions): Toolstack {
 
 /** Pause between two looks at what somebody else began. */
 const pollMs = 100;
+/** At so many bytes a second at least an image is written or read, on a slow disk below everything else. */
+const imageBytesPerSecond = 5 * 1024 * 1024;
 /** A domain that is shut down for this long is kept so by its configuration. */
 const keptMs = 5000;
 
@@ -52,7 +54,29 @@ class Xl implements Toolstack {
   async create(
     configPath: string,
     { paused = false, env = {} }: CommandOptions & { paused?: boolean } = {},
-  ): Promise<void> {
+  ): Promise<boolean> {
+    const argv: [string, ...string[]] = paused ? ['create', '-p', configPath] : ['create', configPath];
+    return this.#build(configPath, argv, 4 * this.#limitMs, env);
+  }
+
+  async restore(configPath: string, { image, memoryBytes, env = {} }: ImageOptions): Promise<boolean> {
+    return this.#build(configPath, ['restore', '-p', configPath, image], this.#imageLimitMs(memoryBytes), env);
+  }
+
+  async save({ domid }: Domain, { image, memoryBytes, env = {} }: ImageOptions): Promise<void> {
+    // -p: until the image is durable the guest itself is still there.
+    const argv: [string, ...string[]] = ['save', '-p', String(domid), image];
+    const outcome = await runXl(this.#with(env), argv, this.#imageLimitMs(memoryBytes));
+    if (outcome.exitCode !== 0) throw xlFailed('save', outcome);
+  }
+
+  /** Makes a domain by `argv`, unless one of its configuration is there and is no leftover: then false. */
+  async #build(
+    configPath: string,
+    argv: [string, ...string[]],
+    limitMs: number,
+    env: Record<string, string>,
+  ): Promise<boolean> {
     const vm = await readIdentity(configPath);
     const domains = await this.#settled(vm);
     if (domains.some((domain) => domain.uuid === vm.uuid && domain.name !== vm.name)) {
@@ -62,14 +86,14 @@ class Xl implements Toolstack {
       throw new SealiftError('name-taken', `a domain named ${vm.name} is there with another uuid`);
     }
     const [own] = domains;
-    if (own !== undefined && !isLeftover(own)) return;
+    if (own !== undefined && !isLeftover(own)) return false;
     if (own !== undefined) {
       await this.destroy(vm.uuid, { env });
       await this.#until('destroy', () => domainGone(this, vm.uuid));
     }
-    const argv: [string, ...string[]] = paused ? ['create', '-p', configPath] : ['create', configPath];
-    const outcome = await runXl(this.#with(env), argv, 4 * this.#limitMs);
-    if (outcome.exitCode !== 0) throw xlFailed('create', outcome);
+    const outcome = await runXl(this.#with(env), argv, limitMs);
+    if (outcome.exitCode !== 0) throw xlFailed(argv[0], outcome);
+    return true;
   }
 
   async pause(vm: string | Domain, options: CommandOptions = {}): Promise<void> {
@@ -135,6 +159,11 @@ class Xl implements Toolstack {
     const outcome = await runXl(this.#xl, argv, this.#limitMs);
     if (outcome.exitCode !== 0) throw xlFailed(argv[0], outcome);
     return outcome;
+  }
+
+  /** Beside the time for device scripts: libxl alone gives a guest a minute to suspend. */
+  #imageLimitMs(memoryBytes: number): number {
+    return 4 * this.#limitMs + (memoryBytes / imageBytesPerSecond) * 1000;
   }
 
   #with(env: Record<string, string>): XlCommand {

@@ -24,7 +24,7 @@ export function addGc(program: Command, cli: Cli): void {
   program
     .command('gc')
     .description(
-      'list what hosts keep and no longer need: released copies, abandoned landings, containers; remove it when asked to',
+      'list what hosts keep and no longer need: released copies, abandoned landings, containers, images of memory; remove it when asked to',
     )
     .option('--host <host>', 'only on this host')
     .option('--remove <id...>', 'remove these, by their ids in the list, on every host that lists them')

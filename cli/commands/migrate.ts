@@ -63,13 +63,14 @@ export function addMigrate(program: Command, cli: Cli): void {
 
 /** Plans first where a person can be asked. False when the plan refuses the move, or the person does. */
 async function planned(cli: Cli, sealift: Sealift, request: MigrateRequest): Promise<boolean> {
-  const { vm, to, from, method, pool, migrationId, supersede } = request;
+  const { vm, to, from, method, pool, keepMemory, migrationId, supersede } = request;
   const plan = await sealift.plan({
     vm,
     to,
     ...(from !== undefined && { from }),
     ...(method !== undefined && { method }),
     ...(pool !== undefined && { pool }),
+    ...(keepMemory !== undefined && { keepMemory }),
     ...(migrationId !== undefined && { migrationId }),
     ...(supersede !== undefined && { supersede }),
   });

@@ -14,6 +14,7 @@ const options = z.object({
   from: hostName.optional(),
   method: method.optional(),
   pool: poolName.optional(),
+  keepMemory: z.boolean().default(false),
 });
 
 export function addPlan(program: Command, cli: Cli): void {
@@ -27,12 +28,13 @@ export function addPlan(program: Command, cli: Cli): void {
     .option('--from <host>', 'the host it is on (default: asked for at all hosts)')
     .addOption(new Option('--method <method>', 'how it would cross (default: sealed)').choices(method.options))
     .option('--pool <pool>', 'the pool at the destination')
+    .option('--keep-memory', 'as a move that saves the guest with its memory instead of shutting it down')
     .addHelpText(
       'after',
       examples('sealift plan web-1 --to fra-1', 'sealift plan web-1 --to fra-1 --method staged --json'),
     )
     .action(async (vm: string, raw: unknown) => {
-      const { to, from, method, pool } = parseOptions(options, raw);
+      const { to, from, method, pool, keepMemory } = parseOptions(options, raw);
       const sealift = await cli.connect();
       const plan = await sealift.plan({
         vm,
@@ -40,6 +42,7 @@ export function addPlan(program: Command, cli: Cli): void {
         ...(from !== undefined && { from }),
         ...(method !== undefined && { method }),
         ...(pool !== undefined && { pool }),
+        ...(keepMemory && { keepMemory }),
       });
       cli.answer(plan, planLines(plan));
       if (plan.refused) cli.exitCode = exitCodes.refused;

@@ -11,7 +11,7 @@ export function planLines(plan: Plan): string[] {
     return `  ${disk.vdev.padEnd(6)} ${formatBytes(disk.sizeBytes).padStart(9)}${pool === undefined ? '' : `  → pool ${pool}`}`;
   });
   return [
-    `${plan.vmName}   ${plan.from} → ${plan.to}   ${plan.method} · ${plan.state} · round trip ${plan.rttMs.toFixed(1)} ms`,
+    `${plan.vmName}   ${plan.from} → ${plan.to}   ${plan.method}${plan.keepMemory ? ' with its memory' : ''} · ${plan.state} · round trip ${plan.rttMs.toFixed(1)} ms`,
     '',
     ...disks,
     `  ${'in all'.padEnd(6)} ${formatBytes(plan.totalBytes).padStart(9)}`,

@@ -16,6 +16,7 @@ export function movedLines({ body }: Receipt): string[] {
       }),
       ['deed', `token ${body.token}, from ${source.name} to ${destination.name}`],
       ['phases', body.phases.map((one) => `${phaseWord(one.phase)} ${formatMs(one.ms)}`).join(' · ')],
+      ...memoryFields(body),
       ...changeFields(body),
       ...probeFields(body.probe.filter((one) => !one.passed)),
       [
@@ -46,6 +47,7 @@ export function receiptLines({ body, signatures }: Receipt): string[] {
       ['root', body.root],
       ...body.disks.map((disk): Field => [disk.vdev, diskWords(disk)]),
       ...body.phases.map((one): Field => [phaseWord(one.phase), `${formatSecond(one.at)}  ${formatMs(one.ms)}`]),
+      ...memoryFields(body),
       ...changeFields(body),
       ...body.concerns.map((text): Field => ['concern', text]),
       ...probeFields(body.probe),
@@ -92,6 +94,13 @@ function movedWords(body: Body): string {
 
 function diskWords(disk: Body['disks'][number]): string {
   return `${formatBytes(disk.sizeBytes)}, sha256:${disk.digest}${disk.direct ? '' : ', not by O_DIRECT'}`;
+}
+
+function memoryFields({ memory }: Body): Field[] {
+  if (memory === undefined) return [];
+  return [
+    ['memory', memory === 'kept' ? 'kept: the guest goes on where it was' : 'LOST: it was started anew from its disks'],
+  ];
 }
 
 function changeFields(body: Body): Field[] {

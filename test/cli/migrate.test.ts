@@ -205,6 +205,7 @@ function planExample(change: Partial<Plan>): Plan {
     disks: [{ vdev: 'xvda', sizeBytes: 512 * 1024 * 1024, sectorBytes: 512 }],
     placement: [{ vdev: 'xvda', pool: 'fast' }],
     totalBytes: 512 * 1024 * 1024,
+    keepMemory: false,
     rttMs: 41,
     concerns: [],
     refused: false,

@@ -493,3 +493,36 @@ test('a defect in a host (an error of no known type) undoes the move', async () 
   await expect((await pair.migrate()).result()).rejects.toMatchObject({ type: 'internal' });
   expectUndone(pair);
 });
+
+describe('a move that keeps memory', () => {
+  test('asks the source to, and says when the memory was lost', async () => {
+    const { from, to, migrate } = await temporal.pair();
+    const asked: unknown[] = [];
+    for (const step of ['surveySource', 'openRun'] as const) {
+      from.rule(step, (ask, real) => {
+        asked.push(ask);
+        return real();
+      });
+    }
+    to.rule('startVm', async (_ask, real) => ({ ...((await real()) as object), memory: 'lost' }));
+    const move = await migrate({ keepMemory: true });
+    await move.result();
+    expect(asked).toMatchObject([{ keepMemory: true }, { input: { keepMemory: true } }]);
+    const { done } = await move.status();
+    expect(done.find(({ phase }) => phase === 'start')?.note).toBe('anew: its memory could not be kept');
+  });
+
+  test('whose guest cannot be saved asks a person, by the reason', async () => {
+    const { from, vm, migrate } = await temporal.pair();
+    from.rule('stopVm', (_ask, real) =>
+      vm.running
+        ? Promise.resolve({ outcome: 'stuck', wasRunning: true, detail: 'it could not be saved: no drivers' })
+        : real(),
+    );
+    const move = await migrate({ keepMemory: true });
+    await until(move, ({ phase }) => phase === 'waits');
+    expect((await move.status()).waits[0]).toBe(`${vm.vmName} has not stopped: it could not be saved: no drivers`);
+    await move.abort();
+    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
+  });
+});

@@ -17,7 +17,7 @@ export async function openRun(task: Task, input: MigrationInput): Promise<void> 
       from,
       'openRun',
       { summary: `open the run of ${vmName} on ${from}` },
-      { input: { migrationId, vmUuid, vmName, method }, to, supersede },
+      { input: { migrationId, vmUuid, vmName, method, keepMemory: input.keepMemory }, to, supersede },
     );
     if (opened.run !== 'open') {
       throw refusal('run-closed', `the run of ${vmName} is not open on ${from}: it is ${opened.run}`);

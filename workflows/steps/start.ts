@@ -57,9 +57,11 @@ export async function startThere(task: Task, input: MigrationInput): Promise<Out
   });
   return step(task, 'start', 'start', async (note) => {
     const call = { summary: stop.wasRunning ? `start ${vmName} on ${to}` : `set ${vmName} up on ${to}` };
-    const { started, changes } = await untilDone(task, to, 'startVm', call, { migrationId, start: stop.wasRunning });
+    const ask = { migrationId, start: stop.wasRunning };
+    const { started, changes, memory } = await untilDone(task, to, 'startVm', call, ask);
     if (!started) note('not started: it was not running');
-    return { started, changes, at: Date.now() };
+    if (memory !== undefined) note(memory === 'kept' ? 'with its memory' : 'anew: its memory could not be kept');
+    return { started, changes, at: Date.now(), memory };
   });
 }
 

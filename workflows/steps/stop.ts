@@ -21,7 +21,10 @@ export async function stopGuest(task: Task, where: GuestToStop): Promise<Outcome
     let destroyed = false;
     for (let graceMs = about.graceMs, asked = false; ; asked = true) {
       const before = asked || where.before === undefined ? {} : { before: where.before };
-      const call = { summary: `shut down ${about.vmName} on ${host}`, ...before };
+      const call = {
+        summary: `${about.keepMemory === true ? 'save' : 'shut down'} ${about.vmName} on ${host}`,
+        ...before,
+      };
       const stop = await onHost(task, host, 'stopVm', call, { migrationId, graceMs });
       wasRunning ||= stop.wasRunning;
       if (stop.outcome === 'stopped') {
@@ -46,8 +49,11 @@ export async function stopGuest(task: Task, where: GuestToStop): Promise<Outcome
 type Decision = { waitMs: number } | { destroyedBy: string };
 
 async function chooseNext(task: Task, where: GuestToStop, graceMs: number, detail: string): Promise<Decision> {
-  const { vmName, onStuckGuest } = task.about;
-  const late = `${vmName} has not shut down after ${String(Math.round(graceMs / 1000))} s`;
+  const { vmName, onStuckGuest, keepMemory } = task.about;
+  const late =
+    keepMemory === true
+      ? `${vmName} has not stopped`
+      : `${vmName} has not shut down after ${String(Math.round(graceMs / 1000))} s`;
   if (onStuckGuest === 'abort')
     throw refusal('guest-stuck', `${late}: ${detail}`, `it was left running on ${where.host}`);
   if (onStuckGuest === 'destroy') return { destroyedBy: 'the policy for a stuck guest' };

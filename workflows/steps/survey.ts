@@ -22,7 +22,7 @@ const attempts = 4;
 export async function survey(task: Task, input: MigrationInput): Promise<Outcomes['survey']> {
   return step(task, 'survey', 'survey', async (note) => {
     const { vmName, vmUuid, from, to, method, pool, migrationId, supersede } = input;
-    const about = { vmUuid, to, method, migrationId, supersede };
+    const about = { vmUuid, to, method, keepMemory: input.keepMemory, migrationId, supersede };
     const [source, card] = await Promise.all([
       onHost(task, from, 'surveySource', { summary: `survey ${vmName} on ${from}`, attempts }, about),
       ifReachable(task, to, 'hostCard', { summary: `ask ${to} where it takes bytes`, attempts: 1 }),

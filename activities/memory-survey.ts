@@ -1,0 +1,98 @@
+import { join } from 'node:path';
+import { fenceKind } from '../deed/locks.ts';
+import { refusal } from '../domain/concern.ts';
+import { isMemory } from '../domain/manifest.ts';
+import type { DiskShape } from '../domain/manifest.ts';
+import type { Concern, HostCard, SourceSurvey } from '../domain/survey.ts';
+import { poolSpace } from '../storage/pool.ts';
+import { writeStamp } from '../storage/write-stamp.ts';
+import type { FoundVm } from '../xen/dom0.ts';
+import { configFlag, configKeys } from '../xen/xl-config/values.ts';
+import type { Host } from './host.ts';
+import { imageOf, imageShape, memoryPool } from './memory-image.ts';
+import { findNotes } from './notes.ts';
+import { reservedBytes } from './pools.ts';
+
+/** The image that a move of the VM would make of its memory, and what stands against making one. */
+export async function surveyMemory(
+  host: Host,
+  found: FoundVm,
+  ask: { migrationId?: string | undefined; paths: string[] },
+): Promise<{ image: DiskShape; concerns: Concern[] }> {
+  const image = openedWith(host, ask.migrationId) ?? imageShape(found);
+  const concerns = settingConcerns(found);
+  if (found.state !== 'running') {
+    const text = `${found.name} is ${found.state}: only a running guest can be saved with its memory`;
+    concerns.push(refusal('memory-not-running', text));
+  }
+  for (const path of ask.paths) {
+    if (await tellsWrites(path)) continue;
+    const text = 'a disk is no file, so nothing would tell whether it was written after the memory was saved';
+    concerns.push(refusal('memory-disk', text));
+  }
+  concerns.push(...(await roomConcerns(host, image.sizeBytes)));
+  // The probe is made beside the database: on the file system of the images.
+  if (host.file.fence === 'immutable' && (await fenceKind(join(host.file.state, 'host.db'))) !== 'immutable') {
+    const text = `the state of ${host.file.name} is on a file system that cannot make files immutable`;
+    concerns.push(refusal('fence-failed', text, 'move it without --keep-memory'));
+  }
+  return { image, concerns };
+}
+
+/** What a destination has against the image of a VM's memory; nothing where a move brings none. `older`: its Xen is, than the source's. */
+export async function memoryConcernsThere(
+  host: Host,
+  { card, source, older }: { card: HostCard; source: SourceSurvey; older: boolean },
+): Promise<Concern[]> {
+  const image = source.disks.find(isMemory);
+  if (image === undefined) return [];
+  const concerns = await roomConcerns(host, image.sizeBytes);
+  if (older) {
+    const text = `${card.name} runs Xen ${card.xenVersion}, and memory saved by ${source.host.xenVersion} goes to no older one`;
+    concerns.push(refusal('memory-older-xen', text));
+  }
+  return concerns;
+}
+
+/** A migration that is open has the size that it was opened with. */
+function openedWith(host: Host, migrationId: string | undefined): DiskShape | null {
+  if (migrationId === undefined || !host.deeds.hasRun(migrationId)) return null;
+  const notes = findNotes(host.deeds, migrationId);
+  const image = notes === null ? undefined : imageOf(notes);
+  if (image === undefined) return null;
+  const { vdev, sizeBytes, sectorBytes } = image;
+  return { vdev, sizeBytes, sectorBytes };
+}
+
+/** Devices of this machine refuse every move, kept memory or not. */
+function settingConcerns({ config }: FoundVm): Concern[] {
+  if (config === null) return [];
+  const concerns: Concern[] = [];
+  if (configFlag(config, 'nomigrate') === true) {
+    concerns.push(refusal('memory-unmovable', 'nomigrate is set: Xen does not save this VM'));
+  }
+  if (configKeys(config).includes('vnuma')) {
+    concerns.push(refusal('memory-unmovable', 'Xen does not save a VM with a virtual NUMA layout'));
+  }
+  return concerns;
+}
+
+async function roomConcerns(host: Host, neededBytes: number): Promise<Concern[]> {
+  const pool = memoryPool(host.file);
+  const [{ freeBytes }, reserved] = await Promise.all([poolSpace(pool), reservedBytes(host, pool)]);
+  const free = Math.max(0, freeBytes - reserved);
+  if (free >= neededBytes) return [];
+  const text = `${host.file.name} has ${mib(free)} MiB free in its state folder, the image of the memory may need ${mib(neededBytes)} MiB`;
+  return [refusal('memory-no-room', text)];
+}
+
+function mib(bytes: number): string {
+  return String(Math.ceil(bytes / 2 ** 20));
+}
+
+function tellsWrites(path: string): Promise<boolean> {
+  return writeStamp(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,114 @@
+import { dirname, join } from 'node:path';
+import type { DeedRecord } from '../deed/record.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
+import { isThere, writeFileDurably } from '../storage/durable-file.ts';
+import { isSavedImage } from '../xen/saved-image.ts';
+import { domainsOf } from '../xen/gone.ts';
+import type { Domain } from '../xen/toolstack.ts';
+import type { Host } from './host.ts';
+import { imageOf, isOfOneMoment, removeImage } from './memory-image.ts';
+import { readNotes, updateNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
+
+/** After so many failures of `xl restore` the guest is better off without its memory than not running. */
+const restoreTries = 3;
+
+interface Waking {
+  migrationId: string;
+  record: DeedRecord;
+  configPath: string;
+}
+
+/**
+ * Starts the VM, paused first to see that it is ours: with the memory in its image where one may be used, else anew from its disks. That an image was
+ * used is durable before the guest runs, so it is never used twice. Tells what became of the memory; undefined when none was to be kept.
+ */
+export async function wakeVm(
+  host: Host,
+  waking: Waking,
+  env: Record<string, string>,
+): Promise<'kept' | 'lost' | undefined> {
+  const { migrationId, record } = waking;
+  const notes = readNotes(host.deeds, migrationId);
+  const image = imageOf(notes);
+  const kept = image !== undefined && (await restored(host, waking, image, env));
+  const made = !kept && (await host.toolstack.create(waking.configPath, { paused: true, env }));
+  const domain = await theOne(host, record);
+  noteWoken(host, migrationId, { domid: domain.domid, kept });
+  await host.toolstack.unpause(domain, { env });
+  if (image === undefined) return undefined;
+  await removeImage(host, image);
+  if (kept) return 'kept';
+  // A guest that was not stopped: an abort found it as it was, at the most paused by its save.
+  if (notes.memory === null && !made) return undefined;
+  host.log.warn({ vm: record.vmName, migrationId }, 'it was started anew: its memory could not be kept');
+  return 'lost';
+}
+
+/** Whether a domain is there with the memory of the image; otherwise the image will not be used any more, once the VM runs. */
+async function restored(
+  host: Host,
+  { migrationId, record }: Waking,
+  image: RunNotes['disks'][number],
+  env: Record<string, string>,
+): Promise<boolean> {
+  const notes = readNotes(host.deeds, migrationId);
+  const { memory } = notes;
+  if (memory === null) return false;
+  if (memory.woken !== null) return wokeBefore(host, migrationId, record, memory.woken);
+  if (memory.failures >= restoreTries || !(await isUsable(notes, image))) return false;
+  try {
+    return await host.toolstack.restore(await ownConfig(record, notes, image), {
+      image: image.path,
+      memoryBytes: image.sizeBytes,
+      env,
+    });
+  } catch (error) {
+    if (!isSealiftError(error) || !['xl-failed', 'xl-hangs'].includes(error.type)) throw error;
+    const failures = memory.failures + 1;
+    updateNotes(host.deeds, migrationId, { memory: { ...memory, failures } });
+    if (failures < restoreTries) throw error;
+    host.log.warn({ vm: record.vmName, message: error.message }, 'its memory cannot be restored');
+    return false;
+  }
+}
+
+/** The domain that the image became, when it is there still: cut between the note and the unpause, it only has to go on. */
+async function wokeBefore(
+  host: Host,
+  migrationId: string,
+  { vmUuid }: DeedRecord,
+  woken: { domid: number | null; kept: boolean },
+): Promise<boolean> {
+  if (!woken.kept) return false;
+  const domains = await domainsOf(host.toolstack, { uuid: vmUuid });
+  if (domains.some(({ domid, state }) => domid === woken.domid && (state === 'paused' || state === 'running')))
+    return true;
+  noteWoken(host, migrationId, { domid: null, kept: false });
+  return false;
+}
+
+/** The disks come first: memory is only good with the disks as they were when it was saved. */
+async function isUsable(notes: RunNotes, { path }: { path: string }): Promise<boolean> {
+  return (await isThere(path)) && (await isSavedImage(path)) && (await isOfOneMoment(notes));
+}
+
+/** The run's configuration in a file beside the image: a source's own may leave to chance what the memory knows, such as MACs. */
+async function ownConfig({ vmName }: DeedRecord, { config }: RunNotes, { path }: { path: string }): Promise<string> {
+  if (config === null) throw new SealiftError('unknown-state', `no configuration of ${vmName} is kept`);
+  const file = join(dirname(path), `${vmName}.cfg`);
+  await writeFileDurably(file, config, 0o600);
+  return file;
+}
+
+async function theOne(host: Host, { vmUuid, vmName }: DeedRecord): Promise<Domain> {
+  const domains = await domainsOf(host.toolstack, { uuid: vmUuid });
+  const [domain] = domains;
+  if (domain !== undefined && domains.length === 1) return domain;
+  throw new SealiftError('unknown-state', `${vmName} was started and ${String(domains.length)} domains have its uuid`);
+}
+
+function noteWoken(host: Host, migrationId: string, woken: { domid: number | null; kept: boolean }): void {
+  const { memory } = readNotes(host.deeds, migrationId);
+  if (memory !== null) updateNotes(host.deeds, migrationId, { memory: { ...memory, woken } });
+}
