@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { memoryFolder } from '../../activities/folders.ts';
 import type { HostSummary } from '../../client/index.ts';
 import { loadIdentity } from '../../deed/identity.ts';
 import { SealiftError } from '../../domain/error.ts';
@@ -11,6 +12,7 @@ import { hostArgument } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { formatBytes } from '../format.ts';
 import { defaultHostFile, readHostFile } from '../host-file.ts';
+import { plural } from '../live/words.ts';
 import { parseOptions } from '../parse.ts';
 import { sshArguments } from '../ssh-options.ts';
 import { examples } from './examples.ts';
@@ -36,13 +38,17 @@ async function showLocal(cli: Cli, path: string): Promise<void> {
   const identity = (await loadIdentity(file.state)).name;
   const { name, site, landing, pool, peer, staging } = file;
   const claims = await claimsHere(path, file);
-  cli.answer({ name, site, identity, landing, pools: pool, peers: peer, staging: staging ?? null, claims }, [
+  const images = imagesHere(file);
+  cli.answer({ name, site, identity, landing, pools: pool, peers: peer, staging: staging ?? null, claims, images }, [
     `${name} (${site})`,
     `  identity   ${identity}`,
     `  landing    ${landing.address}:${landing.port}`,
     `  pools      ${pool.map((one) => `${one.name} ${placeOf(one)}`).join(', ')}`,
     ...peerLines(peer),
     ...claimLines(claims),
+    ...(images === 0
+      ? []
+      : [`  memory     ${plural(images, 'image')} of guests' memory: sealift gc lists those of no use`]),
     '',
     `on the other host: sealift host trust ${name} ${identity}${staging === undefined ? '' : ` ${sshArguments(staging)}`}`,
   ]);
@@ -60,6 +66,12 @@ async function claimsHere(path: string, { state }: HostFile): Promise<string[]> 
   } finally {
     host.database.close();
   }
+}
+
+/** How many images of guests' memory lie here. */
+function imagesHere(file: HostFile): number {
+  const folder = memoryFolder(file);
+  return existsSync(folder) ? readdirSync(folder).length : 0;
 }
 
 function claimLines(claims: string[]): string[] {

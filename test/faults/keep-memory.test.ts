@@ -187,6 +187,24 @@ describe('a move that keeps memory', () => {
     expect(await bootsOf(world, vm, world.frankfurt)).toBe(1);
   });
 
+  test('goes back before it ran with its memory; the image that was not used is garbage', async () => {
+    const vm = await world.makeVm('unused');
+    setFault(world.frankfurt.host.lab.root, { refuse: 'create', vm: vm.name });
+    setFault(world.frankfurt.host.lab.root, { refuse: 'restore', vm: vm.name });
+    const move = await migrate(world, { vm: vm.name, ...keeping });
+    await until(move, (at) => at.status.waits.some((line) => line.includes('could not start')));
+    await (await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick })).result();
+    await expectUnmoved(world, vm);
+    await expectAlive(world, vm, world.london);
+    expect(await bootsOf(world, vm, world.london)).toBe(1);
+    const items = (await world.sealift.garbage('fra-1')).filter(({ vmName }) => vmName === vm.name);
+    expect(items.map(({ kind }) => kind).sort()).toEqual(['memory', 'returned-copy']);
+    expect(await images(world.frankfurt, `/${vm.name}.`)).not.toEqual([]);
+    const ids = items.filter(({ kind }) => kind === 'memory').map(({ id }) => id);
+    expect(await world.sealift.removeGarbage({ host: 'fra-1', ids, by: 'test' })).toMatchObject({ refused: [] });
+    expect(await images(world.frankfurt, `/${vm.name}.`)).toEqual([]);
+  });
+
   describe('whose guest cannot be saved', () => {
     test('leaves it running by --on-stuck-guest abort', async () => {
       const vm = await world.makeVm('unsaved');
