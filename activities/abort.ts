@@ -12,6 +12,7 @@ import { runState } from './run.ts';
 /** How long, after its time was over, a guest is watched that was ordered to shut down and has not. */
 const lateLimitMs = 900_000;
 const lookMs = 1_000;
+const failedPauseMs = 10_000;
 
 /**
  * Ends the run before its cede, and brings the VM back to the power state that was found; a guest that was ordered to shut
@@ -70,7 +71,7 @@ async function watchOrdered(host: Host, migrationId: string): Promise<void> {
     } catch (error) {
       if (host.leaving.signal.aborted) return;
       host.log.warn({ migrationId, err: error }, 'a guest that may still shut down cannot be looked at');
-      await sleep(lookMs, undefined, { signal }).catch(() => undefined);
+      await sleep(failedPauseMs, undefined, { signal }).catch(() => undefined);
     }
   }
 }

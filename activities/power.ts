@@ -100,12 +100,13 @@ export async function startVm(
     });
     if (!ask.start) return giveMemoryUp(host, ask.migrationId, notes);
     const starting = host.deeds.mayStart(ask.migrationId);
-    const became = await ending(host, starting, async (env) => {
-      await awaitOrdered(host, record, notes);
-      return wakeVm(host, { ...ask, record, configPath }, env);
+    return ending(host, starting, async (env) => {
+      const ordered = await awaitOrdered(host, record, notes);
+      const became = await wakeVm(host, { ...ask, record, configPath }, env);
+      const startedAt = notes.startedAt ?? new Date().toISOString();
+      updateNotes(host.deeds, ask.migrationId, { ordered, startedAt });
+      return became;
     });
-    if (notes.startedAt === null) updateNotes(host.deeds, ask.migrationId, { startedAt: new Date().toISOString() });
-    return became;
   });
   return { started: ask.start, changes: notes.changes, ...(memory === undefined ? {} : { memory }) };
 }
@@ -162,13 +163,17 @@ async function pullPlug(
   return awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: dyingLimitMs });
 }
 
-/** An order to shut down cannot be taken back: a guest that obeys it would be found running, and be off a moment later. */
-async function awaitOrdered(host: Host, { vmUuid }: DeedRecord, { ordered }: RunNotes): Promise<void> {
-  if (ordered === null) return;
+/**
+ * An order to shut down cannot be taken back: a guest that obeys it would be found running, and be off a moment later. Gives the
+ * order when its time is over and it may still be obeyed.
+ */
+async function awaitOrdered(host: Host, { vmUuid }: DeedRecord, { ordered }: RunNotes): Promise<RunNotes['ordered']> {
+  if (ordered === null) return null;
   const before = await domainsOf(host.toolstack, { uuid: vmUuid });
-  if (!before.some(({ domid }) => domid === ordered.domid)) return;
+  if (!before.some(({ domid }) => domid === ordered.domid)) return null;
   const limitMs = Math.max(0, Date.parse(ordered.until) - Date.now());
-  await awaitGone(host.toolstack, { uuid: vmUuid, before }, { limitMs });
+  const end = await awaitGone(host.toolstack, { uuid: vmUuid, before }, { limitMs });
+  return end === 'stuck' ? ordered : null;
 }
 
 /** A database that was restored from a copy must not undo a later fence. Throws `unknown-state`. */
