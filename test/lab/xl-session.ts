@@ -150,7 +150,7 @@ ${more}
     );
     await replayAll('restore-twice', 'save-c');
     await dom0.cutCopy('pv1.sav', 'trunc.sav', 1_000);
-    await replayAll('restore-truncated', 'destroy-pv', 'restore-p', 'list-restored-paused');
+    await replayAll('destroy-pv', 'restore-truncated', 'restore-p', 'list-restored-paused');
   });
 }
 

@@ -2,6 +2,7 @@ import { readdir, readlink } from 'node:fs/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import { chunkBytes } from '../../domain/chunks.ts';
 import type { LandingOptions } from '../../transport/landing.ts';
+import { authenticationMs } from '../../transport/tuning.ts';
 import { startProxy } from './proxy.ts';
 import {
   authorize,
@@ -71,8 +72,8 @@ test('a connection that was closed before it was let in leaves nothing open', as
   gate.close();
   const { world, there } = await setUp({ gate });
   const { job, close } = await send(world, 1, there.landing.port, { streams: 1, paused: true });
-  // The landing closes it when it has not proved itself for ten seconds, and the stream comes back.
-  await until(() => job.progress().trouble !== null);
+  // The landing closes it when it has not proved itself for so long, and the stream comes back.
+  await until(() => job.progress().trouble !== null, 2 * authenticationMs);
   gate.open();
   await until(() => job.progress().streams === 1);
   await close();
