@@ -110,5 +110,8 @@ describe('faults on the way', () => {
     setFault(at.host.lab.root, { [fault]: command, vm: vm.name, times: 1 });
     await (await migrate(world, { vm: vm.name })).result();
     await expectMoved(world, vm);
+    // It is whole: a domain that was left half made would not take the order to shut down.
+    await (await migrate(world, { vm: vm.name, to: 'lon-1', graceMs: 20_000, onStuckGuest: 'abort' })).result();
+    await expectUnmoved(world, vm);
   });
 });
