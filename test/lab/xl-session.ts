@@ -11,10 +11,12 @@ export interface XlSubject {
   readonly disk: (name: string) => string;
   readonly kernel: string;
   readonly ramdisk: string;
+  /** What of its output is its own, and what stands for it: on both sides of every comparison. */
+  readonly own: readonly (readonly [RegExp, string])[];
   xl(...args: string[]): Promise<XlRun>;
   writeFile(name: string, content: Buffer): Promise<void>;
-  /** Copies a file without its last bytes. */
-  cutCopy(from: string, to: string, cutBytes: number): Promise<void>;
+  /** Copies the first half of a file. */
+  copyHalf(from: string, to: string): Promise<void>;
   /** Resolves when the guest obeys orders. */
   up(name: string): Promise<void>;
   end(): Promise<void>;
@@ -89,10 +91,13 @@ ${more}
 
   test('of the host itself, field by field', async () => {
     const machine =
-      /^(host|release|version|nr_cpus|max_cpu_id|cores_per_socket|cpu_mhz|hw_caps|\w+_memory|xen_commandline|cc_\w+|build_id) .*$/gm;
+      /^(release|version|nr_cpus|max_cpu_id|cores_per_socket|cpu_mhz|free_memory|xen_commandline|cc_\w+|build_id) .*$/gm;
     for (const name of ['info', 'info-n']) {
       const { stdout, exitCode } = await dom0.xl(...recorded(name).command);
-      const same = (text: string): string => text.replaceAll(machine, '$1').replaceAll(/^ +\d+:.*$/gm, '');
+      const same = (text: string): string =>
+        masked(text, dom0.own)
+          .replaceAll(machine, '$1')
+          .replaceAll(/^ +\d+:.*$/gm, '');
       expect(exitCode).toBe(0);
       expect(same(stdout).replaceAll(/\n+/g, '\n')).toBe(same(recorded(name).stdout).replaceAll(/\n+/g, '\n'));
     }
@@ -113,7 +118,7 @@ ${more}
     const twin = { exitCode: 0, stdout: '', stderr: 'Parsing config from pv7.cfg\n' };
     expect(await dom0.xl('create', 'pv7.cfg')).toEqual(twin);
     expect((await dom0.xl('destroy', 'pv7')).exitCode).toBe(0);
-    expect((await dom0.xl('domid', 'pv1')).stdout).toMatch(/^[1-9]\d*\n$/);
+    expect((await dom0.xl('domid', 'pv1')).stdout).toBe('1\n');
   });
 
   test('of a PVH domain that is paused, halted and preserved', async () => {
@@ -149,7 +154,7 @@ ${more}
       'list-l-after-restore',
     );
     await replayAll('restore-twice', 'save-c');
-    await dom0.cutCopy('pv1.sav', 'trunc.sav', 1_000);
+    await dom0.copyHalf('pv1.sav', 'trunc.sav');
     await replayAll('destroy-pv', 'restore-truncated', 'restore-p', 'list-restored-paused');
   });
 }
@@ -162,30 +167,23 @@ function recorded(name: string): { command: string[]; exitCode: number; stdout: 
 }
 
 /** What does not change from one session to the next. */
-function normalized(text: string, { folder, kernel, ramdisk }: XlSubject): string {
-  return (
-    text
-      .replaceAll(kernel, '/srv/guest/vmlinux')
-      .replaceAll(ramdisk, '/srv/guest/guest.cpio')
-      .replaceAll(`${folder}/`, '/')
-      .replaceAll(/\/dev\/(vg0|lab|mapper)\/((vg0|lab)-)?/g, '/')
-      .replaceAll('/root/', '/')
-      .replaceAll(/^(\S+ .*) (r-----|-b----|------) /gm, '$1 ALIVE. ')
-      .replaceAll(/ (r--|-b-|---) /g, ' AL. ')
-      .replaceAll(/^(Domain-0 +\d+) +\d+ /gm, '$1 M ')
-      .replaceAll(/"(max|target)_memkb": \d{6,}/g, '"$1_memkb": M')
-      .replaceAll(/mfn 0x[0-9a-f]+/g, 'mfn F')
-      // event channels and ring references
-      .replaceAll(/ \d+ +(\d+|\d+\/\d+) +(\/local\/domain\/0\/backend\/)/g, ' E R $2')
-      .replaceAll(/([Dd]omain) \d+/g, '$1 N')
-      .replaceAll(
-        /^(\S+ {2,})( *\d+)(.*?)( +\d+\.\d| +\d:\d\d:\d\d)(.*)$/gm,
-        (_all, name: string, id: string, ...rest: string[]) =>
-          [name, 'N'.padStart(id.length), rest[0], 'T'.padStart(rest[1]?.length ?? 0), rest[2]].join(''),
-      )
-      .replaceAll(/"domid": [1-9]\d?,/g, '"domid": N,')
-      .replaceAll(/\/(vbd|vif)\/\d+\//g, '/$1/N/')
-      .replaceAll(/add \[\d+\]/g, 'add [P]')
-      .replaceAll(/0x3\/0x0\/\d+/g, '0x3/0x0/L')
-  );
+function normalized(text: string, { folder, own }: XlSubject): string {
+  return masked(text, own)
+    .replaceAll(`${folder}/`, '/')
+    .replaceAll(/\/dev\/(vg0|lab|mapper)\/((vg0|lab)-)?/g, '/')
+    .replaceAll('/root/', '/')
+    .replaceAll(/([Dd]omain) \d+/g, '$1 N')
+    .replaceAll(
+      /^(\S+ {2,})( *\d+)(.*?)( +\d+\.\d| +\d:\d\d:\d\d)(.*)$/gm,
+      (_all, name: string, id: string, ...rest: string[]) =>
+        [name, 'N'.padStart(id.length), rest[0], 'T'.padStart(rest[1]?.length ?? 0), rest[2]].join(''),
+    )
+    .replaceAll(/"domid": [1-9]\d?,/g, '"domid": N,')
+    .replaceAll(/\/(vbd|vif)\/\d+\//g, '/$1/N/')
+    .replaceAll(/add \[\d+\]/g, 'add [P]')
+    .replaceAll(/0x3\/0x0\/\d+/g, '0x3/0x0/L');
+}
+
+function masked(text: string, own: XlSubject['own']): string {
+  return own.reduce((rest, [what, stands]) => rest.replaceAll(what, stands), text);
 }

@@ -1,5 +1,6 @@
 import { bringUpXenLab } from '../../infra/lab/xen/lab.ts';
 import { describeXl } from '../lab/xl-session.ts';
+import type { XlSubject } from '../lab/xl-session.ts';
 import { atEnd } from './at-end.ts';
 import { said } from './guest.ts';
 import { able } from './able.ts';
@@ -18,14 +19,15 @@ able('real xl', () => {
       disk: (name) => `/dev/lab/${name}`,
       kernel: '/opt/lab/vmlinux',
       ramdisk: '/opt/lab/guest-initramfs',
+      own,
       xl: async (...args) => {
         const { exitCode, ...rest } = await host.exec(['xl', ...args]);
         return { exitCode: exitCode ?? undefined, ...rest };
       },
       writeFile: (name, content) => host.writeFile(`/root/${name}`, content),
-      cutCopy: async (from, to, cutBytes) => {
-        await host.run(['cp', `/root/${from}`, `/root/${to}`]);
-        await host.run(['truncate', '--size', `-${String(cutBytes)}`, `/root/${to}`]);
+      copyHalf: async (from, to) => {
+        // the guest has 96 MiB
+        await host.run(['dd', `if=/root/${from}`, `of=/root/${to}`, 'bs=1M', 'count=48', 'status=none']);
       },
       up: async (name) => {
         // its console goes on in the same file at each boot
@@ -36,3 +38,19 @@ able('real xl', () => {
     };
   }, 900_000);
 });
+
+/** Another machine than the recorded one, on which real guests run. */
+const own: XlSubject['own'] = [
+  [/\/opt\/lab\/vmlinux/g, '/srv/guest/vmlinux'],
+  [/\/opt\/lab\/guest-initramfs/g, '/srv/guest/guest.cpio'],
+  [/^(host|hw_caps|total_memory) .*$/gm, '$1'],
+  // a guest is at its turn, or waits
+  [/^(\S+ .*) (r-----|-b----|------) /gm, '$1 ALIVE. '],
+  [/ (r--|-b-|---) /g, ' AL. '],
+  // dom0's memory
+  [/^(Domain-0 +\d+) +\d+ /gm, '$1 M '],
+  [/"(max|target)_memkb": \d{6,}/g, '"$1_memkb": M'],
+  [/mfn 0x[0-9a-f]+/g, 'mfn F'],
+  // event channels and ring references
+  [/ \d+ +(\d+|\d+\/\d+) +(\/local\/domain\/0\/backend\/)/g, ' E R $2'],
+];
