@@ -10,13 +10,12 @@ import type { Claim, Signed } from '../domain/statement.ts';
 import { awaitGone, domainsOf } from '../xen/gone.ts';
 import { recordNamed } from './by-hand.ts';
 import { pinnedOperator } from './claims.ts';
-import { crossingConfig } from './crossing-config.ts';
 import { asideRoot, copyName } from './folders.ts';
 import type { Host } from './host.ts';
 import { guestDisks, withoutLostImage } from './memory-image.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
-import { restDigest } from './unchanged.ts';
+import { foundNotes } from './source-vm.ts';
 import { examineDisks, findVm } from './vms.ts';
 import { ending, inTurn } from './vm-turn.ts';
 
@@ -128,15 +127,9 @@ async function copyHere(
   const seen = await findVm(host, record.vmUuid).catch(() => null);
   if (seen === null) return null;
   const { found, all } = seen;
-  const disks = (await examineDisks(found, all)).disks.map(({ sizeBytes, sectorBytes, ...disk }) => {
-    return { sizeBytes, sectorBytes, ...lying(disk), fresh: false };
-  });
+  const { disks } = await examineDisks(found, all);
+  const notes = await foundNotes(host, { found, disks }, record.vmUuid);
   const { configPath, autostartPath, savedImagePath } = found;
-  const notes = {
-    ...emptyNotes,
-    ...{ configPath, disks, autostart: autostartPath !== null, restDigest: restDigest(found) },
-    config: await crossingConfig(host, found, record.vmUuid),
-  };
   const asideFolder = join(asideRoot(host.file), copyName(run));
   return { places: { disks: disks.map(lying), configPath, autostartPath, savedImagePath, asideFolder }, notes };
 }

@@ -1,6 +1,5 @@
 import type { ReceiveAsk } from '../deed/destination.ts';
 import { checkMarks } from '../deed/marks.ts';
-import { lying } from '../deed/places.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { MigrationInput } from '../domain/migration.ts';
@@ -9,17 +8,15 @@ import type { DestinationSurvey } from '../domain/survey.ts';
 import { readMark } from '../storage/mark.ts';
 import { domainsOf } from '../xen/gone.ts';
 import { runName } from './folders.ts';
-import { crossingConfig } from './crossing-config.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
 import { planPlaces, prepareDisks } from './landing-disks.ts';
 import { imagePath, imageShape } from './memory-image.ts';
-import { emptyNotes, findNotes } from './notes.ts';
+import { findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
 import { drawRunKey, dropEndedSecrets, dropRunSecret, dropSecret } from './run-keys.ts';
-import { inheritedNotes } from './source-vm.ts';
-import { restDigest } from './unchanged.ts';
+import { foundNotes, inheritedNotes } from './source-vm.ts';
 import { examineDisks, findVm } from './vms.ts';
 
 /** Source: opens the run of a migration, or gives the one that is open. What crosses is written down here, once. */
@@ -110,26 +107,13 @@ async function sourceNotes(
   { vmUuid, migrationId, keepMemory }: Parameters<typeof openRun>[1]['input'],
 ): Promise<RunNotes> {
   const { found, all } = await findVm(host, vmUuid);
-  const config = await crossingConfig(host, found, vmUuid);
   const { disks, concerns } = await examineDisks(found, all);
+  const notes = await foundNotes(host, { found, disks }, vmUuid);
   const refused = concerns.find((concern) => concern.severity === 'refuses');
   if (refused !== undefined) throw new SealiftError('preflight-refused', `${found.name}: ${refused.text}`);
-  return {
-    ...emptyNotes,
-    config,
-    autostart: found.autostartPath !== null,
-    configPath: found.configPath,
-    restDigest: restDigest(found),
-    disks: [
-      ...disks.map(({ sizeBytes, sectorBytes, ...disk }) => ({
-        sizeBytes,
-        sectorBytes,
-        ...lying(disk),
-        fresh: false,
-      })),
-      ...(keepMemory === true ? [{ ...imageShape(found), path: imagePath(host.file, migrationId), fresh: true }] : []),
-    ],
-  };
+  if (keepMemory !== true) return notes;
+  const image = { ...imageShape(found), path: imagePath(host.file, migrationId), fresh: true };
+  return { ...notes, disks: [...notes.disks, image] };
 }
 
 /** With a key of its own, whose secret does not stay when the run is refused. */

@@ -6,9 +6,11 @@ import type { FoundVm } from '../xen/dom0.ts';
 import { domainsOf, onlyDomain } from '../xen/gone.ts';
 import { configDisks } from '../xen/xl-config/disk.ts';
 import { parseXlConfig } from '../xen/xl-config/parse.ts';
+import { crossingConfig } from './crossing-config.ts';
 import type { Host } from './host.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
+import { restDigest } from './unchanged.ts';
 import { examineDisks, findVm } from './vms.ts';
 import type { ExaminedDisk } from './vms.ts';
 
@@ -27,6 +29,27 @@ export async function sourceVm(host: Host, vmUuid: string): Promise<SourceVm> {
   if (kept !== null) return asFenced(host, kept);
   const { found, all } = await findVm(host, vmUuid);
   return { found, ...(await examineDisks(found, all)), fenced: false };
+}
+
+/** What a host notes of a VM as it is found. Throws `config-syntax`. */
+export async function foundNotes(
+  host: Host,
+  { found, disks }: Pick<SourceVm, 'found' | 'disks'>,
+  vmUuid: string,
+): Promise<RunNotes> {
+  return {
+    ...emptyNotes,
+    config: await crossingConfig(host, found, vmUuid),
+    autostart: found.autostartPath !== null,
+    configPath: found.configPath,
+    restDigest: restDigest(found),
+    disks: disks.map(({ sizeBytes, sectorBytes, ...disk }) => ({
+      sizeBytes,
+      sectorBytes,
+      ...lying(disk),
+      fresh: false,
+    })),
+  };
 }
 
 /** What a run that takes the place of the one that has fenced the VM goes by; null when none has. */
