@@ -1,4 +1,4 @@
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { refusal, warning } from '../domain/concern.ts';
 import type { Concern } from '../domain/survey.ts';
@@ -11,6 +11,7 @@ import { configString } from '../xen/xl-config/values.ts';
 import { configVifs } from '../xen/xl-config/vif.ts';
 import { readXlConf } from '../xen/xl-conf.ts';
 import type { Host } from './host.ts';
+import { leadsSomewhere } from './translation.ts';
 
 /**
  * What this host as it is now has against running a configuration that it has translated, beside what the translation says: its
@@ -41,7 +42,7 @@ export async function hereConcerns(
 async function bootloaderConcerns(host: string, config: XlConfig): Promise<Concern[]> {
   const program = configString(config, 'bootloader');
   if (program === null || program === '' || program.includes('/')) return [];
-  for (const folder of await programFolders()) if (await isThere(join(folder, program))) return [];
+  for (const folder of await programFolders()) if (await leadsSomewhere(join(folder, program))) return [];
   return [warning('bootloader-missing', `${host} allows the bootloader, but it is not found there`)];
 }
 
@@ -51,13 +52,6 @@ async function programFolders(): Promise<string[]> {
   const own = versions.filter((entry) => /^xen(-|$)/.test(entry)).map((entry) => join('/usr/lib', entry, 'bin'));
   const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   return [...own, '/usr/libexec/xen/bin', '/usr/local/lib/xen/bin', '/usr/local/libexec/xen/bin', ...path];
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function macConcerns(host: string, config: XlConfig, vms: FoundVm[]): Concern[] {

@@ -9,6 +9,7 @@ import { writeStamp } from '../storage/write-stamp.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { configFlag, configKeys } from '../xen/xl-config/values.ts';
 import type { Host } from './host.ts';
+import { mebibytes } from './mebibytes.ts';
 import { imageOf, imageShape, memoryPool } from './memory-image.ts';
 import { findNotes } from './notes.ts';
 import { reservedBytes } from './pools.ts';
@@ -82,12 +83,8 @@ async function roomConcerns(host: Host, neededBytes: number): Promise<Concern[]>
   const [{ freeBytes }, reserved] = await Promise.all([poolSpace(pool), reservedBytes(host, pool)]);
   const free = Math.max(0, freeBytes - reserved);
   if (free >= neededBytes) return [];
-  const text = `${host.file.name} has ${mib(free)} MiB free in its state folder, the image of the memory may need ${mib(neededBytes)} MiB`;
+  const text = `${host.file.name} has ${mebibytes(free, Math.ceil)} MiB free in its state folder, the image of the memory may need ${mebibytes(neededBytes, Math.ceil)} MiB`;
   return [refusal('memory-no-room', text)];
-}
-
-function mib(bytes: number): string {
-  return String(Math.ceil(bytes / 2 ** 20));
 }
 
 function tellsWrites(path: string): Promise<boolean> {

@@ -7,6 +7,7 @@ import type { Domain, ToolstackInfo } from '../xen/toolstack.ts';
 import { readXlConf } from '../xen/xl-conf.ts';
 import type { XlConf } from '../xen/xl-conf.ts';
 import type { Host } from './host.ts';
+import { mebibytes } from './mebibytes.ts';
 import { findNotes } from './notes.ts';
 
 /** libxl leaves dom0 at least this much when it takes memory from it. */
@@ -35,7 +36,7 @@ export async function memoryConcerns(
   if (vm.memoryBytes === 0) return [];
   const [info, conf] = await Promise.all([host.toolstack.info(), readXlConf(host.dom0)]);
   const needs = `${vm.vmName} takes ${mebibytes(vm.memoryBytes, Math.ceil)} MiB of memory`;
-  const has = `${host.file.name} has ${mebibytes(info.freeMemoryBytes)} MiB free`;
+  const has = `${host.file.name} has ${mebibytes(info.freeMemoryBytes, Math.floor)} MiB free`;
   if (vm.memoryBytes <= info.freeMemoryBytes) {
     const promised = promisedBytes(host, vm.vmUuid, domains);
     if (vm.memoryBytes + promised <= info.freeMemoryBytes) return [];
@@ -66,8 +67,4 @@ function promisedBytes(host: Host, except: string, domains: Domain[]): number {
 /** As xl decides it: tools/xl/xl.c, auto_autoballoon. */
 function takesFromDom0({ autoballoon }: XlConf, { commandLine }: ToolstackInfo): boolean {
   return autoballoon === 'on' || (autoballoon === 'auto' && !/(^| )dom0_mem=/.test(commandLine));
-}
-
-function mebibytes(bytes: number, round = Math.floor): string {
-  return String(round(bytes / 2 ** 20));
 }

@@ -18,6 +18,7 @@ import { hostCard } from './card.ts';
 import { crossingConfig } from './crossing-config.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';
+import { mebibytes } from './mebibytes.ts';
 import { memoryConcerns, neededBytes } from './memory.ts';
 import { guestDisks } from './memory-image.ts';
 import { memoryConcernsThere, surveyMemory } from './memory-survey.ts';
@@ -272,11 +273,7 @@ async function spaceConcerns(host: Host, pool: Pool, source: SourceSurvey): Prom
     ...concerns,
     refusal(
       'no-space',
-      `${host.file.name} has ${mib(free)} MiB free in pool ${pool.name}, ${mib(needed)} MiB are needed`,
+      `${host.file.name} has ${mebibytes(free, Math.floor)} MiB free in pool ${pool.name}, ${mebibytes(needed, Math.floor)} MiB are needed`,
     ),
   ];
-}
-
-function mib(bytes: number): string {
-  return String(Math.floor(bytes / 1024 / 1024));
 }

@@ -62,7 +62,8 @@ async function missingBridges({ name, xen }: HostFile, { config }: Translated): 
   return concerns;
 }
 
-async function leadsSomewhere(path: string): Promise<boolean> {
+/** Whether a path leads to something that this process may see, links followed. */
+export async function leadsSomewhere(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,
