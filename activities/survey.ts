@@ -1,5 +1,6 @@
 import { failedQuestion, note, refusal, warning } from '../domain/concern.ts';
 import { isSealiftError } from '../domain/error.ts';
+import { errorKind } from '../domain/error-types.ts';
 import { isMemory } from '../domain/manifest.ts';
 import type { Method } from '../domain/names.ts';
 import type { QuestionContent } from '../domain/question.ts';
@@ -132,7 +133,7 @@ export async function surveyDestination(
 
 /**
  * Measures the round trip to the destination's landing, and asks it past Temporal what it has against the VM's configuration.
- * A landing that does not answer is a concern, not an error.
+ * A landing that does not answer is a concern, not an error; what the destination itself may answer in a while is one.
  */
 export async function surveyLink(
   host: Host,
@@ -150,6 +151,7 @@ export async function surveyLink(
     return { rttMs, answered: true, concerns: [...server, ...concerns, ...told] };
   } catch (error) {
     if (!isSealiftError(error)) throw error;
+    if (error.type !== 'landing-away' && errorKind(error.type).retryable === true) throw error;
     return { rttMs: 0, concerns: [...server, failedQuestion(error)] };
   }
 }

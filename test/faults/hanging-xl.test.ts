@@ -28,6 +28,20 @@ describe('an xl that hangs is reported, and the move goes on when it does not an
     await expectMoved(world, vm);
   });
 
+  test('at the question about the line, which has its answer before the survey has', async () => {
+    const vm = await world.makeVm('asked');
+    setFault(world.frankfurt.host.lab.root, { refuse: 'list' });
+    const move = await migrate(world, { vm: vm.name, from: 'lon-1' });
+    await until(
+      move,
+      ({ pending }) =>
+        pending.length === 1 && pending.every(({ name, failure }) => name === 'surveyDestination' && failure !== null),
+    );
+    clearFaults(world.frankfurt.host.lab.root);
+    await move.result();
+    await expectMoved(world, vm);
+  });
+
   test('at the shutdown, which an abort ends with the VM running on', async () => {
     const vm = await world.makeVm('stop');
     setFault(world.london.host.lab.root, { hang: 'shutdown', vm: vm.name });
