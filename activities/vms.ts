@@ -66,11 +66,11 @@ export async function inspectVm(host: Host, vm: string): Promise<VmReport> {
   };
 }
 
-/** The VM of a uuid among all of this host's. Throws `unknown-vm`. */
+/** The VM of a uuid among all of this host's. Throws `unknown-vm`, or `vm-aside` for one that only its record knows of. */
 export async function findVm(host: Host, uuid: string): Promise<{ found: FoundVm; all: FoundVm[] }> {
   const all = await findVms(host.dom0, host.toolstack);
   const found = all.find((one) => one.uuid === uuid);
-  if (found === undefined) throw new SealiftError('unknown-vm', `${host.file.name} has no VM with the uuid ${uuid}`);
+  if (found === undefined) throw notFound(host, uuid);
   return { found, all };
 }
 
@@ -140,6 +140,15 @@ export function concernsOf(vm: FoundVm): Concern[] {
   const own = vm.config === null ? [] : configConcerns(vm.config);
   if (vm.problem !== null) own.push(refusal('config-syntax', vm.problem));
   return own;
+}
+
+function notFound(host: Host, uuid: string): SealiftError {
+  const here = host.file.name;
+  const record = host.deeds.byVm(uuid);
+  if (record?.state !== 'holder') return new SealiftError('unknown-vm', `${here} has no VM with the uuid ${uuid}`);
+  return new SealiftError('vm-aside', `${here} holds ${record.vmName}, which lies aside there and is not set up`, {
+    hint: `what brings it up: sealift deed explain ${record.vmName}`,
+  });
 }
 
 async function summary(host: Host, vm: FoundVm): Promise<VmSummary> {

@@ -69,7 +69,10 @@ function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<E
     start: own === undefined ? (state === 'holder' ? null : wrong) : () => deeds.mayStart(own.migrationId),
     stop: byOpenRun((id) => deeds.mayStop(id, false)),
     fence: byOpenRun((id) => deeds.mayFence(id, nowhere, true)),
-    open: () => deeds.open({ ...record, migrationId: randomUUID(), to: somebodyElse, method: 'sealed' }),
+    open:
+      state === 'holder' && record.places !== null && open === null
+        ? 'it lies aside here: it has to be set up again first'
+        : () => deeds.open({ ...record, migrationId: randomUUID(), to: somebodyElse, method: 'sealed' }),
     cede: run === undefined ? none : cedeAttempt(deeds, run, find('ready', { token: run.token, from: run.peer })),
     abort: abortAttempt(deeds, record, run),
     accept: inState('receiving', find('deed', { token, to: ask.me }), 'deed', (deed) => deeds.accept(deed)),

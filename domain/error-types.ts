@@ -16,6 +16,10 @@ export const errorTypes = {
   'bad-config': { meaning: "a host's file or a setting does not parse or does not fit its schema", exitCode: 2 },
   // refused before anything changed
   'unknown-vm': { meaning: 'no VM of that name or uuid is on the host', exitCode: 3 },
+  'vm-aside': {
+    meaning: 'the host holds the VM, but it lies where a move has put it: its configuration is not in use',
+    exitCode: 3,
+  },
   'unknown-host': { meaning: 'no host of that name has ever registered', exitCode: 3 },
   'unknown-run': { meaning: 'the host knows no run of that migration', exitCode: 3 },
   'not-adopted': {

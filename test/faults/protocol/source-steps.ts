@@ -22,8 +22,6 @@ export function open(walk: Walk, h: number, to: number, supersede: boolean): Ste
     changes: (now) => {
       if (supersede && openRun === undefined) return null;
       if (now.runs.some((run) => run.migrationId === migrationId)) return null;
-      // A VM that has arrived is set up before it goes on: its configuration is in no dom0 before.
-      if (now.hasArrived(h)) return null;
       // It names the run that it takes the place of.
       const mayVoid = supersede && openRun?.token === now.model.hosts[h]?.run;
       const action = { kind: 'open', h, to, supersede: mayVoid } as const;
