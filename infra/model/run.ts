@@ -3,9 +3,9 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { isSealiftError } from '../../domain/error.ts';
 import { interruption, unlessAborted } from '../interruption.ts';
+import { readOptions } from '../options.ts';
 import { invariants, settings } from './cases.ts';
 import type { Invariant } from './cases.ts';
 import { findChecker } from './checker.ts';
@@ -21,7 +21,11 @@ interface Case {
 }
 
 const root = join(import.meta.dirname, '..', '..');
-const { values } = parseArgs({ options: { large: { type: 'boolean' }, results: { type: 'string' } } });
+const usage = `usage: npm run model -- [--large] [--results FILE]
+  --large         larger bounds, for minutes
+  --results FILE  the outcome as JSON besides
+`;
+const values = readOptions(usage, { large: { type: 'boolean' }, results: { type: 'string' } });
 const cases = [...wholeChecks(values.large === true), ...sabotagedChecks()];
 const outcomes: { name: string; passed: boolean }[] = [];
 

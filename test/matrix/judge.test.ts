@@ -57,6 +57,8 @@ test('it sees what is wrong', async () => {
   const suspect = await makeSuspect(world, secrets, 'bad');
   await (await migrate(world, { vm: 'bad' })).result();
   const [first = '', data = ''] = (await configuredDisks(world.frankfurt, suspect)) ?? [];
+  await xl(world.frankfurt, 'pause', 'bad');
+  expect(await judged(suspect, world.frankfurt)).toEqual(['bad has a domain on fra-1 and its guest does nothing']);
   await xl(world.frankfurt, 'destroy', 'bad');
   expect(await judged(suspect, world.frankfurt)).toEqual(['bad does not run on fra-1, its holder']);
   expect(await judged(suspect, world.london, false)).toEqual([

@@ -1,7 +1,7 @@
 // `npm run matrix -- ...`: plays runs of the fault matrix and says what came of each. docs/reliability.md tells how to ask.
 import { appendFileSync, readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { method as methodShape } from '../../domain/names.ts';
+import { readOptions, wrongOptions } from '../../infra/options.ts';
 import { faults, nothing } from './faults/faults.ts';
 import { pairing } from './pairing.ts';
 import { castOf, fits, play, repeatCommand } from './play.ts';
@@ -13,22 +13,46 @@ import { table } from './table.ts';
 /** A world grows with each run: histories, records, logs. */
 const runsOfAStage = 40;
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    minutes: { type: 'string' },
-    pairing: { type: 'boolean', default: false },
-    all: { type: 'boolean', default: false },
-    point: { type: 'string' },
-    fault: { type: 'string' },
-    method: { type: 'string' },
-    out: { type: 'string' },
-    table: { type: 'string' },
-  },
+const usage = `usage: npm run matrix -- [OPTIONS]
+  --seed N               the run that this seed draws; with the others, the first seed; default 1
+  --minutes N            random runs for so long
+  --pairing              few runs in which every point and every fault comes once
+  --all                  every fault at every point by every method
+  --point NAME --fault NAME --method NAME   choose among them
+  --out FILE             each run as a line of JSON besides
+  --table FILE           only the table of such lines
+examples:
+  npm run matrix -- --minutes 60 --seed 1000 --out runs.jsonl
+  npm run matrix -- --point 'after cede' --fault 'both hosts reboot'
+`;
+
+const values = readOptions(usage, {
+  seed: { type: 'string' },
+  minutes: { type: 'string' },
+  pairing: { type: 'boolean', default: false },
+  all: { type: 'boolean', default: false },
+  point: { type: 'string' },
+  fault: { type: 'string' },
+  method: { type: 'string' },
+  out: { type: 'string' },
+  table: { type: 'string' },
 });
+mustBe('seed', values.seed, isNumber);
+mustBe('minutes', values.minutes, isNumber);
+mustBe('point', values.point, (named) => points.some(({ name }) => name === named));
+mustBe('fault', values.fault, (named) => [nothing, ...faults].some(({ name }) => name === named));
+mustBe('method', values.method, (named) => methodShape.safeParse(named).success);
 
 if (values.table === undefined) await playAll();
 else process.stdout.write(table(outcomesIn(values.table)));
+
+function mustBe(option: string, value: string | undefined, isGood: (value: string) => boolean): void {
+  if (value !== undefined && !isGood(value)) wrongOptions(usage, `--${option} cannot be ${value}`);
+}
+
+function isNumber(value: string): boolean {
+  return /^\d+(\.\d+)?$/.test(value);
+}
 
 async function playAll(): Promise<void> {
   let stage: Stage | null = null;

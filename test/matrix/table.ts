@@ -1,8 +1,12 @@
+import { method as methodShape } from '../../domain/names.ts';
+import type { Fault } from './faults/fault.ts';
 import { faults, nothing } from './faults/faults.ts';
+import { fits } from './play.ts';
 import type { Outcome } from './play.ts';
 import { points } from './points.ts';
+import type { Point } from './points.ts';
 
-/** What came of many runs as Markdown: by fault, then by point, how the runs ended and how long they took. */
+/** What came of many runs as Markdown: by fault, then by point, how the runs ended and how long they took; then how often each fault struck at each point. */
 export function table(outcomes: Outcome[]): string {
   const struck = outcomes.filter((one) => one.struck);
   const reached = new Set(struck.map(({ point }) => point)).size;
@@ -11,6 +15,8 @@ export function table(outcomes: Outcome[]): string {
     ...linesOf('fault', [nothing, ...faults], 'points', ({ point }) => point, struck),
     '',
     ...linesOf('point', points, 'faults', ({ fault }) => fault, struck),
+    '',
+    ...grid([nothing, ...faults], struck),
     '',
     `${String(outcomes.length)} runs, ${String(struck.length)} of them struck, at ${String(reached)} of ${String(points.length)} points; ${String(bad)} with complaints.`,
     '',
@@ -36,6 +42,28 @@ function linesOf(
     `| ${what} | runs | ${others} | moved | stayed, or came back | complaints | median |`,
     '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
     ...lines,
+  ];
+}
+
+/** One character for each fault at each point: how often it struck there, `!` when a complaint came of one, a blank where it does not fit. */
+function grid(columns: Fault[], struck: Outcome[]): string[] {
+  const cell = (point: Point, fault: Fault): string => {
+    const met = struck.filter((one) => one.point === point.name && one.fault === fault.name);
+    if (met.length === 0 && !methodShape.options.some((method) => fits(fault, point, method))) return ' ';
+    if (met.some(({ complaints }) => complaints.length > 0)) return '!';
+    return met.length === 0 ? '.' : String(Math.min(met.length, 9));
+  };
+  const width = Math.max(...points.map(({ name }) => name.length));
+  const letters = columns.map((_, at) => 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'[at] ?? '?');
+  return [
+    '```text',
+    `${' '.repeat(width)}  ${letters.join('')}`,
+    ...points.map((point) =>
+      `${point.name.padEnd(width)}  ${columns.map((fault) => cell(point, fault)).join('')}`.trimEnd(),
+    ),
+    '',
+    ...columns.map(({ name }, at) => `${letters[at] ?? '?'} ${name}`),
+    '```',
   ];
 }
 

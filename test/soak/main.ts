@@ -1,17 +1,23 @@
 // `npm run soak -- --crossings 300 --seed 7 --out soak.jsonl`: see docs/reliability.md.
 import { appendFileSync, readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../../infra/options.ts';
 import type { Crossing } from './crossing.ts';
 import { soak } from './soak.ts';
 import { leaksIn, summary } from './summary.ts';
 
-const { values } = parseArgs({
-  options: {
-    crossings: { type: 'string', default: '300' },
-    seed: { type: 'string', default: '1' },
-    out: { type: 'string' },
-    table: { type: 'string' },
-  },
+const usage = `usage: npm run soak -- [--crossings N] [--seed N] [--out FILE]
+       npm run soak -- --table FILE
+  --crossings N   default 300
+  --seed N        draws what happens in each; default 1
+  --out FILE      each crossing as a line of JSON besides
+  --table FILE    only the summary of such lines
+`;
+
+const values = readOptions(usage, {
+  crossings: { type: 'string', default: '300' },
+  seed: { type: 'string', default: '1' },
+  out: { type: 'string' },
+  table: { type: 'string' },
 });
 
 if (values.table !== undefined) process.stdout.write(summary(crossingsIn(values.table)));

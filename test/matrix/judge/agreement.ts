@@ -1,11 +1,15 @@
 import { existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ObservedBoot } from '../../../infra/lab/observer.ts';
+import { until } from '../../../infra/lab/patience.ts';
 import { xl } from '../../support/world.ts';
 import type { TestHost, World } from '../../support/world.ts';
 import type { HostRecords } from './host-records.ts';
 import { readHostRecords } from './host-records.ts';
 import type { Suspect } from './suspect.ts';
+
+/** A guest writes all the time, unless somebody has paused it. */
+const guestLimitMs = 10_000;
 
 /** What was seen of a VM's end by whoever asked for it. */
 export interface Ended {
@@ -53,6 +57,11 @@ export async function judgeAgreement(
   }
   if (ended.runs !== living.length > 0)
     complaints.push(`${vm.name} ${ended.runs ? 'does not run' : 'runs'} on ${here}, its holder`);
+  for (const boot of ended.runs ? living : []) {
+    const told = boot.records.length;
+    if (!(await until(guestLimitMs, () => boot.records.length > told)))
+      complaints.push(`${vm.name} has a domain on ${here} and its guest does nothing`);
+  }
   for (const { at, records } of hosts) {
     const isHolder = at === holder.at;
     const listed = (await xl(at, 'list', vm.name)).exitCode === 0;
