@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
 import { fence, proveFenced } from '../deed/fence.ts';
-import { markOf } from '../deed/marks.ts';
+import { fenceMark } from '../deed/marks.ts';
 import { lying } from '../deed/places.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
@@ -33,15 +33,15 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
     // Its domain is gone: the files tell the rest.
     const vms = await joinVms(host.dom0, []);
     await refuseChanged(host, migrationId, vms);
-    const intact = await isIntact(host, record, run.token);
+    const intact = await isIntact(host, record);
     if (!intact && run.role === 'source') {
       await forgetReads(host, migrationId, runName(run));
       await settleImage(host, migrationId);
     }
     const { intent, places } = host.deeds.mayFence(migrationId, foundPlaces(host, migrationId, record, vms), intact);
     await ending(host, intent, async (env) => {
-      await fence(places, markOf(record, 'source'), host.file.fence, { env });
-      await Promise.all([proveFenced(places, markOf(record, 'source'), host.file.fence), refuseLive(host, record)]);
+      await fence(places, fenceMark(record), host.file.fence, { env });
+      await Promise.all([proveFenced(places, fenceMark(record), host.file.fence), refuseLive(host, record)]);
       if (run.role === 'source') {
         await refuseResized(readNotes(host.deeds, migrationId));
         await refuseWritten(readNotes(host.deeds, migrationId));
@@ -55,7 +55,7 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
 export async function proveQuiet(host: Host, record: DeedRecord): Promise<void> {
   if (record.places === null)
     throw new SealiftError('deed-refused', `${record.vmName} is not fenced on ${host.file.name}`);
-  await Promise.all([refuseLive(host, record), proveFenced(record.places, markOf(record, 'source'), host.file.fence)]);
+  await Promise.all([refuseLive(host, record), proveFenced(record.places, fenceMark(record), host.file.fence)]);
 }
 
 /** The destination has made its disks by what the run was opened with; from the fence on no size changes any more. */
@@ -79,10 +79,10 @@ async function refuseWritten(notes: RunNotes): Promise<void> {
   });
 }
 
-/** Whether the fence that was proven for this run still stands. */
-async function isIntact(host: Host, record: DeedRecord, token: number): Promise<boolean> {
-  if (record.places === null || record.fencedToken !== token) return false;
-  return proveFenced(record.places, markOf(record, 'source'), host.file.fence).then(
+/** Whether the fence that was proven for the open run, or for the return, still stands. */
+async function isIntact(host: Host, record: DeedRecord): Promise<boolean> {
+  if (record.places === null || record.fencedToken !== record.runToken) return false;
+  return proveFenced(record.places, fenceMark(record), host.file.fence).then(
     () => true,
     () => false,
   );

@@ -11,6 +11,11 @@ export function markOf(record: DeedRecord, role: Mark['role']): Mark {
   return { v: 1, lineage, token, role, vmUuid, vmName };
 }
 
+/** The mark of a copy that is fenced to leave: one that goes back before its accept stays a landing's, in case that it does not go. */
+export function fenceMark(record: DeedRecord): Mark {
+  return markOf(record, record.state === 'receiving' ? 'landing' : 'source');
+}
+
 /**
  * Compares the marks beside a VM's disks with its record. Throws 'unknown-state' when a mark is of another lineage, of a token
  * that the record has not reached (a database that was restored from a copy), or there is none but a mark is: nothing is

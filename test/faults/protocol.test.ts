@@ -7,8 +7,9 @@ import { onwardSteps, possibleSteps } from './protocol/steps.ts';
 import { Walk } from './protocol/walk.ts';
 import type { Fate } from './protocol/walk.ts';
 
-/** Repeat a failure with SEALIFT_SEED; look further with SEALIFT_RUNS. */
+/** Repeat a failure with SEALIFT_SEED and, from the walk that failed, SEALIFT_PATH; look further with SEALIFT_RUNS. */
 const seed = Number(process.env.SEALIFT_SEED ?? Date.now() % 2 ** 31);
+const path = process.env.SEALIFT_PATH;
 const numRuns = Number(process.env.SEALIFT_RUNS ?? 5);
 
 let ground: Ground;
@@ -103,7 +104,7 @@ const happen = fc
 /** A move and its return, and one that is given up: each step dies again and again, a little later each time. */
 const mortal = [
   ...['open', 'receive', 'stop', 'fence', 'send', 'ready', 'cede', 'accept', 'start'],
-  ...['back', 'stop', 'fence', 'give back', 'take back', 'start'],
+  ...['back', 'fence', 'give back', 'take back', 'start'],
   ...['open', 'receive', 'stop', 'fence', 'abort'],
 ];
 /** A move that goes through, whose source's copy is then removed. */
@@ -112,14 +113,26 @@ const final = ['settle', 'finish', 'collect'];
 
 test('each step gets through that is killed early, later and after it', async () => {
   const walk = await Walk.begin(ground, 2);
-  const next = (kind: string): Step => {
-    const step = possibleSteps(walk).find((one) => one.kind === kind);
-    if (step === undefined) throw new Error(`nothing to ${kind}\n${walk.story.join('\n')}`);
-    return step;
-  };
-  for (const kind of mortal) await outlive(walk, next(kind));
-  for (const kind of swift) await walk.take(next(kind), 'lives');
-  for (const kind of final) await outlive(walk, next(kind));
+  for (const kind of mortal) await outlive(walk, next(walk, kind));
+  for (const kind of swift) await walk.take(next(walk, kind), 'lives');
+  for (const kind of final) await outlive(walk, next(walk, kind));
+});
+
+function next(walk: Walk, kind: string): Step {
+  const step = possibleSteps(walk).find((one) => one.kind === kind);
+  if (step === undefined) throw new Error(`nothing to ${kind}\n${walk.story.join('\n')}`);
+  return step;
+}
+
+test('a return that is begun before the accept and given up can be begun again, or the VM be taken', async () => {
+  for (const last of [
+    ['back', 'fence', 'give back', 'take back', 'start'],
+    ['accept', 'start'],
+  ]) {
+    const walk = await Walk.begin(ground, 2);
+    for (const kind of [...swift.slice(0, -1), 'back', 'fence', 'abort', ...last])
+      await walk.take(next(walk, kind), 'lives');
+  }
 });
 
 /** Every operation on request; in CI some of them. */
@@ -146,7 +159,7 @@ test(`hosts that die over any step are where the model says (seed ${String(seed)
         }
       },
     ),
-    { seed, numRuns, endOnFailure: true },
+    { seed, numRuns, endOnFailure: true, ...(path === undefined ? {} : { path }) },
   );
   if (process.env.SEALIFT_RUNS !== undefined) process.stdout.write(`${JSON.stringify(Object.fromEntries(seen))}\n`);
   expect(ground.observer.doubles).toEqual([]);
