@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SealiftError } from '../domain/error.ts';
+import type { DomainState } from '../domain/survey.ts';
 import { domainGone, domainsOf, onlyDomain } from './gone.ts';
 import type { CommandOptions, Domain, ImageOptions, Toolstack } from './toolstack.ts';
 import { parseXlConfig } from './xl-config/parse.ts';
@@ -97,11 +98,11 @@ class Xl implements Toolstack {
   }
 
   async pause(vm: string | Domain, options: CommandOptions = {}): Promise<void> {
-    await this.#order(['pause'], vm, options, (domain) => domain?.state === 'paused');
+    await this.#order(['pause'], vm, options, (domain) => domain?.state === 'paused', 'running');
   }
 
   async unpause(vm: string | Domain, options: CommandOptions = {}): Promise<void> {
-    await this.#order(['unpause'], vm, options, (domain) => domain?.state === 'running');
+    await this.#order(['unpause'], vm, options, (domain) => domain?.state === 'running', 'paused');
   }
 
   async shutdown(vm: string | Domain, options: CommandOptions = {}): Promise<void> {
@@ -113,20 +114,27 @@ class Xl implements Toolstack {
     await this.#order(['destroy'], vm, options, (domain) => domain === null || domain.state === 'dying');
   }
 
-  /** Looks, acts, and looks again before it calls a non-zero exit a failure: xl fails at times after it has done its work. */
+  /**
+   * Looks, acts, and looks again before it calls a non-zero exit a failure: xl fails at times after it has done its work. An order that
+   * takes effect at once must have ended the state `undone`, whatever xl reports.
+   */
   async #order(
     [verb, ...flags]: [verb: string, ...flags: string[]],
     vm: string | Domain,
     { env = {} }: CommandOptions,
     done: (domain: Domain | null) => boolean,
+    undone?: DomainState,
   ): Promise<void> {
     const domain = typeof vm === 'string' ? await this.#find(vm) : vm;
     if (done(domain)) return;
     if (domain === null) throw new SealiftError('unknown-vm', `no domain is there to ${verb}`);
     // By number: xl takes a name made of digits for one.
     const outcome = await runXl(this.#with(env), [verb, ...flags, String(domain.domid)], this.#limitMs);
-    if (outcome.exitCode === 0 || done(await this.#find(domain.uuid))) return;
-    throw xlFailed(verb, outcome);
+    if (outcome.exitCode === 0 && undone === undefined) return;
+    const now = await this.#find(domain.uuid);
+    if (outcome.exitCode !== 0 && !done(now)) throw xlFailed(verb, outcome);
+    if (now !== null && now.state === undone)
+      throw new SealiftError('xl-failed', `xl ${verb} reported success, and ${now.name} is ${undone} still`);
   }
 
   async #find(vm: string): Promise<Domain | null> {

@@ -120,8 +120,13 @@ describe('orders', () => {
   test('go to the number of the domain, never to its name', async () => {
     const list = listOf(['12', 5, '-b----', uuid]);
     await using xl = await recordedXl(
-      { 'list -v': ['list'], 'shutdown -F 5': ['shutdown-default'], 'destroy 5': ['destroy'], 'pause 5': ['pause'] },
-      { list },
+      {
+        'list -v': ['list', 'list', 'list', 'paused'],
+        'shutdown -F 5': ['shutdown-default'],
+        'destroy 5': ['destroy'],
+        'pause 5': ['pause'],
+      },
+      { list, paused: listOf(['12', 5, '--p---', uuid]) },
     );
     await xl.toolstack.shutdown('12');
     await xl.toolstack.destroy(uuid);
@@ -151,6 +156,20 @@ describe('orders', () => {
       type: 'xl-failed',
       message: "xl shutdown failed (exit 1): guest didn't acknowledge control request: -9; shutdown failed (rc=-9)",
     });
+  });
+
+  test('look again when xl says that a guest goes on: it may be paused still', async () => {
+    const list = listOf(['pv1', 5, '--p---', uuid]);
+    await using xl = await recordedXl({ 'list -v': ['list'], 'unpause 5': ['unpause'] }, { list });
+    await expect(xl.toolstack.unpause(uuid)).rejects.toMatchObject({
+      type: 'xl-failed',
+      message: 'xl unpause reported success, and pv1 is paused still',
+    });
+    await using goes = await recordedXl(
+      { 'list -v': ['list', 'none'], 'unpause 5': ['unpause'] },
+      { list, none: listOf() },
+    );
+    await goes.toolstack.unpause(uuid);
   });
 
   test('refuse to choose between two domains of one uuid', async () => {
