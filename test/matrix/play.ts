@@ -105,7 +105,11 @@ export async function perform(
     }
     settled = (await run.carryOut(one)) && settled;
     stage.director.lie(null);
-    if (one === 'adopt' && !settled) settled = await run.carryOut('adopt');
+    if (one === 'adopt' && !settled) {
+      // Nobody goes on with an adoption by himself: its operator mends what is in the way, and tries again.
+      await mendAll(stage);
+      settled = await run.carryOut('adopt');
+    }
     // On a busy machine a guest may not halt in its time, and its operator abort the move: then nothing is to be taken further.
     if (one === 'move' && !run.holders().includes(run.destination.host.name)) break;
   }
