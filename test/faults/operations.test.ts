@@ -1,53 +1,40 @@
-import { cp, mkdtemp, open, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { MoveHandle } from '../../client/index.ts';
-import { createIdentity } from '../../deed/identity.ts';
-import { parseHostFile } from '../../domain/host-file.ts';
-import type { HostFile } from '../../domain/host-file.ts';
 import { powerOff, powerOn } from '../../infra/stand-in-host.ts';
 import { findServerBinary } from '../../infra/temporal/server-binary.ts';
 import { startServer } from '../../infra/temporal/server.ts';
 import { testCache } from '../support/cache.ts';
 import { sealift } from '../support/command.ts';
+import { comeBack, die, expectReleased, makeOperatedWorld, states } from '../support/dead-hosts.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { troubles, until, untilPast } from '../support/until.ts';
 import { take, walkOf } from '../support/walk.ts';
-import { changeHostFile, dataDiskAt, impatient, makeWorld, MiB, migrate, xl } from '../support/world.ts';
-import type { TestHost, TestVm, World } from '../support/world.ts';
+import { MiB, migrate, xl } from '../support/world.ts';
+import type { TestVm, World } from '../support/world.ts';
 
 let world: World;
 /** Disks that are held open, by their paths. */
 const held = new Map<string, { close(): Promise<void> }>();
 const noisy = { diskBytes: [8 * MiB, MiB], noise: true };
 
-/** A world whose hosts know an operator, who has his key with him. */
-async function begin(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'sealift-operator-'));
-  try {
-    const { name: identity } = await createIdentity(folder, 'operator');
-    world = await makeWorld({ settings: { ...impatient, operator: [{ name: 'ada@example.org', identity }] } });
-    await cp(folder, join(world.folder, 'sealift', 'operator'), { recursive: true });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
 afterEach(() => release());
 
 describe('the walks of docs/operations.md', () => {
-  beforeAll(begin);
+  beforeAll(async () => {
+    world = await makeOperatedWorld();
+  });
   afterAll(() => world.close());
 
   test('source dead before the cede (a): a copy that is not whole is not claimed', async () => {
     const vm = await world.makeVm('half', noisy);
     const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: MiB });
     await until(move, (at) => at.verifiedBytes > 0);
-    await die(world.london);
+    await die(world, world.london);
     const [claim] = await walk(vm, 'Source dead before the cede');
     expect(claim).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('the copy here is not whole') });
-    await comeBack(world.london);
+    await comeBack(world, world.london);
     await move.abort();
     await expectUnmoved(world, vm);
   });
@@ -55,29 +42,29 @@ describe('the walks of docs/operations.md', () => {
   test('source dead before the cede (b): a whole copy is claimed, and the source heeds when it is back', async () => {
     const vm = await world.makeVm('whole', noisy);
     const move = await heldBeforeCede(vm);
-    await die(world.london);
+    await die(world, world.london);
     await release();
     const [explain, claim] = await walk(vm, 'Source dead before the cede', 1);
     expect(explain?.stdout).toMatch(/yes {2}claim/);
     expect(claim).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('by a claim of ada@example.org') });
-    expect(await states(vm)).toEqual(['fra-1 holder']);
-    await comeBack(world.london);
-    expect(await states(vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
+    expect(await states(world, vm)).toEqual(['fra-1 holder']);
+    await comeBack(world, world.london);
+    expect(await states(world, vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
     await expect(move.result()).rejects.toMatchObject({ type: 'run-closed' });
     await powerOn(world.london.host);
     await expectMoved(world, vm);
     await shownEverAfter(vm, 'lon-1 burned down');
-    await expectReleased(vm, 'lon-1');
+    await expectReleased(world, vm, 'lon-1');
   });
 
   test('source dead after the cede (a): the move goes on by itself, and only its receipt waits', async () => {
     const vm = await world.makeVm('ceded', noisy);
     const move = await cededAndNotAccepted(vm);
-    await die(world.london);
+    await die(world, world.london);
     await world.startWorker(world.frankfurt);
     await untilPast(move, 'receipt');
     expect((await xl(world.frankfurt, 'list')).stdout).toContain(vm.name);
-    await comeBack(world.london);
+    await comeBack(world, world.london);
     await move.result();
     await expectMoved(world, vm);
   });
@@ -89,8 +76,8 @@ describe('the walks of docs/operations.md', () => {
     const [explain, claim] = await walk(vm, 'Destination dead before the accept');
     expect(explain?.stdout).toMatch(/no {3}start.*\n(?:.*\n)* {2}yes {2}claim/);
     expect(claim).toMatchObject({ exitCode: 0 });
-    await comeBack(world.frankfurt);
-    expect(await states(vm)).toEqual(['fra-1 none', 'lon-1 holder']);
+    await comeBack(world, world.frankfurt);
+    expect(await states(world, vm)).toEqual(['fra-1 none', 'lon-1 holder']);
     await expect(move.result()).rejects.toMatchObject({ type: 'claimed' });
     await expectUnmoved(world, vm);
   });
@@ -98,50 +85,23 @@ describe('the walks of docs/operations.md', () => {
   test('destination dead after the accept: the kept copy is claimed, what was written since is not there', async () => {
     const vm = await world.makeVm('since');
     await (await migrate(world, { vm: vm.name })).result();
-    await die(world.frankfurt);
+    await die(world, world.frankfurt);
     const [claim] = await walk(vm, 'Destination dead after the accept');
     expect(claim).toMatchObject({ exitCode: 0 });
     // as the walk says: no xendomains before the host has heeded
     await world.startWorker(world.frankfurt);
-    expect(await states(vm)).toEqual(['fra-1 ceded', 'lon-1 holder']);
+    expect(await states(world, vm)).toEqual(['fra-1 ceded', 'lon-1 holder']);
     await powerOn(world.frankfurt.host);
     await expectUnmoved(world, vm);
     await (await migrate(world, { vm: vm.name })).result();
     await expectMoved(world, vm);
   });
-
-  test("a disk lost: the other host's copy is claimed, and the living host heeds", async () => {
-    const vm = await world.makeVm('diskless');
-    await (await migrate(world, { vm: vm.name })).result();
-    const path = await dataDiskAt(world, world.frankfurt, vm);
-    const steps = walkOf(world, 'A disk lost');
-    await take(world, steps.slice(0, 1), vm.name);
-    await rm(path);
-    const [claim] = await take(world, steps.slice(1), vm.name);
-    expect(claim).toMatchObject({ exitCode: 0 });
-    expect(await states(vm)).toEqual(['fra-1 ceded', 'lon-1 holder']);
-    await expectUnmoved(world, vm);
-  });
-
-  test("a host's database lost: VMs that came from elsewhere are claimed, others adopted", async () => {
-    const vm = await world.makeVm('orphan');
-    const own = await world.makeVm('own', { on: world.frankfurt });
-    await (await migrate(world, { vm: vm.name })).result();
-    await loseDatabase(world.frankfurt, world.london);
-    expect(await world.sealift.adopt({ vm: own.name, host: 'fra-1', by: 'test' })).toMatchObject({ token: 1 });
-    await expect(world.sealift.adopt({ vm: vm.name, host: 'fra-1', by: 'test' })).rejects.toMatchObject({
-      type: 'adoption-refused',
-    });
-    const said = await walk(vm, "A host's database lost");
-    expect(said.at(-1)).toMatchObject({ exitCode: 0 });
-    expect(await states(vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
-    await expectMoved(world, vm);
-    await expectReleased(vm, 'lon-1');
-  });
 });
 
 describe('the walk with Temporal lost', () => {
-  beforeAll(begin);
+  beforeAll(async () => {
+    world = await makeOperatedWorld();
+  });
   afterAll(() => world.close());
 
   test('the hosts abort, take and give back by themselves, and a new Temporal goes by their records', async () => {
@@ -217,23 +177,6 @@ async function cededAndNotAccepted(vm: TestVm): Promise<MoveHandle> {
   return move;
 }
 
-/** Kills all of a host: its worker, and power. */
-async function die(at: TestHost): Promise<void> {
-  await world.killWorker(at);
-  await powerOff(at.host);
-}
-
-async function comeBack(at: TestHost): Promise<void> {
-  await powerOn(at.host);
-  await world.startWorker(at);
-}
-
-/** The state of each host's record, of those that answer. */
-async function states(vm: TestVm): Promise<string[]> {
-  const { reports } = await world.sealift.deed(vm.uuid);
-  return reports.map(({ host, record }) => `${host} ${String(record?.state)}`);
-}
-
 /** A claim is told by every command that tells of the VM or of a host that made or heeded it. */
 async function shownEverAfter(vm: TestVm, reason: string): Promise<void> {
   for (const at of ['fra-1', 'lon-1']) {
@@ -242,26 +185,4 @@ async function shownEverAfter(vm: TestVm, reason: string): Promise<void> {
   }
   expect((await sealift(world, 'deed', 'show', vm.name)).stdout).toContain(reason);
   expect((await sealift(world, 'plan', vm.name, '--to', 'lon-1')).stdout).toContain(reason);
-}
-
-/** The hold ends as after any move. */
-async function expectReleased(vm: TestVm, host: string): Promise<void> {
-  const { released } = await (await world.sealift.finish({ vm: vm.name, by: 'test' })).result();
-  const garbage = (await world.sealift.garbage(host)).filter(({ vmName }) => vmName === vm.name);
-  expect(garbage.map(({ id, kind }) => [released.includes(id), kind])).toEqual([[true, 'released-copy']]);
-}
-
-/** The host's state is gone; it is made anew, under an identity that the other one trusts now. */
-async function loseDatabase(at: TestHost, other: TestHost): Promise<void> {
-  await world.killWorker(at);
-  const file = parseHostFile(await readFile(at.host.filePath, 'utf8'), 'host.toml');
-  await rm(file.state, { recursive: true });
-  await rm(join(file.xen.etc, 'sealift.owner'));
-  const { name: identity } = await createIdentity(file.state);
-  const trusting = (own: HostFile): HostFile => ({
-    ...own,
-    peer: own.peer.map((peer) => (peer.name === file.name ? { ...peer, identity } : peer)),
-  });
-  await changeHostFile(world, other, trusting);
-  await world.startWorker(at);
 }

@@ -1,0 +1,92 @@
+import { existsSync } from 'node:fs';
+import { copyFile, rm } from 'node:fs/promises';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { markPath } from '../../storage/mark.ts';
+import { expectReleased, loseDatabase, makeOperatedWorld, states } from '../support/dead-hosts.ts';
+import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
+import { until } from '../support/until.ts';
+import { take, walkOf } from '../support/walk.ts';
+import { dataDiskAt, MiB, migrate } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+
+describe('the walks of docs/operations.md where a disk or a database is lost', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await makeOperatedWorld();
+  });
+  afterAll(() => world.close());
+
+  test("a disk lost: the other host's copy is claimed, and the living host heeds", async () => {
+    const vm = await world.makeVm('diskless');
+    await (await migrate(world, { vm: vm.name })).result();
+    const path = await dataDiskAt(world, world.frankfurt, vm);
+    const steps = walkOf(world, 'A disk lost');
+    await take(world, steps.slice(0, 1), vm.name);
+    await rm(path);
+    const [claim] = await take(world, steps.slice(1), vm.name);
+    expect(claim).toMatchObject({ exitCode: 0 });
+    expect(await states(world, vm)).toEqual(['fra-1 ceded', 'lon-1 holder']);
+    await expectUnmoved(world, vm);
+  });
+
+  test('a disk of the source lost before READY: the move ends when the disk is back from a backup, and the VM runs on', async () => {
+    const vm = await world.makeVm('backup', { diskBytes: [8 * MiB, MiB], noise: true });
+    const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: MiB });
+    await until(move, (at) => at.verifiedBytes > 0);
+    const [disk = ''] = vm.diskPaths;
+    const backup = `${disk}.backup`;
+    await copyFile(disk, backup);
+    await execa('chattr', ['-i', disk]);
+    await rm(disk);
+    await until(move, ({ status }) => status.waits.join().includes('disk-missing'));
+    await copyFile(backup, disk);
+    await rm(backup);
+    await expect(move.result()).rejects.toMatchObject({ type: 'disk-missing' });
+    await expectUnmoved(world, vm);
+  });
+
+  test("a host's database lost: VMs that came from elsewhere are claimed, others adopted", async () => {
+    const vm = await world.makeVm('orphan');
+    const own = await world.makeVm('own', { on: world.frankfurt });
+    await (await migrate(world, { vm: vm.name })).result();
+    await loseDatabase(world, world.frankfurt, world.london);
+    expect(await world.sealift.adopt({ vm: own.name, host: 'fra-1', by: 'test' })).toMatchObject({ token: 1 });
+    await expect(world.sealift.adopt({ vm: vm.name, host: 'fra-1', by: 'test' })).rejects.toMatchObject({
+      type: 'adoption-refused',
+    });
+    const said = await take(world, walkOf(world, "A host's database lost"), vm.name);
+    expect(said.at(-1)).toMatchObject({ exitCode: 0 });
+    expect(await states(world, vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
+    await expectMoved(world, vm);
+    await expectReleased(world, vm, 'lon-1');
+  });
+
+  test('a database lost that had handed a VM over: its holder has it, and the copy that is left is of no use', async () => {
+    const vm = await world.makeVm('handed');
+    await (await migrate(world, { vm: vm.name })).result();
+    await loseDatabase(world, world.london, world.frankfurt);
+    await expectMoved(world, vm);
+    await expect(world.sealift.adopt({ vm: vm.name, host: 'lon-1', by: 'test' })).rejects.toMatchObject({
+      type: 'unknown-vm',
+    });
+    for (const path of vm.diskPaths) {
+      await execa('chattr', ['-i', path]);
+      await rm(path);
+    }
+    await (await migrate(world, { vm: vm.name, from: 'fra-1', to: 'lon-1' })).result();
+    await expectUnmoved(world, vm);
+  });
+
+  test('both databases lost: the VM is adopted where it runs', async () => {
+    const vm = await world.makeVm('both');
+    await (await migrate(world, { vm: vm.name })).result();
+    await loseDatabase(world, world.frankfurt, world.london);
+    await loseDatabase(world, world.london, world.frankfurt);
+    const [disk = ''] = vm.diskPaths;
+    expect(existsSync(markPath(disk))).toBe(true);
+    expect(existsSync(markPath(await dataDiskAt(world, world.frankfurt, vm)))).toBe(false);
+    expect(await world.sealift.adopt({ vm: vm.name, host: 'fra-1', by: 'test' })).toMatchObject({ token: 1 });
+    await expectMoved(world, vm);
+  });
+});
