@@ -10,6 +10,7 @@ import { readMark } from '../storage/mark.ts';
 import { recordNamed } from './by-hand.ts';
 import type { Host } from './host.ts';
 import { startVm } from './power.ts';
+import { inTurn } from './vm-turn.ts';
 import { examineDisks, findVm } from './vms.ts';
 
 export interface ClaimAsk {
@@ -70,7 +71,8 @@ export async function makeClaim(
     host.deeds.claimAnew(claim, by, heir);
     return claim;
   }
-  const { run } = host.deeds.claim(claim, by);
+  // What a worker that was killed has left under way is waited for, as before any step.
+  const { run } = await inTurn(host, body.lineage, () => Promise.resolve(host.deeds.claim(claim, by)));
   await startVm(host, { migrationId: run.migrationId, start: ask.start });
   return claim;
 }

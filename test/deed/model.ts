@@ -16,6 +16,8 @@ export interface Host {
   unfencing: boolean;
   running: boolean;
   disk: number;
+  /** An operator has claimed the VM against it: it is gone, and does nothing before it has heeded. */
+  gone: boolean;
 }
 export interface Said {
   from: number;
@@ -34,14 +36,22 @@ export interface Model {
   /** Runs ceded by `from` whose copies may be removed, and those that were. */
   released: Said[];
   collected: Said[];
+  /** `from` is the host that was claimed against. */
+  claims: Said[];
+  /** What a claim took from `from`, as if it had ceded it. */
+  heeded: Said[];
 }
+
+/** How far a claim's token lies above the record's. */
+const claimStride = 1_000;
 
 /** `said` is the index of the offer, READY or deed that is shown. */
 export type Action =
   | { kind: 'write' | 'die' | 'start' | 'unfence' | 'unfenceDone' | 'beginReturn'; h: number }
   | { kind: 'open'; h: number; to: number; supersede: boolean }
   | { kind: 'settle'; h: number; to: number }
-  | { kind: 'release' | 'collect'; h: number; said: number }
+  | { kind: 'claim' | 'quell'; h: number }
+  | { kind: 'release' | 'collect' | 'heed'; h: number; said: number }
   | { kind: 'copy'; h: number; value: number }
   | {
       kind: 'receive' | 'fence' | 'read' | 'abort' | 'ready' | 'giveBack' | 'accept' | 'takeBack' | 'reopen';
@@ -53,7 +63,7 @@ export type Action =
 export function newModel(hosts: number): Model {
   const first = { token: 1, state: 'holder', fenced: false, running: true } as const;
   const other = { token: 0, state: 'none', fenced: true, running: false } as const;
-  const rest = { run: 0, peer: null, seen: null, made: 0, noted: 0, unfencing: false, disk: 0 };
+  const rest = { run: 0, peer: null, seen: null, made: 0, noted: 0, unfencing: false, disk: 0, gone: false };
   return {
     hosts: Array.from({ length: hosts }, (_, h) => ({ ...rest, ...(h === 0 ? first : other) })),
     offers: [],
@@ -63,14 +73,21 @@ export function newModel(hosts: number): Model {
     accepted: [],
     released: [],
     collected: [],
+    claims: [],
+    heeded: [],
   };
 }
 
-/** Every action that can be asked for: each step of each host with every statement ever signed. */
+/** Every action that can be asked for: each step of each host that is there with every statement ever signed. */
 export function everything(model: Model): Action[] {
   const all: Action[] = [];
   for (const h of model.hosts.keys()) {
-    for (const kind of ['write', 'die', 'start', 'unfence', 'unfenceDone', 'beginReturn'] as const)
+    for (const said of model.claims.keys()) all.push({ kind: 'heed', h, said });
+    if (model.hosts[h]?.gone === true) {
+      all.push({ kind: 'quell', h });
+      continue;
+    }
+    for (const kind of ['write', 'die', 'start', 'unfence', 'unfenceDone', 'beginReturn', 'claim'] as const)
       all.push({ kind, h });
     for (const to of model.hosts.keys()) {
       all.push({ kind: 'open', h, to, supersede: true }, { kind: 'open', h, to, supersede: false });
@@ -168,7 +185,7 @@ export function enabled(model: Model, action: Action): boolean {
         (host.state === 'holder' || host.state === 'receiving') &&
         host.run === 0 &&
         host.peer !== null &&
-        model.deeds.some(({ to, token }) => to === action.h && token === host.token)
+        [...model.deeds, ...model.claims].some(({ to, token }) => to === action.h && token === host.token)
       );
     case 'giveBack':
       return ownRun(action.said) && returning && quiet && host.noted === host.run;
@@ -182,12 +199,32 @@ export function enabled(model: Model, action: Action): boolean {
     }
     case 'release': {
       const { to, from, token } = at(model.settled, action.said);
-      return to === action.h && !has(model.released, { from: to, to: from, token });
+      const ceded = { from: to, to: from, token };
+      const left = has(model.heeded, ceded) || (has(model.deeds, ceded) && !cameBack(model, ceded));
+      return to === action.h && left && !has(model.released, ceded);
     }
     case 'collect': {
       const ceded = at(model.deeds, action.said);
-      return ceded.from === action.h && has(model.released, ceded) && !has(model.collected, ceded);
+      const kept = has(model.released, ceded) && !has(model.collected, ceded) && !cameBack(model, ceded);
+      return ceded.from === action.h && kept;
     }
+    case 'claim': {
+      const others = model.hosts.filter((one, o) => one !== host && o !== host.peer);
+      return (
+        model.claims.length === 0 &&
+        host.peer !== null &&
+        !host.unfencing &&
+        hasWholeCopy(model, action.h) &&
+        others.every(({ state }) => state !== 'holder' && state !== 'receiving')
+      );
+    }
+    case 'heed': {
+      const { from, to, token } = at(model.claims, action.said);
+      const awaits = (host.state === 'ceded' || host.state === 'receiving') && host.peer === from;
+      return action.h !== to && host.token < token && (action.h === from || awaits);
+    }
+    case 'quell':
+      return host.gone && host.state === 'ceded' && model.claims.some(({ token }) => token === host.token);
   }
 }
 
@@ -274,12 +311,53 @@ export function apply(model: Model, action: Action): void {
     case 'collect':
       model.collected.push(at(model.deeds, action.said));
       return;
+    case 'claim': {
+      const token = host.token + claimStride;
+      const from = host.peer ?? h;
+      Object.assign(at(model.hosts, from), { gone: true, running: false });
+      model.claims.push({ from, to: h, token, disk: 0 });
+      const accepted = { from: h, to: from, disk: 0 };
+      // What was ceded from here is taken back; what was to come has a run of the claim's own.
+      if (host.state !== 'ceded') {
+        const landed = host.state === 'none' ? host.token - 1 : host.token;
+        model.accepted.push({ ...accepted, token: landed }, { ...accepted, token });
+        model.offers.push({ from, to: h, token, disk: 0 });
+      }
+      Object.assign(host, {
+        peer: host.state === 'ceded' ? null : from,
+        token,
+        state: 'holder',
+        run: 0,
+        seen: null,
+        noted: 0,
+      });
+      return;
+    }
+    case 'heed': {
+      const { to, token } = at(model.claims, action.said);
+      const had = host.state === 'holder' || host.state === 'ceded';
+      const lost = {
+        state: had ? 'ceded' : 'none',
+        peer: had ? to : null,
+        made: 0,
+        run: 0,
+        seen: null,
+        noted: 0,
+      } as const;
+      Object.assign(host, { token, ...lost, gone: host.gone && had });
+      if (had) model.heeded.push({ from: h, to, token, disk: 0 });
+      return;
+    }
+    case 'quell':
+      Object.assign(host, { gone: false, running: false, unfencing: false, fenced: true });
+      return;
   }
 }
 
 /** The names of the promises that the state breaks. */
 export function broken(model: Model): string[] {
-  const { hosts, deeds } = model;
+  const { deeds } = model;
+  const hosts = model.hosts.filter(({ gone }) => !gone);
   const names: string[] = [];
   if (hosts.filter(({ running }) => running).length > 1) names.push('OneRuns');
   if (hosts.filter(({ state }) => state === 'holder').length > 1) names.push('OneHolder');
@@ -287,7 +365,7 @@ export function broken(model: Model): string[] {
     names.push('OnlyHolder');
   }
   const lost = ({ to, token, disk }: Said): boolean => {
-    const host = at(hosts, to);
+    const host = at(model.hosts, to);
     return host.state === 'holder' && host.token === token && host.disk < disk;
   };
   if (deeds.some(lost)) names.push('NothingLost');
@@ -295,14 +373,25 @@ export function broken(model: Model): string[] {
     has(model.collected, { from: to, to: from, token: token - 1 });
   const back = everything(model).filter((action) => action.kind === 'takeBack' && enabled(model, action));
   if (back.some((action) => action.kind === 'takeBack' && goneFor(at(deeds, action.said)))) names.push('CopyKept');
-  const ways = ['accept', 'takeBack', 'beginReturn', 'giveBack'];
+  // What was given back to a host that is gone waits for it to heed.
+  const ways = ['accept', 'takeBack', 'beginReturn', 'giveBack', 'heed', 'quell'];
   const canGoOn =
     hosts.some(({ state }) => state === 'holder') ||
     everything(model).some((action) => ways.includes(action.kind) && enabled(model, action)) ||
+    // an operator may claim again: the host that was claimed against may have had nothing to take back
+    (model.claims.length > 0 && model.hosts.some((_, h) => hasWholeCopy(model, h))) ||
     // a return under way, not fenced yet
     hosts.some((host) => host.run === host.token + 1);
   if (!canGoOn) names.push('NeverStranded');
   return names;
+}
+
+/** A landing that READY was signed for, a ceded copy that is kept, or one that was given back. */
+function hasWholeCopy(model: Model, h: number): boolean {
+  const { state, token, made, peer } = at(model.hosts, h);
+  if (state === 'ceded') return !has(model.collected, { from: h, to: peer ?? h, token });
+  if (state === 'receiving') return made === token;
+  return state === 'none' && model.deeds.some((deed) => deed.from === h && deed.token === token);
 }
 
 /** The newest run that `h` accepted from `to` and has not given back. */
@@ -315,10 +404,18 @@ function release(model: Model, h: number, until: number): void {
   const { deeds, released } = model;
   for (const deed of deeds) {
     const isBack = deed.disk === 0 && has(model.offers, { from: deed.to, to: h, token: deed.token - 1 });
-    const cameBack =
-      at(model.hosts, h).token > deed.token && has(deeds, { from: deed.to, to: h, token: deed.token + 1 });
-    if (deed.from === h && deed.token <= until && !isBack && !cameBack && !has(released, deed)) released.push(deed);
+    if (deed.from === h && deed.token <= until && !isBack && !cameBack(model, deed) && !has(released, deed))
+      released.push(deed);
   }
+}
+
+/** Whether the host that ceded has taken the VM back, or has claimed its copy. */
+function cameBack({ hosts, deeds, claims }: Model, { from, to, token }: Pick<Said, 'from' | 'to' | 'token'>): boolean {
+  const back = has(deeds, { from: to, to: from, token: token + 1 });
+  return (
+    (back && at(hosts, from).token > token) ||
+    claims.some((claim) => claim.to === from && claim.token === token + claimStride)
+  );
 }
 
 function has(list: Said[], { from, to, token }: Pick<Said, 'from' | 'to' | 'token'>): boolean {

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isSealiftError } from '../../domain/error.ts';
-import type { Deed, Offer, Ready, Settled, Signed } from '../../domain/statement.ts';
+import type { Operator } from '../../deed/claim.ts';
+import { signStatement } from '../../deed/statement.ts';
+import type { Claim, Deed, Offer, Ready, Settled, Signed } from '../../domain/statement.ts';
 import { apply, broken, enabled, everything, newModel } from './model.ts';
 import type { Action, Model } from './model.ts';
 import { makeHost, places, recipient, removeHosts, reopened } from './support.ts';
@@ -13,10 +15,10 @@ const seed = Number(process.env.SEALIFT_SEED ?? Date.now() % 2 ** 31);
 const numRuns = Number(process.env.SEALIFT_RUNS ?? 100);
 const limitMs = numRuns > 100 ? 3_600_000 : 8_000;
 
-/** The hosts with their databases serve all runs: each has a VM of its own. */
+/** The hosts with their databases serve all runs: each has a VM of its own. The last one's identity is the operator's. */
 let hosts: TestHost[] = [];
 beforeAll(async () => {
-  hosts = (await Promise.all([makeHost(), makeHost(), makeHost()])).map(hasty);
+  hosts = (await Promise.all([makeHost(), makeHost(), makeHost(), makeHost()])).map(hasty);
 });
 afterAll(removeHosts);
 
@@ -29,6 +31,7 @@ class Vm {
   readonly ready: Signed<Ready>[] = [];
   readonly deeds: Signed<Deed>[] = [];
   readonly settled: Signed<Settled>[] = [];
+  readonly claims: Signed<Claim>[] = [];
 
   constructor(count: number) {
     this.model = newModel(count);
@@ -58,6 +61,8 @@ class Vm {
         return;
       }
       case 'reopen': {
+        // Nobody has asked for the run of a claim by its migration.
+        if (this.claims.some(({ body }) => body.token === this.offer(action.said).token)) throw new Unproven();
         const { migrationId, to, method } = this.offer(action.said);
         const same = { vmUuid: this.uuid, vmName: 'web-1', migrationId, to, method };
         this.keep(this.offers, deeds.open(same), false);
@@ -125,6 +130,17 @@ class Vm {
         deeds.mayCollect(run.migrationId, { by: 'test' });
         return;
       }
+      case 'claim':
+        this.claim(action.h);
+        return;
+      case 'heed':
+        deeds.heed(this.claims[action.said], operator().by);
+        return;
+      case 'quell':
+        // Commands that were under way are waited for: the right is gone already.
+        for (const { id } of may ? deeds.intents(this.lineage) : []) deeds.endIntent(id, false);
+        deeds.endIntent(deeds.mayQuell(this.lineage, 'fence', places()).intent.id, true);
+        return;
     }
   }
 
@@ -158,6 +174,27 @@ class Vm {
     }
     if (refusals.length === runs.length) throw refusals.at(-1) ?? new Unproven();
     if (refusals.length < runs.length - 1) throw new Error('two runs may unfence');
+  }
+
+  /** Whether others have the VM is not asked: the operator has. */
+  private claim(h: number): void {
+    const { peer } = this.model.hosts[h] ?? {};
+    const others = this.model.hosts.filter((_, o) => o !== h && o !== peer);
+    if (this.claims.length > 0 || others.some(({ state }) => ['holder', 'receiving'].includes(state)))
+      throw new Unproven();
+    const { deeds, identity } = host(h);
+    const { record, against, token } = deeds.claimGround(this.lineage);
+    const { lineage, vmUuid, vmName } = record;
+    const { by, key } = operator();
+    const claim = signStatement(key, {
+      ...{ v: 1, kind: 'claim', from: by.identity, to: identity.name, lineage, token, against, vmUuid, vmName },
+      reason: 'it burned down',
+    });
+    const { run } = deeds.claim(claim, by);
+    this.claims.push(claim);
+    // A run of the claim's own, which nobody has offered.
+    const offered = { migrationId: run.migrationId, method: run.method, token, from: against, to: identity.name };
+    if (run.role === 'destination') this.offers.push({ body: offered } as Signed<Offer>);
   }
 
   private offer(index: number): Offer {
@@ -200,6 +237,7 @@ test(`real databases do what the model does, in any order, with any statement ev
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 3 }), fc.array(step, { minLength: 20, maxLength: 60 }), (count, steps) => {
       const vm = new Vm(count);
+      const story: string[] = [];
       for (const { among, pick, crash } of steps) {
         if (crash === 0) hosts[pick % count] = hasty(reopened(host(pick % count)));
         const all = everything(vm.model);
@@ -217,15 +255,16 @@ test(`real databases do what the model does, in any order, with any statement ev
           refusal = error;
         }
         if (may) {
-          if (refusal !== null) throw new Error(`refused: ${JSON.stringify(action)}`, { cause: refusal });
+          story.push(JSON.stringify(action));
+          if (refusal !== null) throw new Error(`refused after ${story.join('\n')}`, { cause: refusal });
           reached.add(action.kind);
           apply(vm.model, action);
         } else if (refusal === null && mustRefuse(vm.model, action)) {
-          throw new Error(`permitted: ${JSON.stringify(action)}`);
+          throw new Error(`permitted: ${JSON.stringify(action)} after ${story.join('\n')}`);
         }
         clearIntents(vm, action.h);
         vm.compare(action.h);
-        expect(broken(vm.model)).toEqual([]);
+        expect({ broken: broken(vm.model), story }).toEqual({ broken: [], story });
       }
     }),
     { seed, numRuns, interruptAfterTimeLimit: limitMs, markInterruptAsFailure: false },
@@ -242,6 +281,9 @@ test(`real databases do what the model does, in any order, with any statement ev
       'settle',
       'release',
       'collect',
+      'claim',
+      'heed',
+      'quell',
     ]),
   );
 });
@@ -265,7 +307,7 @@ function leadsOn({ hosts: states }: Model, action: Action): boolean {
   if (action.kind === 'fence') return state.noted !== state.run;
   if (action.kind === 'read') return state.seen === null;
   if (action.kind === 'open') return state.run === 0 && !state.running;
-  return !['write', 'start', 'abort', 'unfence', 'settle'].includes(action.kind);
+  return !['write', 'start', 'abort', 'unfence', 'settle', 'claim'].includes(action.kind);
 }
 
 /** Whether the host is the one that the statement is for: such an action is refused by its guards only. */
@@ -273,6 +315,9 @@ function isAddressed({ offers, ready, deeds, settled }: Model, action: Action): 
   switch (action.kind) {
     case 'unfence':
     case 'beginReturn':
+    case 'claim':
+    case 'heed':
+    case 'quell':
       return true;
     case 'open':
       return action.to !== action.h;
@@ -322,6 +367,11 @@ function hasty(made: TestHost): TestHost {
 function clearIntents(vm: Vm, h: number): void {
   const intents = host(h).deeds.intents(vm.lineage);
   for (const { id } of intents.slice(vm.model.hosts[h]?.unfencing === true ? 1 : 0)) host(h).deeds.endIntent(id, false);
+}
+
+function operator(): { by: Operator; key: TestHost['identity'] } {
+  const key = host(3).identity;
+  return { by: { name: 'ada@example.org', identity: key.name }, key };
 }
 
 function host(h: number): TestHost {

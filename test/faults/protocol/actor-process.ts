@@ -9,10 +9,13 @@ import { noopMetricMeter } from '@temporalio/common';
 import type { Logger } from '@temporalio/common';
 import { pino } from 'pino';
 import { z } from 'zod';
+import { makeClaim, planClaim } from '../../../activities/claims.ts';
 import { hostActivities } from '../../../activities/index.ts';
 import { openHost } from '../../../activities/host.ts';
+import { loadIdentity } from '../../../deed/identity.ts';
 
 const order = z.object({ step: z.string(), ask: z.array(z.unknown()) });
+const claimAsk = z.object({ vm: z.string(), operatorFolder: z.string() });
 
 const nothing = (): void => undefined;
 const silent: Logger = { log: nothing, trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
@@ -20,6 +23,13 @@ const never = new Promise<never>(nothing);
 
 const host = await openHost(process.argv[2] ?? '', pino({ level: 'silent' }));
 const steps = new Map(Object.entries(hostActivities(host)) as [string, (...ask: unknown[]) => Promise<unknown>][]);
+// What an operator types on the host itself is no activity.
+steps.set('claim', async (ask) => {
+  const { vm, operatorFolder } = claimAsk.parse(ask);
+  const operator = await loadIdentity(operatorFolder, 'operator');
+  const plan = planClaim(host, { vm, reason: 'it burned down', operator, peers: [] });
+  await makeClaim(host, plan, { operator, confirm: vm, start: true });
+});
 
 process.on('message', (message) => {
   const { step, ask } = order.parse(message);

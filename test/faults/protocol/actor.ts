@@ -54,7 +54,7 @@ export class Actor {
   }
 
   /** Asks for a step; the process answers, or dies over it. */
-  async ask(step: keyof HostActivities, ...ask: unknown[]): Promise<Answer> {
+  async ask(step: keyof HostActivities | 'claim', ...ask: unknown[]): Promise<Answer> {
     const answered = this.#answer();
     this.#living().send({ step, ask });
     return answered;

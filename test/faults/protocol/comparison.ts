@@ -19,7 +19,7 @@ export class Comparison {
 
   /** Any part of this step may have been done. */
   leaveOpen({ kind, h }: Step): void {
-    if (['fence', 'start', 'abort'].includes(kind)) this.#between.add(h);
+    if (['fence', 'start', 'abort', 'claim', 'heed'].includes(kind)) this.#between.add(h);
     if (kind === 'stop') this.#ordered.add(h);
   }
 
@@ -40,6 +40,8 @@ export class Comparison {
     for (const [h, host] of model.hosts.entries()) {
       const sight = sights[h];
       if (sight !== undefined) this.#settleAt(h, host, sight);
+      // The right is given up first: until the fence stands, the host does nothing else.
+      if (!host.fenced && model.heeded.some(({ from, token }) => from === h && token === host.token)) host.gone = true;
     }
   }
 

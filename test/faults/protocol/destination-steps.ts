@@ -12,7 +12,7 @@ export function receive(walk: Walk, said: number): Step {
     title: walk.titled('receive', to, said),
     h: to,
     name: 'receiveRun',
-    ask: [{ offer: walk.offers[said], placement, disks, from: walk.name(from) }],
+    ask: [{ offer: walk.said.offers[said], placement, disks, from: walk.name(from) }],
     changes: ifEnabled({ kind: 'receive', h: to, said }),
   };
 }
@@ -43,20 +43,20 @@ export function makeReady(walk: Walk, said: number): Step {
 }
 
 export function accept(walk: Walk, h: number, said: number): Step {
-  const token = walk.deeds[said]?.body.token;
-  const run = walk.runs.find((one) => one.token === token);
+  const token = walk.said.deeds[said]?.body.token;
+  const run = walk.said.runs.find((one) => one.token === token);
   return {
     kind: 'accept',
     title: `accept the deed of token ${String(token)} on ${walk.name(h)}`,
     h,
     name: 'acceptDeed',
-    ask: [{ migrationId: run?.migrationId ?? walk.newId(), deed: walk.deeds[said] }],
+    ask: [{ migrationId: run?.migrationId ?? walk.newId(), deed: walk.said.deeds[said] }],
     changes: ifEnabled({ kind: 'accept', h, said }),
   };
 }
 
 export function back(walk: Walk, h: number, said: number): Step {
-  const deed = walk.deeds[said];
+  const deed = walk.said.deeds[said];
   const from = walk.hosts.find((one) => walk.identity(one) === deed?.body.from) ?? h;
   return {
     kind: 'back',

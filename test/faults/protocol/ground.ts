@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { createIdentity } from '../../../deed/identity.ts';
 import { addLabVm } from '../../../infra/lab/lab-host.ts';
 import { startObserver } from '../../../infra/lab/observer.ts';
 import type { Observer } from '../../../infra/lab/observer.ts';
@@ -18,6 +19,8 @@ let made = 0;
 export interface Ground {
   actors: Actor[];
   observer: Observer;
+  /** Where the key of the operator is whom all hosts know. */
+  operatorFolder: string;
   /** Makes a VM with a disk for its guest's records on the first host, starts it and has it adopted. */
   makeVm(): Promise<{ name: string; uuid: string; lineage: string; diskPath: string }>;
   close(): Promise<void>;
@@ -26,11 +29,15 @@ export interface Ground {
 export async function makeGround(): Promise<Ground> {
   const folder = await mkdtemp(join(tmpdir(), 'sealift-walk-'));
   const observer = await startObserver(join(folder, 'observer.sock'));
+  const operatorFolder = join(folder, 'operator');
+  await mkdir(operatorFolder);
+  const { name: identity } = await createIdentity(operatorFolder, 'operator');
+  const operator = [{ name: 'ada@example.org', identity }];
   const plans = names.map((name) => ({
     name,
     site: name.slice(0, 3),
     observer: observer.path,
-    settings: { limits: { moves: 16, orphan_seconds: 5, stall_seconds: 3, connect_seconds: 10 } },
+    settings: { operator, limits: { moves: 16, orphan_seconds: 5, stall_seconds: 3, connect_seconds: 10 } },
   }));
   const hosts = [];
   for (const plan of plans) hosts.push(await prepareHost(join(folder, 'hosts'), plan));
@@ -40,6 +47,7 @@ export async function makeGround(): Promise<Ground> {
   return {
     actors,
     observer,
+    operatorFolder,
     makeVm: async () => {
       const first = actors[0];
       if (first === undefined) throw new Error('no host');

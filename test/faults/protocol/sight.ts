@@ -6,7 +6,7 @@ import { keptStatements } from '../../../deed/book.ts';
 import { isLocked } from '../../../deed/locks.ts';
 import { allRuns, findRecord } from '../../../deed/record.ts';
 import type { DeedRecord, DeedRun } from '../../../deed/record.ts';
-import type { Signed } from '../../../domain/statement.ts';
+import type { Claim, Signed } from '../../../domain/statement.ts';
 import { checkRecords } from '../../../infra/lab/records.ts';
 import type { Observer } from '../../../infra/lab/observer.ts';
 import type { StandInHost } from '../../../infra/stand-in-host.ts';
@@ -19,6 +19,8 @@ export interface Sight {
   runs: DeedRun[];
   /** What this host itself has signed, in order. */
   said: Signed[];
+  /** What an operator has claimed, as far as it is known here. */
+  claims: Signed<Claim>[];
   /** `on`: nothing here starts the VM or writes its disk. `off`: anybody may. `between`: cut short on the way. */
   fence: 'on' | 'between' | 'off';
   running: boolean;
@@ -45,17 +47,25 @@ export async function lookAt(
     record,
     runs: book.runs,
     said: book.statements.filter(({ body }) => body.from === identity),
-    fence: await fenceOf(path, startable, record),
+    claims: book.statements.filter((one): one is Signed<Claim> => one.body.kind === 'claim'),
+    fence: await fenceOf(path, startable, book),
     running,
     content: report?.last ?? null,
     problems: record?.state === 'receiving' && record.madeToken !== record.token ? [] : (report?.problems ?? []),
   };
 }
 
-async function fenceOf(path: string | null, startable: boolean, record: DeedRecord | null): Promise<Sight['fence']> {
+async function fenceOf(
+  path: string | null,
+  startable: boolean,
+  { record, runs }: { record: DeedRecord | null; runs: DeedRun[] },
+): Promise<Sight['fence']> {
   if (path === null || !existsSync(path)) return startable ? 'between' : 'on';
-  // A landing's disks are fenced by what they are, until READY.
-  if (record?.state === 'receiving' && record.madeToken !== record.token) return startable ? 'between' : 'on';
+  // A landing's disks are fenced by what they are, until READY; also those of one that a claim has ended.
+  const lands = record?.state === 'receiving' && record.madeToken !== record.token;
+  const ended =
+    record?.state === 'none' && runs.some(({ role, state }) => role === 'destination' && state === 'aborted');
+  if (lands || ended) return startable ? 'between' : 'on';
   const locked = (lstatSync(path).mode & 0o222) === 0 || (await isLocked(path, 'immutable'));
   if (locked) return startable ? 'between' : 'on';
   return startable ? 'off' : 'between';

@@ -6,7 +6,7 @@ import type { Walk } from './walk.ts';
 export function open(walk: Walk, h: number, to: number, supersede: boolean): Step {
   const migrationId = walk.newId();
   const { name, uuid } = walk.vm;
-  const openRun = walk.runs.findLast(({ from, token }) => from === h && token === walk.model.hosts[h]?.run);
+  const openRun = walk.said.runs.findLast(({ from, token }) => from === h && token === walk.model.hosts[h]?.run);
   return {
     kind: supersede ? 'supersede' : 'open',
     title: `open a run from ${walk.name(h)} to ${walk.name(to)}`,
@@ -21,7 +21,7 @@ export function open(walk: Walk, h: number, to: number, supersede: boolean): Ste
     ],
     changes: (now) => {
       if (supersede && openRun === undefined) return null;
-      if (now.runs.some((run) => run.migrationId === migrationId)) return null;
+      if (now.said.runs.some((run) => run.migrationId === migrationId)) return null;
       // It names the run that it takes the place of.
       const mayVoid = supersede && openRun?.token === now.model.hosts[h]?.run;
       const action = { kind: 'open', h, to, supersede: mayVoid } as const;
@@ -44,6 +44,7 @@ export function send(walk: Walk, said: number): Step {
       const read = { kind: 'read', h: from, said } as const;
       if (source?.token !== token || !enabled(model, read)) return null;
       if (source.seen !== null) return [];
+      if (now.isDown(to)) return null;
       if (!now.isPrepared(said)) return null;
       if (destination?.state !== 'receiving' || destination.token !== token || destination.made === token) return null;
       return [by(read)];
@@ -52,14 +53,14 @@ export function send(walk: Walk, said: number): Step {
 }
 
 export function cede(walk: Walk, h: number, said: number): Step {
-  const token = walk.ready[said]?.body.token ?? 0;
-  const offer = walk.runs.findIndex((run) => run.token === token && run.from === h);
+  const token = walk.said.ready[said]?.body.token ?? 0;
+  const offer = walk.said.runs.findIndex((run) => run.token === token && run.from === h);
   return {
     kind: 'cede',
     title: walk.titled('cede', h, Math.max(0, offer)),
     h,
     name: 'cede',
-    ask: [{ migrationId: walk.runs[offer]?.migrationId ?? walk.newId(), ready: walk.ready[said] }],
+    ask: [{ migrationId: walk.said.runs[offer]?.migrationId ?? walk.newId(), ready: walk.said.ready[said] }],
     changes: (now) => (offer === -1 ? null : ifEnabled({ kind: 'cede', h, said, offer })(now)),
   };
 }
@@ -67,10 +68,10 @@ export function cede(walk: Walk, h: number, said: number): Step {
 export function takeBack(walk: Walk, h: number, said: number): Step {
   return {
     kind: 'take back',
-    title: `take back by token ${String(walk.deeds[said]?.body.token)} on ${walk.name(h)}`,
+    title: `take back by token ${String(walk.said.deeds[said]?.body.token)} on ${walk.name(h)}`,
     h,
     name: 'takeBack',
-    ask: [{ deed: walk.deeds[said] }],
+    ask: [{ deed: walk.said.deeds[said] }],
     changes: ifEnabled({ kind: 'takeBack', h, said }),
   };
 }
@@ -78,17 +79,17 @@ export function takeBack(walk: Walk, h: number, said: number): Step {
 export function finish(walk: Walk, h: number, said: number): Step {
   return {
     kind: 'finish',
-    title: `finish on ${walk.name(h)} by token ${String(walk.settled[said]?.body.token)}`,
+    title: `finish on ${walk.name(h)} by token ${String(walk.said.settled[said]?.body.token)}`,
     h,
     name: 'finishHold',
-    ask: [{ settled: walk.settled[said], by: 'walk' }],
+    ask: [{ settled: walk.said.settled[said], by: 'walk' }],
     changes: ifEnabled({ kind: 'release', h, said }),
   };
 }
 
 export function collect(walk: Walk, h: number, said: number): Step {
-  const token = walk.deeds[said]?.body.token;
-  const run = walk.runs.find((one) => one.token === token && one.from === h);
+  const token = walk.said.deeds[said]?.body.token;
+  const run = walk.said.runs.find((one) => one.token === token && one.from === h);
   return {
     kind: 'collect',
     title: `collect the copy of token ${String(token)} on ${walk.name(h)}`,

@@ -11,10 +11,13 @@ export interface Step {
   kind: string;
   title: string;
   h: number;
-  name: keyof HostActivities;
+  name: keyof HostActivities | 'claim';
   ask: unknown[];
   /** What it does to the VM now, by the model, in this order; null when it may do nothing, whatever it answers. */
   changes: (walk: Walk) => Change[] | null;
+  /** What happens to hosts before it is asked, and after it was answered. */
+  before?: (walk: Walk) => Promise<void>;
+  after?: (walk: Walk) => Promise<void>;
 }
 
 /** What an action of the model changes, when it is permitted now. */

@@ -1,3 +1,4 @@
+import { claim, heed } from './claim-steps.ts';
 import { accept, back, giveBack, makeReady, receive, settle } from './destination-steps.ts';
 import { abort, fence, start, stop } from './power-steps.ts';
 import { cede, collect, finish, open, send, takeBack } from './source-steps.ts';
@@ -8,9 +9,14 @@ import type { Walk } from './walk.ts';
 export function possibleSteps(walk: Walk): Step[] {
   const steps = [
     ...walk.hosts.flatMap((h) => hostSteps(walk, h)),
-    ...walk.runs.flatMap((_, said) => walk.hosts.flatMap((h) => runSteps(walk, h, said))),
+    ...walk.said.runs.flatMap((_, said) => walk.hosts.flatMap((h) => runSteps(walk, h, said))),
   ];
-  return steps.filter((step) => (step.changes(walk)?.length ?? 0) > 0);
+  return steps.filter((step) => canBeAsked(walk, step) && (step.changes(walk)?.length ?? 0) > 0);
+}
+
+/** A host without power is asked for nothing until it has heard of claims. */
+export function canBeAsked(walk: Walk, { kind, h }: Step): boolean {
+  return !walk.isDown(h) || kind === 'heed';
 }
 
 /** Steps that bring the VM nearer to its next host. */
@@ -20,22 +26,22 @@ export function onwardSteps(walk: Walk): Step[] {
     if (kind === 'open') return hosts[h]?.run === 0;
     // A guest is stopped for what it is stopped for; a fence that stands is not put on again.
     if (kind === 'fence') return hosts[h]?.noted !== hosts[h]?.run;
-    return !['abort', 'supersede', 'settle'].includes(kind);
+    return !['abort', 'supersede', 'settle', 'claim'].includes(kind);
   });
 }
 
 function hostSteps(walk: Walk, h: number): Step[] {
-  const steps: Step[] = [];
+  const steps: Step[] = [claim(walk, h), heed(walk, h)];
   for (const to of walk.hosts) {
     if (to === h) continue;
     steps.push(open(walk, h, to, false), open(walk, h, to, true), settle(walk, h, to));
   }
-  for (const [said, deed] of walk.deeds.entries()) {
+  for (const [said, deed] of walk.said.deeds.entries()) {
     steps.push(accept(walk, h, said), takeBack(walk, h, said), back(walk, h, said));
     if (deed.body.from === walk.identity(h)) steps.push(collect(walk, h, said));
   }
-  for (const said of walk.settled.keys()) steps.push(finish(walk, h, said));
-  for (const said of walk.ready.keys()) steps.push(cede(walk, h, said));
+  for (const said of walk.said.settled.keys()) steps.push(finish(walk, h, said));
+  for (const said of walk.said.ready.keys()) steps.push(cede(walk, h, said));
   return steps;
 }
 

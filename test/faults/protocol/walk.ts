@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import type { HostCard } from '../../../domain/survey.ts';
-import type { Deed, Offer, Ready, RunKey, Settled, Signed } from '../../../domain/statement.ts';
+import type { RunKey, Signed } from '../../../domain/statement.ts';
 import { rebootLabHost } from '../../../infra/lab/lab-host.ts';
+import { powerOff, powerOn } from '../../../infra/stand-in-host.ts';
 import { apply, broken, enabled, newModel } from '../../deed/model.ts';
 import type { Model } from '../../deed/model.ts';
 import type { Actor, Answer } from './actor.ts';
@@ -11,33 +14,26 @@ import type { Ground } from './ground.ts';
 import { lookAt } from './sight.ts';
 import type { Sight } from './sight.ts';
 import { Comparison } from './comparison.ts';
+import { saidBy, Statements } from './statements.ts';
+import type { Run } from './statements.ts';
 import type { Change, Step } from './step.ts';
 
 /** What happens to the host's process while it does a step: nothing, or it dies before it, at an operation of it, or after it. */
 export type Fate = 'lives' | { dies: number; who: 'asked' | 'other' };
-
-interface Run {
-  migrationId: string;
-  from: number;
-  to: number;
-  token: number;
-}
 
 /** One VM on hosts that do what they are asked, killed as they go, and beside it what the model says of it. */
 export class Walk {
   model: Model;
   readonly vm: { name: string; uuid: string; lineage: string; diskBytes: number };
   readonly hosts: number[];
-  readonly runs: Run[] = [];
-  readonly offers: Signed<Offer>[] = [];
-  readonly ready: Signed<Ready>[] = [];
-  readonly deeds: Signed<Deed>[] = [];
-  readonly settled: Signed<Settled>[] = [];
+  readonly said: Statements;
   /** Every step that was ever asked for. */
   readonly past: Step[] = [];
   /** What happened, a line each. */
   readonly story: string[] = [];
   readonly #ground: Ground;
+  /** Hosts that have lost their power. */
+  readonly #down = new Set<number>();
   #sights: Sight[] = [];
   #cards: HostCard[] = [];
   readonly #comparison: Comparison;
@@ -47,7 +43,9 @@ export class Walk {
     this.model = newModel(count);
     this.hosts = [...this.model.hosts.keys()];
     this.vm = { ...vm, diskBytes };
-    this.#comparison = new Comparison(ground.actors.map(({ host }) => host));
+    const hosts = ground.actors.map(({ host }) => host);
+    this.#comparison = new Comparison(hosts);
+    this.said = new Statements(hosts);
   }
 
   static async begin(ground: Ground, count: number): Promise<Walk> {
@@ -61,6 +59,22 @@ export class Walk {
     return walk;
   }
 
+  /** Hosts that are down come back without the VM, since nobody waits any more until they have heeded. */
+  async end(): Promise<void> {
+    for (const h of this.#down) {
+      const { lab } = this.#actor(h).host;
+      for (const folder of [lab.etcFolder, lab.autoFolder])
+        await rm(join(folder, `${this.vm.name}.cfg`), { force: true });
+      await this.startUnpowered(h);
+    }
+  }
+
+  get operatorFolder(): string {
+    return this.#ground.operatorFolder;
+  }
+  isDown(h: number): boolean {
+    return this.#down.has(h);
+  }
   newId(): string {
     return randomUUID();
   }
@@ -74,17 +88,17 @@ export class Walk {
     return this.#cards[h];
   }
   run(said: number): Run {
-    const run = this.runs[said];
+    const run = this.said.runs[said];
     if (run === undefined) throw new Error(`no run ${String(said)}`);
     return run;
   }
   titled(what: string, h: number, said: number): string {
-    return `${what} on ${this.name(h)} for token ${String(this.runs[said]?.token)}`;
+    return `${what} on ${this.name(h)} for token ${String(this.said.runs[said]?.token)}`;
   }
   /** The destination's key of a run, once it has received it. */
   keyOf(said: number): Signed<RunKey> | undefined {
     const { to, token } = this.run(said);
-    return this.#said(to, 'key').find(({ body }) => body.token === token) as Signed<RunKey> | undefined;
+    return saidBy(this.#sights[to], 'key').find(({ body }) => body.token === token) as Signed<RunKey> | undefined;
   }
   wasRunning(h: number): boolean {
     return this.#sights[h]?.record?.wasRunning === true;
@@ -95,7 +109,10 @@ export class Walk {
     const host = this.model.hosts[h];
     if (host?.state !== 'holder' || host.run !== 0) return false;
     const cameBack =
-      h === from && this.deeds.some(({ body }) => body.to === this.identity(h) && body.token === token + 1);
+      h === from &&
+      this.said.deeds.some(
+        ({ body: { root, to, token: last } }) => root === null && to === this.identity(h) && last === token + 1,
+      );
     return host.token === (cameBack ? token + 1 : token);
   }
   /** Whether the run's destination has made its disks: it may have died over them. */
@@ -107,6 +124,7 @@ export class Walk {
   /** Asks for a step and compares all hosts with the model. Throws what does not fit. */
   async take(step: Step, fate: Fate): Promise<'done' | 'refused' | 'died'> {
     this.past.push(step);
+    await step.before?.(this);
     const changes = step.changes(this);
     const { answer, operations } = await this.#carryOut(step, fate);
     const died = 'died' in answer;
@@ -120,11 +138,13 @@ export class Walk {
       throw new Error(`${step.title} was refused although the model permits it${detail}`);
     const models = how === 'refused' || misses || changes === null ? [this.model] : this.#after(changes);
     await this.#compare(died ? models : models.slice(-1), died && changes !== null ? step : null);
+    await step.after?.(this);
     return how;
   }
 
   /** What the world does by itself, or a person with a shell. */
   async happen(what: 'domain ends' | 'somebody starts' | 'host reboots' | 'process dies', h: number): Promise<void> {
+    if (this.isDown(h)) return;
     const { host } = this.#actor(h);
     this.story.push(`${what} on ${host.name}`);
     if (what === 'process dies') await this.#actor(h).restart(this.vm.lineage);
@@ -144,6 +164,33 @@ export class Walk {
       if ((what === 'somebody starts' || what === 'host reboots') && enabled(now, { kind: 'start', h }))
         apply(now, { kind: 'start', h });
     }
+    await this.#compare([now], null);
+  }
+
+  /** Its process and its guests are gone, until `powerOn`. */
+  async powerOff(h: number): Promise<void> {
+    if (this.isDown(h)) return;
+    this.story.push(`${this.name(h)} loses its power`);
+    await this.#actor(h).kill();
+    await powerOff(this.#actor(h).host);
+    this.#down.add(h);
+    const now = structuredClone(this.model);
+    Object.assign(now.hosts[h] ?? {}, { running: false });
+    await this.#compare([now], null);
+  }
+
+  /** Its process is there, and xendomains has not run. */
+  async startUnpowered(h: number): Promise<void> {
+    if (this.isDown(h) && this.#actor(h).pid === undefined) await this.#actor(h).start();
+  }
+
+  /** xendomains starts what no fence keeps from it, unless the host has to heed a claim first. */
+  async powerOn(h: number): Promise<void> {
+    if (!this.isDown(h) || this.model.hosts[h]?.gone === true) return;
+    await powerOn(this.#actor(h).host);
+    this.#down.delete(h);
+    const now = structuredClone(this.model);
+    if (enabled(now, { kind: 'start', h })) apply(now, { kind: 'start', h });
     await this.#compare([now], null);
   }
 
@@ -179,8 +226,8 @@ export class Walk {
   }
 
   #otherEnd(step: Step): Actor | null {
-    const run = this.runs.find(({ from, token }) => from === step.h && token === this.model.hosts[step.h]?.run);
-    return run === undefined ? null : this.#actor(run.to);
+    const run = this.said.runs.find(({ from, token }) => from === step.h && token === this.model.hosts[step.h]?.run);
+    return run === undefined || this.isDown(run.to) ? null : this.#actor(run.to);
   }
 
   /** The source has read its own root, so all of it was acknowledged. */
@@ -213,7 +260,7 @@ export class Walk {
       throw new Error(`the hosts are not what the model says: ${(differences.at(-1) ?? []).join('; ')}`);
     this.model = chosen;
     this.#comparison.settle(chosen, this.#sights);
-    this.#keepStatements();
+    this.said.learn(chosen, this.#sights, this.#comparison);
     const promises = [
       ...broken(this.model),
       ...this.#ground.observer.doubles,
@@ -224,43 +271,5 @@ export class Walk {
 
   async #look(): Promise<Sight[]> {
     return Promise.all(this.hosts.map((h) => lookAt(this.#actor(h).host, this.vm, this.#ground.observer)));
-  }
-
-  /** Statements come from the hosts' books, whoever was told of them. */
-  #keepStatements(): void {
-    const lists = { offer: this.offers, ready: this.ready, deed: this.deeds, settled: this.settled };
-    const models = {
-      offer: this.model.offers,
-      ready: this.model.ready,
-      deed: this.model.deeds,
-      settled: this.model.settled,
-    };
-    for (const kind of ['offer', 'ready', 'deed', 'settled'] as const) {
-      for (const h of this.hosts) {
-        const real = this.#said(h, kind);
-        const expected = models[kind].filter(({ from }) => from === h);
-        if (real.length !== expected.length)
-          throw new Error(
-            `${this.name(h)} has signed ${String(real.length)} times ${kind}, the model ${String(expected.length)}`,
-          );
-      }
-      for (const { from, token } of models[kind].slice(lists[kind].length)) {
-        const statement = this.#said(from, kind).find(({ body }) => body.token === token);
-        if (statement === undefined) throw new Error(`${this.name(from)} has not signed ${kind} ${String(token)}`);
-        (lists[kind] as Signed[]).push(statement);
-        if (statement.body.kind === 'offer') this.runs.push(this.#runOf(statement.body));
-        if (statement.body.kind === 'ready')
-          this.#comparison.keepRoot(token, this.model.hosts[from]?.disk ?? 0, statement.body.root);
-      }
-    }
-  }
-
-  #runOf({ migrationId, from, to, token }: Offer): Run {
-    const at = (identity: string): number => this.hosts.findIndex((h) => this.identity(h) === identity);
-    return { migrationId, from: at(from), to: at(to), token };
-  }
-
-  #said(h: number, kind: string): Signed[] {
-    return (this.#sights[h]?.said ?? []).filter(({ body }) => body.kind === kind);
   }
 }
