@@ -31,8 +31,9 @@ export interface Crossing {
   complaints: string[];
   /** From the begin of the move until it was at rest, with the operations that the point asked for. */
   ms: number;
-  /** Of the newest workflow of those. */
+  /** Of the newest workflow of those; from its start to its close, without what this machinery does around it. */
   historyEvents: number;
+  workflowMs: number;
   figures: Figures;
 }
 
@@ -65,7 +66,7 @@ export async function cross(
   });
   if (!settled) complaints.push(`crossing ${String(number)} did not come to rest`);
   const ms = Date.now() - began;
-  const { historyLength } = await stage.temporal.workflow.getHandle(run.workflowId).describe();
+  const { historyLength, startTime, closeTime } = await stage.temporal.workflow.getHandle(run.workflowId).describe();
   await tidyUp(run, keeps).catch((error: unknown) => complaints.push(`could not be tidied up: ${String(error)}`));
   complaints.push(...(await run.judged()), ...judgeChain(stage.world.observer.boots, suspect));
   return {
@@ -82,6 +83,7 @@ export async function cross(
     story: run.story,
     complaints,
     ms,
+    workflowMs: (closeTime ?? startTime).getTime() - startTime.getTime(),
     historyEvents: historyLength,
     figures: figuresOf(stage),
   };

@@ -36,6 +36,7 @@ function quiet(count: number): Crossing[] {
       story: [],
       complaints: [],
       ms: 5_000,
+      workflowMs: 4_000,
       historyEvents: 120,
       figures: {
         processes: { 'lon-1': { pid: 7, residentBytes: 200 * 2 ** 20, descriptors: 50 } },

@@ -89,7 +89,7 @@ function driftOf(method: Crossing['method'], crossings: Crossing[]): string {
   const calm = crossings.filter((one) => one.method === method && one.fault === 'nothing');
   const quarter = Math.max(1, Math.floor(calm.length / 4));
   const ends = [calm.slice(0, quarter), calm.slice(-quarter)];
-  const times = ends.map((own) => `${(median(own.map(({ ms }) => ms)) / 1_000).toFixed(1)} s`);
+  const times = ends.map((own) => `${(median(own.map(({ workflowMs }) => workflowMs)) / 1_000).toFixed(1)} s`);
   const events = ends.map((own) => String(median(own.map(({ historyEvents }) => historyEvents))));
   return `  ${method}: ${times.join(', then ')}; ${events.join(', then ')} events of history (${String(calm.length)} moves)`;
 }
