@@ -147,6 +147,15 @@ test('a claim on either side gets through that is killed early, later and after 
   }
 });
 
+test('a VM that has arrived goes on only when it is set up, and a fence for its return is proven and kept', async () => {
+  const walk = await Walk.begin(ground, 2);
+  for (const kind of swift) await walk.take(next(walk, kind), 'lives');
+  expect(await walk.take(next(walk, 'open', 1), 'lives')).toBe('refused');
+  expect(walk.story.at(-1)).toContain('vm-aside');
+  for (const kind of ['start', 'back', 'stop', 'fence']) await walk.take(next(walk, kind, 1), 'lives');
+  expect(await walk.take(next(walk, 'fence', 1), { dies: 16, who: 'asked' })).toBe('died');
+});
+
 test('a claim goes on over a fence that a killed process has left half done', async () => {
   const walk = await Walk.begin(ground, 2);
   for (const kind of [...swift.slice(0, -1), 'back']) await walk.take(next(walk, kind), 'lives');
