@@ -78,6 +78,13 @@ describe('a claim', () => {
     expect(moved(a, b).deed.body.token).toBe(3 + claimStride);
   });
 
+  test('of a copy that was released and removed is refused', () => {
+    const { migrationId } = moved(a, b);
+    a.deeds.release(b.deeds.settle(lineage, a.identity.name, 'x').settled, 'x');
+    a.deeds.mayCollect(migrationId, { by: 'x' });
+    expectRefusal(() => a.deeds.claimGround(lineage), 'deed-refused', /given free for removal/);
+  });
+
   test('of a copy that was given back is refused to whoever takes it back meanwhile', () => {
     const { migrationId } = moved(a, b);
     b.deeds.beginReturn(lineage, a.identity.name);
