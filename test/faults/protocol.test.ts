@@ -107,7 +107,7 @@ const happen = fc
 /** A move and its return, and one that is given up: each step dies again and again, a little later each time. */
 const mortal = [
   ...['open', 'receive', 'stop', 'fence', 'send', 'ready', 'cede', 'accept', 'start'],
-  ...['back', 'fence', 'give back', 'take back', 'start'],
+  ...['back', 'stop', 'fence', 'give back', 'take back', 'start'],
   ...['open', 'receive', 'stop', 'fence', 'abort'],
 ];
 /** A move that goes through, whose source's copy is then removed. */
