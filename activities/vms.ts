@@ -145,7 +145,8 @@ export function concernsOf(vm: FoundVm): Concern[] {
 function notFound(host: Host, uuid: string): SealiftError {
   const here = host.file.name;
   const record = host.deeds.byVm(uuid);
-  if (record?.state !== 'holder') return new SealiftError('unknown-vm', `${here} has no VM with the uuid ${uuid}`);
+  if (record?.state !== 'holder' || record.places === null)
+    return new SealiftError('unknown-vm', `${here} has no VM with the uuid ${uuid}`);
   return new SealiftError('vm-aside', `${here} holds ${record.vmName}, which lies aside there and is not set up`, {
     hint: `what brings it up: sealift deed explain ${record.vmName}`,
   });

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { copyFile, rm } from 'node:fs/promises';
+import { copyFile, rename, rm } from 'node:fs/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { markPath } from '../../storage/mark.ts';
@@ -43,6 +43,23 @@ describe('the walks of docs/operations.md where a disk or a database is lost', (
     await copyFile(backup, disk);
     await rm(backup);
     await expect(move.result()).rejects.toMatchObject({ type: 'disk-missing' });
+    await expectUnmoved(world, vm);
+  });
+
+  test('a disk of the source lost and restored without Temporal: the host itself aborts the move', async () => {
+    const vm = await world.makeVm('by-hand', { diskBytes: [8 * MiB, MiB], noise: true });
+    const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: MiB });
+    await until(move, (at) => at.verifiedBytes > 0);
+    const [disk = ''] = vm.diskPaths;
+    const backup = `${disk}.backup`;
+    await copyFile(disk, backup);
+    await world.killWorker(world.london);
+    await execa('chattr', ['-i', disk]);
+    await rename(backup, disk);
+    const said = await take(world, walkOf(world, 'Temporal lost'), vm.name);
+    expect(said.map(({ exitCode, stderr }) => [exitCode, stderr])).toEqual(said.map(() => [0, '']));
+    await world.startWorker(world.london);
+    await expect(move.result()).rejects.toMatchObject({ type: 'run-closed' });
     await expectUnmoved(world, vm);
   });
 

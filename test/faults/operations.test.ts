@@ -69,6 +69,19 @@ describe('the walks of docs/operations.md', () => {
     await expectMoved(world, vm);
   });
 
+  test('source dead after the cede, and nothing left of it: the destination claims its copy', async () => {
+    const vm = await world.makeVm('nothing', noisy);
+    const move = await cededAndNotAccepted(vm);
+    await die(world, world.london);
+    const [explain, claim] = await walk(vm, 'Source dead before the cede', 1);
+    expect(explain?.stdout).toMatch(/yes {2}claim/);
+    expect(claim).toMatchObject({ exitCode: 0 });
+    await comeBack(world, world.london);
+    expect(await states(world, vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
+    await expect(move.result()).rejects.toMatchObject({ type: 'claimed' });
+    await expectMoved(world, vm);
+  });
+
   test('destination dead before the accept: the source claims its copy, and a late deed is worth nothing', async () => {
     const vm = await world.makeVm('early', noisy);
     const move = await cededAndNotAccepted(vm);
