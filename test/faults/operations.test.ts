@@ -1,5 +1,6 @@
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { MoveHandle } from '../../client/index.ts';
 import { powerOff, powerOn } from '../../infra/stand-in-host.ts';
@@ -55,6 +56,20 @@ describe('the walks of docs/operations.md', () => {
     await expectMoved(world, vm);
     await shownEverAfter(vm, 'lon-1 burned down');
     await expectReleased(world, vm, 'lon-1');
+  });
+
+  test('a disk of the source lost after READY: the whole copy is claimed, although its host lives', async () => {
+    const vm = await world.makeVm('diskless', noisy);
+    const move = await heldBeforeCede(vm);
+    const [disk = ''] = vm.diskPaths;
+    await execa('chattr', ['-i', disk]);
+    await rm(disk);
+    await release();
+    const [, claim] = await walk(vm, 'Source dead before the cede', 1);
+    expect(claim).toMatchObject({ exitCode: 0 });
+    expect(await states(world, vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
+    await expect(move.result()).rejects.toMatchObject({ type: 'disk-missing' });
+    await expectMoved(world, vm);
   });
 
   test('source dead after the cede (a): the move goes on by itself, and only its receipt waits', async () => {
