@@ -40,9 +40,9 @@ describe('the walks of docs/operations.md where a disk or a database is lost', (
     await execa('chattr', ['-i', disk]);
     await rm(disk);
     await until(move, ({ status }) => status.waits.join().includes('disk-missing'));
-    await copyFile(backup, disk);
-    await rm(backup);
-    await expect(move.result()).rejects.toMatchObject({ type: 'disk-missing' });
+    await rename(backup, disk);
+    // A look between the two commands that take it away finds it there without its lock.
+    await expect(move.result()).rejects.toMatchObject({ type: expect.stringMatching(/^(disk-missing|fence-failed)$/) });
     await expectUnmoved(world, vm);
   });
 

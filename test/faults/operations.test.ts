@@ -68,7 +68,8 @@ describe('the walks of docs/operations.md', () => {
     const [, claim] = await walk(vm, 'Source dead before the cede', 1);
     expect(claim).toMatchObject({ exitCode: 0 });
     expect(await states(world, vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
-    await expect(move.result()).rejects.toMatchObject({ type: 'disk-missing' });
+    // A look between the two commands that take it away finds it there without its lock.
+    await expect(move.result()).rejects.toMatchObject({ type: expect.stringMatching(/^(disk-missing|fence-failed)$/) });
     await expectMoved(world, vm);
   });
 
