@@ -26,17 +26,17 @@ export const sabotages: Sabotage[] = [
     edits: [
       {
         file: 'activities/fencing.ts',
-        old: "await fence(places, fenceMark(record), host.file.fence, { env });",
+        old: 'await fence(places, fenceMark(record), host.file.fence, { env });',
         new: '',
       },
       {
         file: 'activities/fencing.ts',
-        old: "await Promise.all([proveFenced(places, fenceMark(record), host.file.fence), refuseLive(host, record)]);",
+        old: 'await Promise.all([proveFenced(places, fenceMark(record), host.file.fence), refuseLive(host, record)]);',
         new: 'await refuseLive(host, record);',
       },
       {
         file: 'activities/fencing.ts',
-        old: "await Promise.all([refuseLive(host, record), proveFenced(record.places, fenceMark(record), host.file.fence)]);",
+        old: 'await Promise.all([refuseLive(host, record), proveFenced(record.places, fenceMark(record), host.file.fence)]);',
         new: 'await refuseLive(host, record);',
       },
     ],
