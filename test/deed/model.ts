@@ -1,3 +1,5 @@
+import { claimStride } from '../../deed/claim.ts';
+
 /**
  * The deed protocol in small: `Host` is what the model of the protocol (DeedSteps) calls a host, `enabled` its guards, `apply` its
  * effects. A disk's content is the number of writes in it.
@@ -41,9 +43,6 @@ export interface Model {
   /** What a claim took from `from`, as if it had ceded it. */
   heeded: Said[];
 }
-
-/** How far a claim's token lies above the record's. */
-const claimStride = 1_000;
 
 /** `said` is the index of the offer, READY or deed that is shown. */
 export type Action =
@@ -208,16 +207,8 @@ export function enabled(model: Model, action: Action): boolean {
       const kept = has(model.released, ceded) && !has(model.collected, ceded) && !cameBack(model, ceded);
       return ceded.from === action.h && kept;
     }
-    case 'claim': {
-      const others = model.hosts.filter((one, o) => one !== host && o !== host.peer);
-      return (
-        model.claims.length === 0 &&
-        host.peer !== null &&
-        !host.unfencing &&
-        hasWholeCopy(model, action.h) &&
-        others.every(({ state }) => state !== 'holder' && state !== 'receiving')
-      );
-    }
+    case 'claim':
+      return isVouchedFor(model, action.h) && host.peer !== null && !host.unfencing && hasWholeCopy(model, action.h);
     case 'heed': {
       const { from, to, token } = at(model.claims, action.said);
       const awaits = (host.state === 'ceded' || host.state === 'receiving') && host.peer === from;
@@ -384,6 +375,12 @@ export function broken(model: Model): string[] {
     hosts.some((host) => host.run === host.token + 1);
   if (!canGoOn) names.push('NeverStranded');
   return names;
+}
+
+/** What no record guards: an operator claims once, and has asked whether a third host has the VM or waits for it. */
+export function isVouchedFor({ claims, hosts }: Model, h: number): boolean {
+  const others = hosts.filter((_, o) => o !== h && o !== at(hosts, h).peer);
+  return claims.length === 0 && others.every(({ state }) => state !== 'holder' && state !== 'receiving');
 }
 
 /** A landing that READY was signed for, a ceded copy that is kept, or one that was given back. */

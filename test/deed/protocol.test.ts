@@ -5,7 +5,7 @@ import { isSealiftError } from '../../domain/error.ts';
 import type { Operator } from '../../deed/claim.ts';
 import { signStatement } from '../../deed/statement.ts';
 import type { Claim, Deed, Offer, Ready, Settled, Signed } from '../../domain/statement.ts';
-import { apply, broken, enabled, everything, newModel } from './model.ts';
+import { apply, broken, enabled, everything, isVouchedFor, newModel } from './model.ts';
 import type { Action, Model } from './model.ts';
 import { makeHost, places, recipient, removeHosts, reopened } from './support.ts';
 import type { TestHost } from './support.ts';
@@ -176,12 +176,8 @@ class Vm {
     if (refusals.length < runs.length - 1) throw new Error('two runs may unfence');
   }
 
-  /** Whether others have the VM is not asked: the operator has. */
   private claim(h: number): void {
-    const { peer } = this.model.hosts[h] ?? {};
-    const others = this.model.hosts.filter((_, o) => o !== h && o !== peer);
-    if (this.claims.length > 0 || others.some(({ state }) => ['holder', 'receiving'].includes(state)))
-      throw new Unproven();
+    if (!isVouchedFor(this.model, h)) throw new Unproven();
     const { deeds, identity } = host(h);
     const { record, against, token } = deeds.claimGround(this.lineage);
     const { lineage, vmUuid, vmName } = record;

@@ -17,6 +17,17 @@ describe('the walks of docs/operations.md where a disk or a database is lost', (
   });
   afterAll(() => world.close());
 
+  /** A move that has not come to READY, and a backup of its VM's first disk. */
+  async function moveUnderWay(name: string) {
+    const vm = await world.makeVm(name, { diskBytes: [8 * MiB, MiB], noise: true });
+    const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: MiB });
+    await until(move, (at) => at.verifiedBytes > 0);
+    const [disk = ''] = vm.diskPaths;
+    const backup = `${disk}.backup`;
+    await copyFile(disk, backup);
+    return { vm, move, disk, backup };
+  }
+
   test("a disk lost: the other host's copy is claimed, and the living host heeds", async () => {
     const vm = await world.makeVm('diskless');
     await (await migrate(world, { vm: vm.name })).result();
@@ -31,12 +42,7 @@ describe('the walks of docs/operations.md where a disk or a database is lost', (
   });
 
   test('a disk of the source lost before READY: the move ends when the disk is back from a backup, and the VM runs on', async () => {
-    const vm = await world.makeVm('backup', { diskBytes: [8 * MiB, MiB], noise: true });
-    const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: MiB });
-    await until(move, (at) => at.verifiedBytes > 0);
-    const [disk = ''] = vm.diskPaths;
-    const backup = `${disk}.backup`;
-    await copyFile(disk, backup);
+    const { vm, move, disk, backup } = await moveUnderWay('backup');
     await execa('chattr', ['-i', disk]);
     await rm(disk);
     await until(move, ({ status }) => status.waits.join().includes('disk-missing'));
@@ -47,12 +53,7 @@ describe('the walks of docs/operations.md where a disk or a database is lost', (
   });
 
   test('a disk of the source lost and restored without Temporal: the host itself aborts the move', async () => {
-    const vm = await world.makeVm('by-hand', { diskBytes: [8 * MiB, MiB], noise: true });
-    const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: MiB });
-    await until(move, (at) => at.verifiedBytes > 0);
-    const [disk = ''] = vm.diskPaths;
-    const backup = `${disk}.backup`;
-    await copyFile(disk, backup);
+    const { vm, move, disk, backup } = await moveUnderWay('by-hand');
     await world.killWorker(world.london);
     await execa('chattr', ['-i', disk]);
     await rename(backup, disk);
