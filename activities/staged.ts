@@ -118,6 +118,7 @@ function startCarrying(host: Host, ask: { migrationId: string; limitBytesPerSeco
       hostKey: server.host_key,
       privateKeyPath: ssh(host).private_key,
     },
+    stallMs: host.file.limits.stall_seconds * 1_000,
     from: sealedPath(host, ask.migrationId),
     to: `${server.folder}/${containerName(ask.migrationId)}`,
     syncedBytes: container.syncedBytes,

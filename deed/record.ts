@@ -152,9 +152,10 @@ export function findRunOfToken(sql: DatabaseSync, ofLineage: string, ofToken: nu
 
 /** All runs, or those of a lineage, by token. */
 export function allRuns(sql: DatabaseSync, ofLineage: string | null): DeedRun[] {
-  const rows = sql
-    .prepare('SELECT * FROM deed_run WHERE ?1 IS NULL OR lineage = ?1 ORDER BY lineage, token')
-    .all(ofLineage);
+  const rows =
+    ofLineage === null
+      ? sql.prepare('SELECT * FROM deed_run ORDER BY lineage, token').all()
+      : sql.prepare('SELECT * FROM deed_run WHERE lineage = ? ORDER BY token').all(ofLineage);
   return present(rows.map(runOf));
 }
 

@@ -11,6 +11,8 @@ export type { SshServer } from './ssh.ts';
 
 export interface SendFileOptions {
   ssh: SshServer;
+  /** A connection on which nothing comes for so long is given up. */
+  stallMs: number;
   /** The local file; it does not change while it is sent. */
   from: string;
   /** The path on the server; the file is made with mode 0600. */
@@ -50,7 +52,7 @@ export async function sendFile(options: SendFileOptions): Promise<void> {
   signal?.addEventListener('abort', abort, { once: true });
   let close: () => void = () => undefined;
   try {
-    const { client, sftp } = await openSftp(options.ssh, breakOff);
+    const { client, sftp } = await openSftp(options.ssh, options.stallMs, breakOff);
     close = () => {
       client.destroy();
     };

@@ -14,20 +14,21 @@ export interface SshServer {
 }
 
 const readyMs = 20_000;
-const keepAliveMs = 10_000;
+/** Questions to a server that says nothing, before it is given up. */
 const keepAlives = 3;
 const algorithmsOf: Record<string, ServerHostKeyAlgorithm[]> = {
   'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
 };
 
-/** Opens an SFTP session. `onLost` hears of the connection's end. Throws 'ssh-failed', also when the server shows another key. */
+/** Opens an SFTP session, as `openSsh`. */
 export async function openSftp(
   server: SshServer,
+  stallMs: number,
   onLost: (error: SealiftError) => void,
 ): Promise<{ client: Client; sftp: SFTPWrapper }> {
   const { promise, resolve, reject } = Promise.withResolvers<SFTPWrapper>();
   promise.catch(() => undefined);
-  const client = await openSsh(server, (error) => {
+  const client = await openSsh(server, stallMs, (error) => {
     reject(error);
     onLost(error);
   });
@@ -43,8 +44,15 @@ export async function openSftp(
   }
 }
 
-/** Logs in. `onLost` hears of the connection's end. Throws 'ssh-failed', also when the server shows another key. */
-export async function openSsh(server: SshServer, onLost: (error: SealiftError) => void): Promise<Client> {
+/**
+ * Logs in. A connection on which nothing has come for `stallMs` has ended; `onLost` hears of its end. Throws 'ssh-failed', also when the
+ * server shows another key.
+ */
+export async function openSsh(
+  server: SshServer,
+  stallMs: number,
+  onLost: (error: SealiftError) => void,
+): Promise<Client> {
   const where = nameOf(server);
   const pinned = parseHostKey(server.hostKey);
   const privateKey = await readFile(server.privateKeyPath).catch((error: unknown) => {
@@ -78,7 +86,7 @@ export async function openSsh(server: SshServer, onLost: (error: SealiftError) =
       privateKey,
       authHandler: ['publickey'],
       readyTimeout: readyMs,
-      keepaliveInterval: keepAliveMs,
+      keepaliveInterval: Math.ceil(stallMs / (keepAlives + 1)),
       keepaliveCountMax: keepAlives,
       algorithms: {
         serverHostKey: algorithmsOf[pinned.type] ?? [pinned.type as ServerHostKeyAlgorithm],

@@ -74,16 +74,16 @@ describe('a whole move over a network that does harm', () => {
 
   test('the landing cannot be reached for longer than the sender is patient', async () => {
     const vm = await world.makeVm('unreachable', noisy);
-    const { landingPort } = proxy;
+    const { farPort } = proxy;
     atThirdChunk(() => {
       // Nobody listens on the port of the protocol `tcpmux`.
-      proxy.landingPort = 1;
+      proxy.farPort = 1;
       setImmediate(proxy.cut);
       return [];
     });
     const move = await migrate(world, { vm: vm.name });
     await until(move, (at) => troubles(at).includes('landing'));
-    proxy.landingPort = landingPort;
+    proxy.farPort = farPort;
     await move.result();
     await expectMoved(world, vm);
   });

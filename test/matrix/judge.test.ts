@@ -91,6 +91,7 @@ test('it sees what is wrong', async () => {
   await mkdir(join(world.folder, 'tmp'));
   await writeFile(join(world.folder, 'tmp/key'), Buffer.from(secrets.keys[0] ?? 'AGE-SECRET-KEY-1'));
   expect(await judged(suspect, world.frankfurt, false)).toEqual([
+    'tmp/key is left',
     expect.stringMatching(/^nothing on fra-1 speaks of .*stray.raw$/),
     "logs/told.log has a disk's content",
     "logs/told.log has a VM's configuration",

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Method } from '../../domain/names.ts';
 import { faults, nothing } from './faults/faults.ts';
 import type { Fault } from './faults/fault.ts';
+import { judgeFiles } from './judge/secrets.ts';
 import { points, stages } from './points.ts';
 import type { Point, StageName } from './points.ts';
 import { Random } from './random.ts';
@@ -95,6 +96,8 @@ export async function perform(
         fits: (at) => at.host === run[point.end].host.name && point.fits(at),
         act: async (at) => {
           struck = true;
+          // What is there only while it goes on.
+          stage.seen.push(...judgeFiles(stage.world, stage.secrets, stage.otherFolders));
           try {
             await fault.strike(run, at);
           } catch (error) {

@@ -150,4 +150,6 @@ function setClock(ms: number): void {
   } as DateConstructor;
 }
 
+// The control worker stands at no point at which it could be told.
+setClock(Number(process.env.SEALIFT_MATRIX_CLOCK_MS ?? 0));
 Object.assign(globalThis, { matrix: { at, watched, strike, wear } });

@@ -11,6 +11,7 @@ import type { TestHost } from '../support/world.ts';
 import type { Proxy } from '../transport/proxy.ts';
 import { readHostRecords } from './judge/host-records.ts';
 import { judge } from './judge/judge.ts';
+import { judgeHeartbeats } from './judge/secrets.ts';
 import type { Suspect } from './judge/suspect.ts';
 import type { StageName } from './points.ts';
 import type { Random } from './random.ts';
@@ -173,7 +174,10 @@ export class Run {
     for (let look = 0; ; look += 1) {
       const handle = temporal.workflow.getHandle(this.workflowId);
       const status = await handle.describe().then(
-        (about) => about.status.name,
+        (about) => {
+          this.stage.seen.push(...judgeHeartbeats(about, this.stage.secrets));
+          return about.status.name;
+        },
         () => 'UNKNOWN',
       );
       if (status !== 'RUNNING' && status !== 'UNKNOWN') {
@@ -242,7 +246,7 @@ export async function mendAll(stage: Stage): Promise<void> {
   await director.mend(world.up.hosts.map(({ host }) => host.name));
   director.clockMs = 0;
   stage.mendLink();
-  for (const at of world.up.hosts) stage.proxyOf(at).landingPort = Number(at.worker.ready.landingPort);
+  for (const at of world.up.hosts) stage.proxyOf(at).farPort = Number(at.worker.ready.landingPort);
   await stage.revive();
 }
 

@@ -16,7 +16,7 @@ import type { TemporalServer } from '../../infra/temporal/server.ts';
 import { testCache } from '../support/cache.ts';
 import { changeHostFile, impatient, makeWorld } from '../support/world.ts';
 import type { TestHost, World } from '../support/world.ts';
-import { startProxy } from '../transport/proxy.ts';
+import { bytesOnly, startProxy } from '../transport/proxy.ts';
 import type { Frame, Proxy } from '../transport/proxy.ts';
 import { Director } from './director.ts';
 import type { Reached } from './director.ts';
@@ -24,6 +24,9 @@ import { judgeBoot } from './judge/agreement.ts';
 import type { Secrets } from './judge/secrets.ts';
 import { judgeProcesses } from './judge/secrets.ts';
 import { drawSecrets } from './suspects.ts';
+
+/** Where nothing goes but what a second control plane sends there. */
+const third = { name: 'nyc-1', site: 'new-york' };
 
 /** A second Temporal with a control worker of its own: whoever has both hosts poll it commands them. */
 export interface SecondPlane {
@@ -48,8 +51,11 @@ export class Stage {
   readonly #proxies: Map<TestHost, Proxy>;
   readonly #connection: Connection;
   readonly #sshd: LabSshd | null;
+  /** On the line to the SSH server of all hosts; null where there is none. */
+  readonly sshLine: Proxy | null;
   readonly #containers: string;
   readonly #supervised = new Map<TestHost, Promise<void>>();
+  #controlClockMs = 0;
   /** Session keys of the present run. */
   #keys = 0;
   #second: { server: TemporalServer; control: Child; sealift: Sealift } | null = null;
@@ -62,6 +68,7 @@ export class Stage {
     secrets: Secrets;
     seen: string[];
     sshd: LabSshd | null;
+    sshLine: Proxy | null;
     containers: string;
   }) {
     this.world = parts.world;
@@ -72,6 +79,7 @@ export class Stage {
     this.temporal = new Client({ connection: parts.connection });
     this.#connection = parts.connection;
     this.#sshd = parts.sshd;
+    this.sshLine = parts.sshLine;
     this.#containers = parts.containers;
     this.director.onPoint = (at) => {
       this.#note(at);
@@ -86,14 +94,15 @@ export class Stage {
     const [arrived, made] = [join(containers, 'arrived'), join(containers, 'made')];
     for (const path of [arrived, made]) await mkdir(path, { mode: 0o700 });
     const sshd = sshdMissing === null ? await startSshd() : null;
+    const sshLine = sshd === null ? null : await startProxy(sshd.port, undefined, bytesOnly);
     const staging =
-      sshd === null
+      sshd === null || sshLine === null
         ? {}
         : {
             staging: {
               folder: arrived,
               address: sshd.address,
-              port: sshd.port,
+              port: sshLine.port,
               user: sshd.user,
               host_key: sshd.hostKey,
             },
@@ -102,6 +111,7 @@ export class Stage {
     let hosts: TestHost[] = [];
     const world = await makeWorld({
       settings: { limits: { ...impatient.limits, moves: 16 }, ...staging },
+      moreHosts: [third],
       env: (folder) => ({ TMPDIR: folder, ...Director.environment(folder, sabotage) }),
       onBoot: (boot) => void seen.push(...judgeBoot(hosts, boot)),
     });
@@ -110,7 +120,7 @@ export class Stage {
     const proxies = new Map(await Promise.all(hosts.map(async (at) => [at, await putProxyBefore(world, at)] as const)));
     const { address } = world.up.server;
     const connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
-    return new Stage({ world, director, connection, proxies, secrets, seen, sshd, containers });
+    return new Stage({ world, director, connection, proxies, secrets, seen, sshd, sshLine, containers });
   }
 
   /** Folders beside the world's in which its files lie. */
@@ -118,9 +128,17 @@ export class Stage {
     return [this.#containers];
   }
 
-  /** The other one of the two hosts. */
+  /** Where a VM goes from a host. */
   other(at: TestHost): TestHost {
     return at === this.world.london ? this.world.frankfurt : this.world.london;
+  }
+
+  /** The host that no run goes to by itself. */
+  get third(): TestHost {
+    const { world } = this;
+    const found = world.up.hosts.find((at) => at !== world.london && at !== world.frankfurt);
+    if (found === undefined) throw new Error('a stage has three hosts');
+    return found;
   }
 
   /** What stands on the line to a host's landing. */
@@ -143,10 +161,12 @@ export class Stage {
 
   mendLink(): void {
     for (const proxy of this.#proxies.values()) proxy.onFrame = (frame) => this.record(frame);
+    if (this.sshLine !== null) this.sshLine.onFrame = (frame) => this.record(frame);
   }
 
+  /** Only what a landing would understand. */
   record(frame: Frame): Buffer[] {
-    this.frames.push(frame);
+    if (frame.kind !== 'bytes') this.frames.push(frame);
     return [frame.bytes];
   }
 
@@ -159,7 +179,7 @@ export class Stage {
     this.#supervised.set(at, back);
   }
 
-  /** Every host worker runs, and nobody looks after it any more. */
+  /** Every worker runs, by the right time, and nobody looks after it any more. */
   async revive(): Promise<void> {
     for (const at of this.world.up.hosts) {
       if (processFacts(at.worker.pid) !== null) this.#supervised.delete(at);
@@ -167,6 +187,15 @@ export class Stage {
       this.#supervised.delete(at);
       if (processFacts(at.worker.pid) === null) await this.world.startWorker(at);
     }
+    if (this.#controlClockMs === 0) return;
+    await this.world.killControl();
+    await this.startControl(0);
+  }
+
+  /** Starts the control worker, with its clock so much off; until `revive`. */
+  async startControl(clockMs: number): Promise<void> {
+    this.#controlClockMs = clockMs;
+    await this.world.startControl({ SEALIFT_MATRIX_CLOCK_MS: String(clockMs) });
   }
 
   /** The second control plane; no host polls it until its worker is started there. */
@@ -197,6 +226,7 @@ export class Stage {
     await this.#second?.server.stop();
     await this.#connection.close();
     for (const proxy of this.#proxies.values()) await proxy.close();
+    await this.sshLine?.close();
     await this.world.close();
     await this.director.close();
     await this.#sshd?.stop();

@@ -32,10 +32,10 @@ function linesOf(
 ): string[] {
   const lines = all.map(({ name }) => {
     const own = struck.filter((one) => one[what] === name);
-    const at = (end: string): number => own.filter((one) => one.complaints.length === 0 && one.end === end).length;
-    const bad = own.filter(({ complaints }) => complaints.length > 0).length;
+    const good = own.filter(({ complaints }) => complaints.length === 0);
+    const stayed = good.filter(({ end }) => end === 'lon-1').length;
     const met = new Set(own.map(otherOf)).size;
-    const cells = [own.length, met, at('fra-1'), at('lon-1'), bad].map(String);
+    const cells = [own.length, met, good.length - stayed, stayed, own.length - good.length].map(String);
     return `| ${[name, ...cells, own.length === 0 ? '' : seconds(median(own.map(({ ms }) => ms)))].join(' | ')} |`;
   });
   return [

@@ -78,7 +78,8 @@ export interface World {
   /** Stops the control worker by SIGTERM. */
   stopControl(): Promise<void>;
   killControl(): Promise<void>;
-  startControl(): Promise<void>;
+  /** Starts it again, with further variables when they are given. */
+  startControl(further?: Record<string, string>): Promise<void>;
   /** Kills Temporal by SIGKILL. */
   killTemporal(): Promise<void>;
   /** Starts it again on its database and port. */
@@ -91,6 +92,8 @@ export interface World {
 export async function makeWorld(
   options: {
     settings?: Partial<HostFile>;
+    /** Besides London and Frankfurt. */
+    moreHosts?: { name: string; site: string }[];
     /** Variables for all workers, restarted ones too. */
     env?: (folder: string) => Record<string, string>;
     onBoot?: (boot: ObservedBoot) => void;
@@ -114,6 +117,7 @@ export async function makeWorld(
     hosts: [
       { name: 'lon-1', site: 'london', ...plan },
       { name: 'fra-1', site: 'frankfurt', ...plan },
+      ...(options.moreHosts ?? []).map((more) => ({ ...more, ...plan })),
     ],
     headless: true,
     env,
@@ -174,9 +178,9 @@ export async function makeWorld(
       control.kill('SIGKILL');
       await control.ended;
     },
-    startControl: async () => {
+    startControl: async (further = {}) => {
       control = await startChild(join(import.meta.dirname, '../../workers/control.ts'), [join(folder, 'cache')], {
-        env: { ...env, TEMPORAL_ADDRESS: up.server.address, SEALIFT_STOP_WITH_STDIN: '1' },
+        env: { ...env, ...further, TEMPORAL_ADDRESS: up.server.address, SEALIFT_STOP_WITH_STDIN: '1' },
         logPath: join(logFolder, 'control.log'),
       });
     },

@@ -86,7 +86,7 @@ describe('after SIGKILL in the middle', () => {
     const acknowledged = sender.job.progress().disks[0]?.verifiedBytes ?? 0;
     // What was acknowledged had been in the journal before.
     expect(there.journal.totals(placeOf(world).run)[0]?.heldBytes).toBeGreaterThanOrEqual(acknowledged);
-    proxy.landingPort = there.landing.port;
+    proxy.farPort = there.landing.port;
     const { summary } = await sender.job.done;
     expect(summary.retries).toBeGreaterThan(0);
     expect(proxy.sentBytes).toBeLessThan(totalBytes + mostAgainBytes);

@@ -1,9 +1,9 @@
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** One whole frame from the sender, as the wire has it. */
+/** One whole frame from the sender, as the wire has it; of a protocol that the proxy does not understand, what came at once. */
 export interface Frame {
-  kind: 'opening' | 'control' | 'chunk';
+  kind: 'opening' | 'control' | 'chunk' | 'bytes';
   bytes: Buffer;
   /** Counts the proxy's connections from 0, and the frames of each from 0. */
   connection: number;
@@ -13,8 +13,8 @@ export interface Frame {
 export interface Proxy {
   port: number;
   /** Where new connections go. */
-  landingPort: number;
-  /** Bytes from senders to the landing, headers and all. */
+  farPort: number;
+  /** Bytes from senders to the far side, headers and all. */
   sentBytes: number;
   chunks: number;
   connections: number;
@@ -39,16 +39,19 @@ interface Pair {
   lateMs: number;
 }
 
-/** A TCP proxy before a landing that understands where frames begin and end, and does to them what a test wants. */
+/**
+ * A TCP proxy that does to what a sender sends what a test wants: before a landing, whose frames it understands, or before another server.
+ */
 export async function startProxy(
-  landingPort: number,
+  farPort: number,
   listen: { address: string; port: number } = { address: '127.0.0.1', port: 0 },
+  understand: typeof frames | typeof bytesOnly = frames,
 ): Promise<Proxy> {
   const pairs = new Set<Pair>();
   const late = new Set<NodeJS.Timeout>();
   const opened = new Set<Socket>();
   const server = createServer((near) => {
-    const far = connect(proxy.landingPort, '127.0.0.1');
+    const far = connect(proxy.farPort, '127.0.0.1');
     for (const socket of [near, far]) {
       opened.add(socket);
       socket.on('close', () => opened.delete(socket));
@@ -61,7 +64,7 @@ export async function startProxy(
       else late.add(setTimeout(act, pair.lateMs));
     };
     proxy.connections += 1;
-    const split = splitter(connection, (frame) => {
+    const split = understand(connection, (frame) => {
       proxy.sentBytes += frame.bytes.length;
       if (frame.kind === 'chunk') proxy.chunks += 1;
       for (const bytes of proxy.onFrame(frame)) {
@@ -95,7 +98,7 @@ export async function startProxy(
   await new Promise<void>((resolve) => server.listen(listen.port, listen.address, resolve));
   const proxy: Proxy = {
     port: (server.address() as AddressInfo).port,
-    landingPort,
+    farPort,
     sentBytes: 0,
     chunks: 0,
     connections: 0,
@@ -123,7 +126,16 @@ export async function startProxy(
   return proxy;
 }
 
-function splitter(connection: number, onFrame: (frame: Frame) => void): (data: Buffer) => void {
+/** Passes on whatever comes as it comes. */
+export function bytesOnly(connection: number, onFrame: (frame: Frame) => void): (data: Buffer) => void {
+  let number = 0;
+  return (bytes) => {
+    onFrame({ kind: 'bytes', bytes, connection, number });
+    number += 1;
+  };
+}
+
+function frames(connection: number, onFrame: (frame: Frame) => void): (data: Buffer) => void {
   let rest: Buffer[] = [];
   let have = 0;
   let number = 0;

@@ -8,6 +8,7 @@ import { sendFile } from '../../transport/sftp.ts';
 import type { SendFileOptions } from '../../transport/sftp.ts';
 import { sshdMissing, startSshd } from '../../infra/lab/sshd.ts';
 import type { LabSshd } from '../../infra/lab/sshd.ts';
+import { bytesOnly, startProxy } from './proxy.ts';
 
 const MiB = 1024 * 1024;
 const withSshd = sshdMissing === null ? describe : describe.skip;
@@ -34,7 +35,15 @@ withSshd(`a file by SFTP${sshdMissing === null ? '' : ` (skipped: ${sshdMissing}
   });
 
   function options(to: string, more: Partial<SendFileOptions> = {}): SendFileOptions {
-    return { ssh: sshd, from, to: join(folder, to), syncedBytes: 0, onSynced: () => undefined, ...more };
+    return {
+      ssh: sshd,
+      stallMs: 20_000,
+      from,
+      to: join(folder, to),
+      syncedBytes: 0,
+      onSynced: () => undefined,
+      ...more,
+    };
   }
 
   test('arrives whole, with its syncs told in order, over an older and longer file', async () => {
@@ -70,6 +79,25 @@ withSshd(`a file by SFTP${sshdMissing === null ? '' : ` (skipped: ${sshdMissing}
     await sendFile(options('cut', { syncedBytes: synced, onSynced: (bytes) => first.push(bytes) }));
     expect((await readFile(join(folder, 'cut'))).equals(content)).toBe(true);
     expect(first[0]).toBeGreaterThan(synced);
+  });
+
+  test('gives up a connection on which nothing comes any more, and goes on by the next', async () => {
+    const line = await startProxy(sshd.port, undefined, bytesOnly);
+    let synced = 0;
+    const stalled = sendFile(
+      options('stalled', {
+        ssh: { ...sshd, port: line.port },
+        stallMs: 400,
+        onSynced: (bytes) => {
+          synced = bytes;
+          line.stall('both');
+        },
+      }),
+    );
+    await expect(stalled).rejects.toMatchObject({ type: 'ssh-failed' });
+    await sendFile(options('stalled', { ssh: { ...sshd, port: line.port }, syncedBytes: synced }));
+    expect((await readFile(join(folder, 'stalled'))).equals(content)).toBe(true);
+    await line.close();
   });
 
   test('starts again when the file there is shorter than what was synced, or gone', async () => {

@@ -20,6 +20,8 @@ export interface ExecOptions {
 
 const execLimitMs = 120_000;
 const connectLimitMs = 120_000;
+/** Dom0 is an emulated processor, and busy. */
+const stallMs = 60_000;
 
 /** Runs commands in a dom0 over one SSH connection, which is made when it is needed and made anew when it was lost. */
 export class Dom0Shell {
@@ -82,7 +84,7 @@ async function connect(server: SshServer, onLost: () => void): Promise<Client> {
   for (;;) {
     let isUp = false;
     try {
-      const client = await openSsh(server, () => {
+      const client = await openSsh(server, stallMs, () => {
         if (isUp) onLost();
       });
       isUp = true;

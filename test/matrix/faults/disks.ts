@@ -1,17 +1,40 @@
 import type { DiskFault } from '../edits.ts';
 import type { TestHost } from '../../support/world.ts';
+import type { Point } from '../points.ts';
 import type { Stage } from '../stage.ts';
 import type { Fault } from './fault.ts';
 
 /** Disks that fail once, under the worker. */
 export const diskFaults: Fault[] = [
-  { name: 'disk full', strike: (run) => breakDisk(run.stage, run.destination, 'write', 'ENOSPC') },
-  { name: 'write error', strike: (run) => breakDisk(run.stage, run.destination, 'write', 'EIO') },
-  { name: 'write lost without a word', strike: (run) => breakDisk(run.stage, run.destination, 'write', 'LOST') },
-  { name: 'read error at the source', strike: (run) => breakDisk(run.stage, run.source, 'read', 'EIO') },
-  { name: 'read error at the destination', strike: (run) => breakDisk(run.stage, run.destination, 'read', 'EIO') },
-  { name: 'failed fsync', strike: (run) => breakDisk(run.stage, run.destination, 'sync', 'EIO') },
+  { name: 'disk full', strike: (run) => breakDisk(run.stage, run.destination, 'write', 'ENOSPC'), at: isCopying },
+  { name: 'write error', strike: (run) => breakDisk(run.stage, run.destination, 'write', 'EIO'), at: isCopying },
+  {
+    name: 'write lost without a word',
+    strike: (run) => breakDisk(run.stage, run.destination, 'write', 'LOST'),
+    at: isCopying,
+  },
+  {
+    name: 'read error at the source',
+    strike: (run) => breakDisk(run.stage, run.source, 'read', 'EIO'),
+    at: (point) => isCopying(point) && !/after (send|seal)|copy|unseal/.test(point.name),
+  },
+  {
+    name: 'read error at the destination',
+    strike: (run) => breakDisk(run.stage, run.destination, 'read', 'EIO'),
+    at: isVerifying,
+  },
+  { name: 'failed fsync', strike: (run) => breakDisk(run.stage, run.destination, 'sync', 'EIO'), at: isCopying },
 ];
+
+/** Until the last chunk is on the disk. */
+function isCopying(point: Point): boolean {
+  return isVerifying(point) && !/after last chunk|manifest|READY/.test(point.name);
+}
+
+/** Until the destination has read back what it wrote. */
+function isVerifying({ stage, name }: Point): boolean {
+  return stage === 'move' && !/after READY|cede|accept|start|probe|receipt/.test(name);
+}
 
 /** A worker that ends itself, as a failed sync makes it, is started again by whoever runs the host. */
 async function breakDisk(

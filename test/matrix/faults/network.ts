@@ -1,45 +1,77 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Frame } from '../../transport/proxy.ts';
+import { MiB } from '../../support/world.ts';
+import type { Frame, Proxy } from '../../transport/proxy.ts';
+import type { Point } from '../points.ts';
 import type { Run } from '../run.ts';
 import type { Fault } from './fault.ts';
 
-/** As long as the issue asks for: by then the run is mostly over. */
+/** By then the run is mostly over. */
 const lateMs = 30_000;
+/** Less than what a VM of the matrix comes to, so that there is a middle. */
+const containerBytes = 9 * MiB;
 
-/** What a network, or somebody in it, does to the frames between the hosts. */
+/** What a network, or somebody in it, does to what goes between the hosts. */
 export const networkFaults: Fault[] = [
-  onTheWay('link cut', ({ proxy }) => {
-    proxy.cut();
+  onTheWay('link cut', (_, line) => {
+    line.cut();
   }),
-  onTheWay('link stalled', ({ proxy }) => {
-    proxy.stall('both');
+  onTheWay('link stalled', (_, line) => {
+    line.stall('both');
   }),
-  onTheWay('link half open', ({ proxy }) => {
-    proxy.stall('forth');
+  onTheWay('link half open', (_, line) => {
+    line.stall('forth');
   }),
-  onTheWay('frames 30 s late', ({ proxy }) => {
-    proxy.delay(lateMs);
+  onTheWay('frames 30 s late', (_, line) => {
+    line.delay(lateMs);
   }),
-  onTheWay('frames doubled and reordered', shuffle),
-  onTheWay('bit flip', (run) => {
-    spoilNext(run, flip);
+  { name: 'frames doubled and reordered', strike: shuffle, at: (point) => sealed(point) && isSending(point) },
+  onTheWay('bit flip', (run, line) => {
+    spoilNext(run, line, flip);
   }),
-  onTheWay('truncation', (run) => {
-    spoilNext(run, cutShort);
+  onTheWay('truncation', (run, line) => {
+    spoilNext(run, line, cutShort);
   }),
-  { name: 'older frames replayed', strike: replay, at: (point) => point.stage === 'move' },
+  { name: 'older frames replayed', strike: replay, at: (point) => sealed(point) && point.stage === 'move' },
 ];
 
-/** Bytes of `sealed` pass the proxy between the opening of the run and READY. */
-function onTheWay(name: string, harm: (run: Run) => void): Fault {
+function onTheWay(name: string, harm: (run: Run, line: Proxy) => void): Fault {
   return {
     name,
-    strike: harm,
-    at: (point) =>
-      point.stage === 'move' &&
-      point.methods.includes('sealed') &&
-      !/cede|accept|start|probe|receipt|READY/.test(point.name),
+    strike: (run) => {
+      if (run.method === 'sealed') harm(run, run.proxy);
+      else onceUnderWay(run, (line) => harm(run, line));
+    },
+    at: isSending,
+  };
+}
+
+/** What is sent passes a proxy between the opening of the run and READY, a container by SSH before it is unsealed. */
+function isSending(point: Point): boolean {
+  const over = sealed(point)
+    ? /cede|accept|start|probe|receipt|READY/
+    : /after copy|unseal|chunk|manifest|cede|accept|start|probe|receipt|READY/;
+  return point.stage === 'move' && !over.test(point.name);
+}
+
+function sealed({ methods }: Point): boolean {
+  return methods.includes('sealed');
+}
+
+/** No step of `staged` stands in the middle of its copy: it is harmed when so much of it has passed, greetings and all. */
+function onceUnderWay({ stage, random, story }: Run, harm: (line: Proxy) => void): void {
+  const { sshLine } = stage;
+  if (sshLine === null) throw new Error('staged needs an SSH server');
+  const afterBytes = random.below(containerBytes);
+  let passedBytes = 0;
+  sshLine.onFrame = ({ bytes }) => {
+    passedBytes += bytes.length;
+    if (passedBytes >= afterBytes) {
+      story.push(`harmed after ${String(passedBytes)} bytes`);
+      stage.mendLink();
+      harm(sshLine);
+    }
+    return [bytes];
   };
 }
 
@@ -66,11 +98,11 @@ function shuffle({ stage, proxy }: Run): void {
   };
 }
 
-function spoilNext({ stage, proxy }: Run, spoil: (bytes: Buffer) => Buffer): void {
+function spoilNext({ stage }: Run, line: Proxy, spoil: (bytes: Buffer) => Buffer): void {
   let left = 1;
-  proxy.onFrame = (frame) => {
+  line.onFrame = (frame) => {
     stage.record(frame);
-    if (frame.kind !== 'chunk' || frame.bytes.length < 1_000 || left === 0) return [frame.bytes];
+    if (!['chunk', 'bytes'].includes(frame.kind) || frame.bytes.length < 1_000 || left === 0) return [frame.bytes];
     left -= 1;
     return [spoil(frame.bytes)];
   };
@@ -92,7 +124,7 @@ async function replay({ stage, proxy }: Run): Promise<void> {
   for (const frames of [stage.earlierFrames, stage.frames]) {
     const connections = Map.groupBy([...frames], ({ connection }) => connection);
     for (const [connection, own] of connections) {
-      await play(proxy.landingPort, own);
+      await play(proxy.farPort, own);
       for (const { kind, bytes } of own.slice(0, 4)) if (kind === 'chunk') proxy.inject(connection, bytes);
     }
     const newest = proxy.connections - 1;

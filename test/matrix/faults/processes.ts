@@ -6,6 +6,8 @@ import type { Fault } from './fault.ts';
 
 const commands: FaultCommand[] = ['list', 'create', 'unpause', 'shutdown', 'destroy'];
 
+const jumpMs = 600_000;
+
 /** Processes that die, machines that lose power, an `xl` that lies. */
 export const processFaults: Fault[] = [
   { name: 'source worker killed', strike: ({ stage, source }) => restart(source, stage) },
@@ -44,9 +46,16 @@ export const processFaults: Fault[] = [
   { name: 'xl fails after success', strike: (run) => lie(run, 'failAfterSuccess') },
   { name: 'xl succeeds without doing', strike: (run) => lie(run, 'succeedWithoutDoing') },
   {
+    name: "control worker's clock is ten minutes off",
+    strike: async ({ stage, random }) => {
+      await stage.world.killControl();
+      await stage.startControl(random.one([-1, 1]) * jumpMs);
+    },
+  },
+  {
     name: 'clocks jump ten minutes',
     strike: async ({ stage, random }) => {
-      stage.director.clockMs = random.one([-1, 1]) * 600_000;
+      stage.director.clockMs = random.one([-1, 1]) * jumpMs;
     },
   },
 ];

@@ -48,7 +48,8 @@ export async function judge(scene: Scene, suspect: Suspect, ended: Ended): Promi
       complaints.push(...(await judgeRecords(world, suspect, { ...holder, dataPath: disks.at(-1) ?? '' }, rest)));
     }
   }
-  complaints.push(...(await judgeLeftOver(world, suspect, hosts, scene.processes?.() ?? [])));
+  const further = { processes: scene.processes?.() ?? [], folders: scene.otherFolders ?? [] };
+  complaints.push(...(await judgeLeftOver(world, suspect, hosts, further)));
   complaints.push(...judgeFiles(world, secrets, scene.otherFolders), ...judgeProcesses(world, secrets));
   complaints.push(
     ...(await judgeHistories(temporal, secrets, migrationWorkflowId(suspect.vm.uuid), suspect.readHistories)),

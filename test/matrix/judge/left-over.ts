@@ -1,5 +1,5 @@
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { markPath } from '../../../storage/mark.ts';
 import type { TestHost, World } from '../../support/world.ts';
 import { configuredDisks } from './copies.ts';
@@ -7,18 +7,44 @@ import type { HostRecords } from './host-records.ts';
 import { openFiles, ownProcesses, tcpSockets } from './processes.ts';
 import type { Suspect } from './suspect.ts';
 
+/** Files of a world that nobody has to speak of; what lies in pools and aside is looked at by itself. */
+const always = [
+  /^(director|observer)\.sock$/,
+  /^logs\/[^/]+\.log$/,
+  /^(temporal|second)\/temporal\.(db(-shm|-wal|-journal)?|log|pid)$/,
+  /^hosts\/[^/]+\/(host\.toml|pool\/.*)$/,
+  /^hosts\/[^/]+\/dom0\/(lab-host\.json|(run|sys|var)\/.*|etc\/xen\/(sealift\.owner|(auto\/|sealift\/.*\/)?[^/]+))$/,
+  /^hosts\/[^/]+\/state\/(host\.db(-shm|-wal)?|identity\.key|lock(-journal)?|run-keys\/[^/]+)$/,
+];
+
 /** Nothing is left of what was done: no process, port, connection, open disk, file or key that no record speaks of. */
 export async function judgeLeftOver(
   world: World,
   suspect: Suspect,
   hosts: { at: TestHost; records: HostRecords }[],
-  further: number[],
+  further: { processes: number[]; folders: string[] },
 ): Promise<string[]> {
-  const complaints = [...strangers(world, further), ...sockets(world)];
+  const complaints = [...strangers(world, further.processes), ...sockets(world)];
+  complaints.push(
+    ...filesUnder(world.folder)
+      .map((path) => relative(world.folder, path))
+      .filter((name) => !name.startsWith('cache') && !always.some((where) => where.test(name)))
+      .map((name) => `${name} is left`),
+  );
+  const kept = hosts.flatMap(({ records }) => records.runs).filter(({ collected }) => !collected);
+  for (const path of further.folders.flatMap(filesUnder)) {
+    if (!kept.some(({ migrationId }) => path.includes(migrationId))) complaints.push(`no run kept speaks of ${path}`);
+  }
   for (const { at, records } of hosts) {
     const { poolPath, filePath } = at.host;
     for (const path of openFiles(at.worker.pid))
       if (path.startsWith(poolPath)) complaints.push(`the worker of ${records.name} has ${path} open`);
+    for (const name of namesIn(join(at.host.lab.etcFolder, 'sealift'))) {
+      const isKept = records.runs.some(
+        ({ lineage, token, collected }) => !collected && name === `${lineage}.${String(token)}`,
+      );
+      if (!isKept) complaints.push(`what ${records.name} has put aside, ${name}, belongs to no run that it keeps`);
+    }
     const known = new Set(explained(records));
     for (const path of (await configuredDisks(at, suspect)) ?? []) known.add(path);
     for (const path of filesUnder(poolPath)) {
@@ -68,6 +94,10 @@ function sockets(world: World): string[] {
         return [];
       });
   });
+}
+
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
 }
 
 function filesUnder(folder: string): string[] {

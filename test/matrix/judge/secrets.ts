@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { errorCode } from '../../../storage/durable-file.ts';
 import type { World } from '../../support/world.ts';
@@ -80,6 +80,17 @@ export async function judgeHistories(
     complaints.push(...found.map((what) => `the history of ${workflowId} has ${what}`));
   }
   return complaints;
+}
+
+/** No secret in what steps that are under way have told with their heartbeats; no history has that. */
+export function judgeHeartbeats({ workflowId, raw }: WorkflowExecutionDescription, secrets: Secrets): string[] {
+  return (raw.pendingActivities ?? []).flatMap(({ activityType, heartbeatDetails, lastFailure }) => {
+    const told = Buffer.concat((heartbeatDetails?.payloads ?? []).map(({ data }) => data ?? Buffer.alloc(0)));
+    const failed = Buffer.from(JSON.stringify(lastFailure ?? null));
+    return [told, failed]
+      .flatMap((bytes) => seen(bytes, secrets, []))
+      .map((what) => `${activityType?.name ?? 'a step'} of ${workflowId} tells ${what} while it goes on`);
+  });
 }
 
 function seen(bytes: Buffer, secrets: Secrets, may: readonly string[]): string[] {
