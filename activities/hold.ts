@@ -14,11 +14,13 @@ import { dropRunSecret } from './run-keys.ts';
 import { inTurn } from './vm-turn.ts';
 
 /**
- * The host that a VM would go back to: does it keep its copy? Gives the deed by which it went. Throws `revert-refused` when the
+ * The host that a VM would go back to: does it keep its copy? Gives the deed by which it went. A workflow that is reset to its begin may find it
+ * back already, and goes on from there. Throws `revert-refused` when the
  * hold was ended or a disk is not there.
  */
 export async function checkHold(host: Host, vmUuid: string): Promise<{ migrationId: string; deed: Signed<Deed> }> {
-  const { run, deed } = host.deeds.heldRun(recordOf(host, vmUuid).lineage);
+  const { lineage } = recordOf(host, vmUuid);
+  const { run, deed } = host.deeds.runAside(lineage) ?? host.deeds.heldRun(lineage);
   for (const { vdev, path, volume } of guestDisks(run.places?.disks ?? [])) {
     if (volume === undefined ? await isThere(path) : (await findVolume(volume)) !== null) continue;
     throw new SealiftError(

@@ -18,7 +18,7 @@ import type { FencePlaces } from './places.ts';
 import { allRecords, allRuns, findRecord, findRecordOfVm, findRun, openRuns, saveRun } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
 import { mayCollect, release, settle } from './release.ts';
-import { abortReturn, beginReturn, giveBack, heldRun, takeBack } from './return.ts';
+import { abortReturn, beginReturn, giveBack, heldRun, runAside, takeBack } from './return.ts';
 import { acceptKey, nextSession, signSession } from './session.ts';
 import { abortRun, adopt, cede, noteFenced, noteRead, openRun } from './source.ts';
 import type { AdoptAsk, OpenAsk } from './source.ts';
@@ -141,6 +141,9 @@ export class Deeds {
   /** What was ceded from here and is kept for a return, with the deed. Throws 'revert-refused' when there is none, or its hold has ended. */
   heldRun(lineage: string): { run: DeedRun; deed: Signed<Deed> } {
     return this.#act((desk) => heldRun(desk, lineage));
+  }
+  runAside(lineage: string): { run: DeedRun; deed: Signed<Deed> } | null {
+    return this.#act((desk) => runAside(desk, lineage));
   }
   /** Takes the right back by the destination's deed; the run is `returned`. */
   takeBack(deed: unknown): RunOfRecord {

@@ -47,6 +47,15 @@ export function heldRun(desk: Desk, lineage: string): { run: DeedRun; deed: Sign
   return { run, deed: ownDeed(desk, lineage, record.token) };
 }
 
+/** The run that has come back and whose VM was not set up since, with the deed by which it had gone; null when it is none. */
+export function runAside(desk: Desk, lineage: string): { run: DeedRun; deed: Signed<Deed> } | null {
+  const { token, state, runToken, places } = recordOf(desk, lineage);
+  if (state !== 'holder' || runToken !== 0 || places === null) return null;
+  const run = findRunOfToken(desk.sql, lineage, token - 1);
+  if (run?.role !== 'source' || run.state !== 'returned') return null;
+  return { run, deed: ownDeed(desk, lineage, run.token) };
+}
+
 /** The model's Abort at a destination: the return is given up. */
 export function abortReturn(desk: Desk, migrationId: string): DeedRecord {
   const { record, run } = findOfMigration(desk, migrationId);
