@@ -4,16 +4,19 @@
 (*                                                                            *)
 (* docs/deed.md is the text to it: the record, the steps, the fence. Here is  *)
 (* what can happen, as few lines as say it. One action is one transaction of  *)
-(* a host's database (deed/deeds.ts has a method of nearly the same name),    *)
-(* or one thing that happens in the world, which never asks the database. Any *)
-(* action may come at any moment, with any statement that was ever signed: a  *)
-(* crash is an action that never came, a replay is one that comes again.      *)
+(* a host's database (deed/deeds.ts has a method of nearly the same name), a  *)
+(* look at the world before it, or one thing that happens in the world, which *)
+(* never asks the database. Any action may come at any moment, with any       *)
+(* statement that was ever signed: a crash is an action that never came, a    *)
+(* replay is one that comes again.                                            *)
 (*                                                                            *)
 (* The content of a disk is a number: how many of the guest's writes are in   *)
 (* it. Every guard that stands in Needs can be taken out by its name:         *)
 (* infra/model/cases.ts says which invariant then breaks, and `npm run model` *)
-(* sees that it does. Conditions outside of Needs are covered by other ones,  *)
-(* or only keep steps apart that would change nothing.                        *)
+(* sees that it does. A condition that stands in Follows the code has too,    *)
+(* though the ones before it imply it. The others say what a step is about,   *)
+(* are the world's, or keep steps apart that would change nothing; of those   *)
+(* that are none of this a comment says why nothing hangs on them.            *)
 EXTENDS Naturals, FiniteSets, TLC
 
 CONSTANTS
@@ -29,9 +32,11 @@ CONSTANTS
 (* "shared"     the disk is one LUN that all hosts reach; no bytes cross      *)
 (* "live"       (with "shared") the memory crosses; domains can be paused     *)
 (* "failover"   an operator may claim that hosts are gone for good            *)
+(* "onward"     (with "failover") ... and the VM goes further after that      *)
 (* "unfenced"   (with "shared") fences are not put on: only the reservation   *)
 Has(feature) == feature \in Features
 Needs(guard, condition) == guard \in Out \/ condition
+Follows(condition) == IF Out = {} THEN Assert(condition, "it does not follow") ELSE condition
 
 VARIABLES db, dom0, reserved, said
 vars == <<db, dom0, reserved, said>>
@@ -50,11 +55,13 @@ Claimed == MaxToken + 1         \* a claim's token; a host that has not seen it 
 (*   seen   the root that the source read itself, under this run and fence    *)
 (*   noted  the run for which the fence was noted as proven                   *)
 (*   made   the run whose READY was signed                                    *)
-(*   shut   the landing was given up: it takes no more                        *)
+(*   freed  the copy was given free for removal; a landing takes no more      *)
 (* dom0[h], the world there:                                                  *)
 (*   fenced the storage refuses writers, nothing there starts the VM; also    *)
 (*          where nothing of the VM is                                        *)
 (*   unfencing a command that takes the fence off, its worker perhaps dead    *)
+(*   proven the run for which a step has proven the fence, before it does     *)
+(*          what it proved it for; 0: no step has, or its process died        *)
 (*   opener somebody (xl of ours, xendomains, a person) is past the storage   *)
 (*          check and will start a domain                                     *)
 (*   dom    "none" | "paused" | "running"                                     *)
@@ -64,12 +71,12 @@ Claimed == MaxToken + 1         \* a claim's token; a host that has not seen it 
 (* said: everything that was ever signed                                      *)
 
 NoRecord == [token |-> 0, state |-> "none", run |-> 0, peer |-> Nobody, seen |-> None, noted |-> 0,
-             made |-> 0, shut |-> FALSE]
+             made |-> 0, freed |-> FALSE]
 Adopted  == [NoRecord EXCEPT !.token = 1, !.state = "holder"]
 Init ==
   /\ db = [h \in Host |-> IF h = First /\ ~Has("adopt") THEN Adopted ELSE NoRecord]
   /\ dom0 = [h \in Host |->
-       [fenced |-> h # First /\ ~Has("copies"), unfencing |-> FALSE, opener |-> FALSE,
+       [fenced |-> h # First /\ ~Has("copies"), unfencing |-> FALSE, proven |-> 0, opener |-> FALSE,
         dom |-> IF h = First THEN "running" ELSE "none", mem |-> 0,
         disk |-> IF h = First \/ Has("copies") THEN 0 ELSE None]]
   /\ reserved = IF Has("shared") THEN First ELSE Nobody
@@ -93,15 +100,19 @@ Content(h) == dom0[At(h)].disk
 Returning(h) == db[h].run = db[h].token + 1
 (* What a proof of quiet finds: no domain that acts, nobody has the disk.     *)
 Still(h)   == dom0[h].dom # "running" /\ ~dom0[h].opener /\ (dom0[h].dom = "paused" => Has("live"))
+Stands(h)  == dom0[h].fenced /\ Still(h)
 (* Nothing there that is or could become a domain.                            *)
 Empty(h)   == dom0[h].fenced /\ ~dom0[h].opener /\ dom0[h].dom = "none"
 (* What READY and the source's own reading are about.                         *)
 Root(h)    == IF Has("live") /\ dom0[h].dom = "paused" THEN dom0[h].mem
               ELSE IF Has("shared") THEN Cold ELSE dom0[h].disk
-Proven(h)  == dom0[h].fenced /\ Still(h)
+Proven(h)  == dom0[h].proven = db[h].run
 Yielded(h) == Needs("the reservation is given up first", reserved # h)
-Last(h)    == db[h].token \in {MaxToken, Claimed + 1}    \* the bound: no further token
+Last(h)    ==                                              \* the bound: no further token
+  db[h].token \in {MaxToken, Claimed + (IF Has("onward") THEN 2 ELSE 1)}
+To(h, statement) == Needs("a statement counts only where it is addressed", statement.to = h)
 Record(h, record) == db' = [db EXCEPT ![h] = record]
+TurnEnds(h) == dom0' = [dom0 EXCEPT ![h].proven = 0]
 Say(kind, statement) == said' = [said EXCEPT ![kind] = @ \cup {statement}]
 
 ---------------------------------------------------------------------------
@@ -131,21 +142,36 @@ UnfenceEnds(h) ==                                          \* perhaps long after
   /\ UNCHANGED <<db, said>>
 Reboots(h) ==
   /\ dom0[h].dom # "none" \/ dom0[h].opener \/ dom0[h].unfencing
-  /\ dom0' = [dom0 EXCEPT ![h].dom = "none", ![h].mem = 0, ![h].opener = FALSE, ![h].unfencing = FALSE]
+  /\ dom0' = [dom0 EXCEPT ![h].dom = "none", ![h].mem = 0, ![h].opener = FALSE, ![h].unfencing = FALSE,
+                          ![h].proven = 0]
   /\ UNCHANGED <<db, reserved, said>>
-ByHand(h) ==                                               \* only where the deed still is
+ProcessDies(h) ==
+  /\ dom0[h].proven # 0 /\ TurnEnds(h)
+  /\ UNCHANGED <<db, reserved, said>>
+(* Only where the deed still is, and no step is between its proof and its     *)
+(* deed: who comes there with a shell has left the protocol like one who      *)
+(* comes right after. No host could tell the two apart.                       *)
+ByHand(h) ==
   /\ Has("byHand") /\ dom0[h].fenced /\ db[h].state = "holder" /\ db[h].run # 0
+  /\ Needs("no hand comes between proof and deed", dom0[h].proven = 0)
   /\ dom0' = [dom0 EXCEPT ![h].fenced = FALSE]
   /\ UNCHANGED <<db, reserved, said>>
 
 ---------------------------------------------------------------------------
 (* Commands outside of the database.                                          *)
 
+(* Steps on a VM's domain and storage take turns, in one process, so none     *)
+(* comes between a proof and what is done by it (activities/vm-turn.ts). What *)
+(* may come: steps that ask the record only, such as an abort or the open of  *)
+(* another run; a domain that ends; a reboot, or the death of the process,    *)
+(* which forget the proof. Nothing starts the VM: the fence stands, and a     *)
+(* command that would take it off was waited for.                             *)
+OwnTurn(h) == Needs("one step at a time", dom0[h].proven = 0)
 (* mayUnfence and the command that it launches, under an intent.              *)
 Unfence(h) ==
   /\ Needs("unfence only by the holder", db[h].state = "holder")
   /\ Needs("unfence only with no run open", db[h].run = 0)
-  /\ db[h].token # 0
+  /\ OwnTurn(h)
   /\ dom0[h].fenced \/ (Has("shared") /\ reserved # h)
   /\ ~dom0[h].unfencing /\ Content(h) # None
   /\ dom0' = [dom0 EXCEPT ![h].unfencing = TRUE]
@@ -154,81 +180,92 @@ Unfence(h) ==
 (* included, and each step on the VM waits for that.                          *)
 Quiet(h) == Needs("an intent ends with its command", ~dom0[h].unfencing)
 (* mayFence, and the fence. A fence that does not stand as it was noted is    *)
-(* forgotten with the reading made under it, before it is put on again.       *)
+(* forgotten with the reading made under it, before it is put on again. With  *)
+(* no run open it would only be in the way; that no domain is left is for the *)
+(* proof to find.                                                             *)
 Fence(h) ==
-  /\ db[h].run # 0
-  /\ dom0[h].dom = "none" \/ (dom0[h].dom = "paused" /\ Has("live")) \/ Has("unfenced")
-  /\ LET intact == db[h].noted = db[h].run /\ Proven(h) /\ reserved # h
+  /\ db[h].run # 0 /\ OwnTurn(h)
+  /\ LET intact == db[h].noted = db[h].run /\ Stands(h) /\ reserved # h
      IN /\ ~intact
         /\ Record(h, [db[h] EXCEPT !.noted = 0,
              !.seen = IF "a broken fence voids the reading" \in Out THEN @ ELSE None])
   /\ dom0' = [dom0 EXCEPT ![h].fenced = @ \/ ~Has("unfenced")]
   /\ reserved' = IF reserved = h THEN Nobody ELSE reserved
   /\ UNCHANGED said
-(* noteFenced: after the proof.                                               *)
+(* proveFenced, proveQuiet. What is noted, or signed, by it comes afterwards. *)
+Prove(h) ==
+  /\ db[h].run # 0 /\ Stands(h) /\ OwnTurn(h)
+  /\ Needs("a proof waits for commands", Quiet(h))
+  /\ dom0' = [dom0 EXCEPT ![h].proven = db[h].run]
+  /\ UNCHANGED <<db, reserved, said>>
 NoteFenced(h) ==
-  /\ db[h].run # 0 /\ db[h].noted # db[h].run
+  /\ db[h].noted # db[h].run
   /\ Needs("a fence is proven", Proven(h)) /\ Yielded(h)
   /\ Needs("a fence waits for commands", Quiet(h))
   /\ Record(h, [db[h] EXCEPT !.noted = db[h].run])
-  /\ UNCHANGED <<dom0, reserved, said>>
+  /\ TurnEnds(h)
+  /\ UNCHANGED <<reserved, said>>
 
 ---------------------------------------------------------------------------
 (* Adoption.                                                                  *)
 
-(* Draws a new lineage. The others are asked first; whom the person names is  *)
-(* passed over.                                                               *)
+(* Draws a new lineage. The others are asked first, and the marks looked at:  *)
+(* what is found stays true, since files do not come by themselves. Whom the  *)
+(* person names is passed over.                                               *)
 Adopt(h) ==
   /\ Has("adopt") /\ Content(h) # None
   /\ Needs("adopt only without a record", db[h].token = 0)
   /\ Needs("adopt only without a mark", ~dom0[h].fenced)
   /\ \/ Has("passedOver")
      \/ Needs("adoption asks the others", \A o \in Host \ {h} : db[o].token = 0 /\ dom0[o].disk = None)
-  /\ db[h].state # "holder" /\ db[h].run = 0
+  /\ db[h].state # "holder"
   /\ Record(h, Adopted)
   /\ UNCHANGED <<dom0, reserved, said>>
 
 ---------------------------------------------------------------------------
 (* Source.                                                                    *)
 
-(* open, also one that supersedes the open run: its token is spent.           *)
+(* open, also one that supersedes the open run: its token is spent. Nobody    *)
+(* receives what he has offered.                                              *)
 Open(h, t) ==
-  /\ t # h /\ Needs("open only by the holder", db[h].state = "holder") /\ ~Last(h) /\ db[h].token # 0
+  /\ t # h /\ Needs("open only by the holder", db[h].state = "holder") /\ ~Last(h)
+  /\ Follows(db[h].token # 0)
   /\ LET token == db[h].token + 1
-     IN /\ Record(h, [db[h] EXCEPT !.token = token, !.run = token,
-                                   !.seen = None, !.noted = 0])
+     IN /\ Record(h, [db[h] EXCEPT !.token = token, !.run = token, !.noted = 0,
+                                   !.seen = IF "a new run forgets the reading" \in Out THEN @ ELSE None])
         /\ Say("offers", [from |-> h, to |-> t, token |-> token])
   /\ UNCHANGED <<dom0, reserved>>
-(* noteRead.                                                                  *)
+(* noteRead. For a return nobody asks what was read.                          *)
 Read(h) ==
-  /\ db[h].state = "holder" /\ db[h].run = db[h].token /\ db[h].seen # Root(h) /\ Root(h) # None
+  /\ db[h].state = "holder" /\ db[h].run = db[h].token /\ db[h].seen # Root(h)
   /\ Needs("reading is under the fence", db[h].noted = db[h].run)
-  /\ Needs("reading waits for commands", Quiet(h))
+  /\ Follows(Quiet(h))
   /\ Record(h, [db[h] EXCEPT !.seen = Root(h)])
   /\ UNCHANGED <<dom0, reserved, said>>
 (* abort and abortReturn: the host is what it was, with no run.               *)
 Abort(h) ==
-  /\ \/ db[h].run # 0
-     \/ "abort only before the cede" \in Out /\ db[h].state = "ceded"
-  /\ Record(h, [db[h] EXCEPT !.run = 0, !.seen = None, !.noted = 0,
+  /\ Needs("abort only before the cede", db[h].run # 0)
+  /\ Record(h, [db[h] EXCEPT !.run = 0, !.noted = 0,
+                             !.seen = IF "an abort forgets the reading" \in Out THEN @ ELSE None,
                              !.state = IF @ = "ceded" THEN "holder" ELSE @])
   /\ UNCHANGED <<dom0, reserved, said>>
-(* The point of no return. The proof and the transaction are one step: no     *)
-(* step of ours comes between, and a person's would have left the protocol.   *)
+(* The point of no return, after a proof of its own.                          *)
 Cede(h, r) ==
-  /\ r.to = h /\ db[h].state = "holder" /\ ~Returning(h)
-  /\ [from |-> h, to |-> r.from, token |-> r.token] \in Offers
-  /\ Needs("cede only the open run", db[h].run = r.token) /\ db[h].run # 0
-  /\ db[h].noted = db[h].run                                \* or there would be no reading
+  /\ To(h, r)
+  /\ Needs("cede only the open run", db[h].run = r.token)
   /\ Needs("cede proves the fence again", Proven(h)) /\ Yielded(h)
-  /\ Needs("cede waits for commands", Quiet(h))
-  /\ Needs("cede only what READY and the own reading agree on", db[h].seen = r.root) /\ db[h].seen # None
+  /\ Needs("cede only what READY and the own reading agree on", db[h].seen = r.root)
+  /\ Follows(db[h].seen # None /\ db[h].noted = db[h].run /\ Quiet(h))
+  /\ Follows(db[h].state = "holder" /\ ~Returning(h))
+  /\ Follows([from |-> h, to |-> r.from, token |-> r.token] \in Offers)
   /\ Record(h, [db[h] EXCEPT !.state = "ceded", !.run = 0, !.seen = None, !.noted = 0, !.peer = r.from])
   /\ Say("deeds", [from |-> h, to |-> r.from, token |-> r.token, root |-> r.root, left |-> Content(h)])
-  /\ UNCHANGED <<dom0, reserved>>
+  /\ TurnEnds(h)
+  /\ UNCHANGED reserved
 MayTakeBack(h, d) ==
-  /\ d.to = h /\ db[h].state = "ceded" /\ d.from = db[h].peer
+  /\ To(h, d)
   /\ Needs("take back only by the next token", d.token = db[h].token + 1)
+  /\ Follows(db[h].state = "ceded" /\ d.from = db[h].peer)
 TakeBack(h, d) ==
   /\ MayTakeBack(h, d)
   /\ Needs("take back only with no domain left", dom0[h].dom = "none")
@@ -242,29 +279,35 @@ TakeBack(h, d) ==
 (* receive: a landing of its own for each run. What lay here before is no     *)
 (* copy that anybody could go back to, or the record would not permit it.     *)
 Receive(h, o) ==
-  /\ o.to = h /\ db[h].state # "holder"                    \* nobody has a newer token than the holder
+  /\ To(h, o)
   /\ Needs("receive only a newer token", o.token > db[h].token)
-  /\ Needs("receive only where nothing of it is", Empty(h)) /\ Quiet(h)
+  /\ Needs("receive only where nothing of it is", Empty(h))
+  /\ Follows(db[h].state # "holder" /\ Quiet(h))
   /\ Record(h, [db[h] EXCEPT !.token = o.token, !.state = "receiving", !.peer = o.from, !.run = 0,
-                             !.seen = None, !.noted = 0, !.shut = FALSE])
+                             !.seen = None, !.noted = 0, !.freed = FALSE])
   /\ dom0' = [dom0 EXCEPT ![h].disk = IF Has("shared") THEN @ ELSE None]
   /\ UNCHANGED <<reserved, said>>
 (* Bytes of any moment of the source, whole or not.                           *)
 Copy(h, v) ==
-  /\ ~Has("shared") /\ db[h].state = "receiving" /\ ~db[h].shut
+  /\ ~Has("shared") /\ db[h].peer # Nobody /\ Needs("copy only into a landing", db[h].state = "receiving")
+  /\ Needs("a landing given free takes no more", ~db[h].freed)
   /\ Needs("no copying after READY", db[h].made # db[h].token)
   /\ Content(db[h].peer) # None /\ v <= Content(db[h].peer) /\ v # dom0[h].disk
   /\ dom0' = [dom0 EXCEPT ![h].disk = v]
   /\ UNCHANGED <<db, reserved, said>>
-Ready(h) ==
-  /\ db[h].state = "receiving" /\ ~db[h].shut /\ db[h].made # db[h].token /\ Root(h) # None
+Ready(h, root) ==
+  /\ db[h].state = "receiving" /\ db[h].made # db[h].token /\ root # None
+  /\ Needs("a landing given free takes no more", ~db[h].freed)
+  /\ Needs("READY tells what was read back", root = Root(h))
   /\ Record(h, [db[h] EXCEPT !.made = db[h].token])
-  /\ Say("ready", [from |-> h, to |-> db[h].peer, token |-> db[h].token, root |-> Root(h)])
+  /\ Say("ready", [from |-> h, to |-> db[h].peer, token |-> db[h].token, root |-> root])
   /\ UNCHANGED <<dom0, reserved>>
+(* On its way back it could be accepted as well: it was, then, before that.   *)
 MayAccept(h, d) ==
-  /\ d.to = h /\ db[h].state = "receiving" /\ db[h].run = 0
-  /\ Needs("accept only the token waited for", db[h].token = d.token) /\ db[h].peer = d.from
+  /\ To(h, d) /\ db[h].state = "receiving" /\ db[h].run = 0
+  /\ Needs("accept only the token waited for", db[h].token = d.token)
   /\ Needs("accept only after READY", db[h].made = d.token)
+  /\ Follows(db[h].peer = d.from)
 Accept(h, d) ==
   /\ MayAccept(h, d)
   /\ Record(h, [db[h] EXCEPT !.state = "holder"])
@@ -274,66 +317,75 @@ Accept(h, d) ==
 (* Back.                                                                      *)
 
 MayReturn(h) ==
-  /\ db[h].state \in {"holder", "receiving"} /\ db[h].run = 0 /\ db[h].peer # Nobody /\ ~Last(h)
-  /\ Needs("return only what was ceded", \/ \E d \in Deeds : d.to = h /\ d.token = db[h].token /\ d.from = db[h].peer
-                                       \/ \E c \in said.claims : c.to = h /\ c.token = db[h].token)
-CameFrom(h) == IF db[h].peer # Nobody THEN db[h].peer
-               ELSE (CHOOSE d \in said.deeds : d.to = h /\ d.token = db[h].token).from
+  /\ db[h].run = 0 /\ db[h].peer # Nobody
+  /\ Needs("return only what was ceded",
+       \/ \E d \in Deeds : d.to = h /\ d.token = db[h].token /\ d.from = db[h].peer
+       \/ \E c \in said.claims : c.to = h /\ c.token = db[h].token)
+  /\ Follows(db[h].state \in {"holder", "receiving"})
+CameFrom(h) == IF db[h].peer # Nobody THEN {db[h].peer}
+               ELSE {d.from : d \in {one \in said.deeds : one.to = h /\ one.token = db[h].token}}
 BeginReturn(h) ==
-  /\ MayReturn(h)
+  /\ MayReturn(h) /\ ~Last(h)
   /\ Record(h, [db[h] EXCEPT !.run = db[h].token + 1, !.seen = None, !.noted = 0])
   /\ UNCHANGED <<dom0, reserved, said>>
 (* What its guest wrote since stays behind: the operator's explicit choice.   *)
-GiveBack(h) ==
-  /\ Returning(h) /\ db[h].state \in {"holder", "receiving"}
+GiveBack(h, to) ==
+  /\ Needs("give back only what is on its way back", Returning(h))
   /\ Needs("give back only what was fenced", db[h].noted = db[h].run)
   /\ Needs("give back proves the fence again", Proven(h) /\ dom0[h].dom = "none") /\ Yielded(h)
-  /\ Needs("give back waits for commands", Quiet(h))
+  /\ Follows(db[h].state \in {"holder", "receiving"} /\ Quiet(h))
   /\ Record(h, [db[h] EXCEPT !.token = @ + 1, !.state = "none", !.run = 0, !.seen = None, !.noted = 0])
-  /\ Say("deeds", [from |-> h, to |-> CameFrom(h), token |-> db[h].token + 1, root |-> None, left |-> 0])
-  /\ UNCHANGED <<dom0, reserved>>
+  /\ Say("deeds", [from |-> h, to |-> to, token |-> db[h].token + 1, root |-> None, left |-> 0])
+  /\ TurnEnds(h)
+  /\ UNCHANGED reserved
 
 ---------------------------------------------------------------------------
 (* The end of a hold, and what may be removed.                                *)
 
 (* settle: the holder gives up the way back of what it accepted by deed d.    *)
 Settle(h, d) ==
-  /\ d.to = h /\ d.root # None
-  /\ \/ d.token = db[h].token /\ db[h].state = "holder"
+  /\ To(h, d) /\ d.root # None
+  /\ \/ d.token = db[h].token /\ Needs("settle only what was accepted", db[h].state = "holder")
         /\ Needs("settle only what is not on its way back", ~Returning(h))
-     \/ d.token < db[h].token /\ ~\E back \in said.deeds : back.from = h /\ back.token = d.token + 1 /\ back.root = None
+     \/ d.token < db[h].token /\ Needs("settle only what was not given back",
+          ~\E back \in said.deeds : back.from = h /\ back.token = d.token + 1 /\ back.root = None)
   /\ [from |-> h, to |-> d.from, token |-> d.token] \notin said.settled
   /\ Say("settled", [from |-> h, to |-> d.from, token |-> d.token])
   /\ Record(h, [db[h] EXCEPT !.peer = IF d.token = db[h].token /\ "settle ends the way back" \notin Out THEN Nobody ELSE @])
   /\ UNCHANGED <<dom0, reserved>>
-(* release and mayCollect, and the removal.                                   *)
+(* release and mayCollect. The removal may come at any time after it.         *)
 CollectCeded(h) ==
-  /\ db[h].state = "ceded" /\ Content(h) # None
+  /\ ~db[h].freed
   /\ Needs("collect only by the holder's word",
-       \E s \in Settled : s.to = h /\ s.from = db[h].peer /\ Needs("collect only what was settled", s.token = db[h].token))
+       \E s \in Settled : To(h, s) /\ Needs("collect only what was settled", s.token = db[h].token)
+                         /\ Follows(s.from = db[h].peer))
   /\ Needs("a shared disk is not collected", ~Has("shared"))
-  /\ dom0' = [dom0 EXCEPT ![At(h)].disk = None]
-  /\ UNCHANGED <<db, reserved, said>>
+  /\ Follows(db[h].state = "ceded")
+  /\ Record(h, [db[h] EXCEPT !.freed = TRUE])
+  /\ UNCHANGED <<dom0, reserved, said>>
 GivenUp(s, token) == db[s].run # token /\ ~\E d \in said.deeds : d.from = s /\ d.token = token
-CollectLanding(h) ==                                       \* closeLanding comes before it
-  /\ db[h].state = "receiving" /\ ~db[h].shut /\ ~Has("shared")
+(* closeLanding and mayCollect of a landing, or of what was given back.       *)
+CollectLanding(h) ==
+  /\ db[h].token # 0 /\ ~db[h].freed
+  /\ Needs("collect no copy that somebody could need", db[h].state \in {"receiving", "none"})
+  /\ Needs("a shared disk is not collected", ~Has("shared"))
   /\ Needs("collect READY's landing only when its source gave it up",
        db[h].made = db[h].token => GivenUp(db[h].peer, db[h].token))
-  /\ Record(h, [db[h] EXCEPT !.shut = TRUE,
+  /\ Record(h, [db[h] EXCEPT !.freed = TRUE,
                              !.made = IF @ = db[h].token /\ "collection forgets READY" \notin Out THEN 0 ELSE @])
-  /\ dom0' = [dom0 EXCEPT ![h].disk = None]
-  /\ UNCHANGED <<reserved, said>>
+  /\ UNCHANGED <<dom0, reserved, said>>
 
 ---------------------------------------------------------------------------
 (* Live: the memory crosses while the disk is shared. Not in the code yet.    *)
 
 Suspend(h) ==
-  /\ Has("live") /\ dom0[h].dom = "running" /\ db[h].state = "holder" /\ db[h].run # 0
+  /\ Has("live") /\ dom0[h].dom = "running"
   /\ dom0' = [dom0 EXCEPT ![h].dom = "paused"]
   /\ UNCHANGED <<db, reserved, said>>
 (* The domain is built at the destination from what came of the memory.       *)
 Arrive(h, v) ==
-  /\ Has("live") /\ db[h].state = "receiving" /\ ~db[h].shut /\ db[h].made # db[h].token
+  /\ Has("live") /\ db[h].state = "receiving" /\ ~db[h].freed
+  /\ Needs("no copying after READY", db[h].made # db[h].token)
   /\ dom0[h].dom = "none" /\ dom0[db[h].peer].dom # "none" /\ v <= dom0[db[h].peer].mem
   /\ dom0' = [dom0 EXCEPT ![h].dom = IF "a domain arrives paused" \in Out THEN "running" ELSE "paused",
                           ![h].mem = v]
@@ -342,7 +394,7 @@ Arrive(h, v) ==
 Unpause(h) ==
   /\ Has("live") /\ dom0[h].dom = "paused"
   /\ Needs("unpause only by the holder", db[h].state = "holder")
-  /\ db[h].run = 0
+  /\ Needs("unpause only with no run open", db[h].run = 0)
   /\ Needs("unpause only with the reservation", reserved = h)
   /\ dom0' = [dom0 EXCEPT ![h].dom = "running"]
   /\ UNCHANGED <<db, reserved, said>>
@@ -353,14 +405,18 @@ Unpause(h) ==
 (* without having heeded it.                                                  *)
 
 WholeCopy(h) ==
-  \/ db[h].state = "ceded" /\ Content(h) # None
+  \/ db[h].state = "ceded" /\ Needs("claim only a copy that is kept", ~db[h].freed)
   \/ db[h].state = "receiving" /\ Needs("claim only a whole copy", db[h].made = db[h].token)
-  \/ db[h].state = "none" /\ \E d \in said.deeds : d.from = h /\ d.token = db[h].token   \* given back
+  \/ /\ db[h].state = "none" /\ \E d \in said.deeds : d.from = h /\ d.token = db[h].token   \* given back
+     /\ Needs("claim only a copy that is kept", ~db[h].freed)
+(* Who handed it to the lost host after h did may be given it back.           *)
+MayComeBack(o, h, lost) == db[o].state = "ceded" /\ db[o].peer = lost /\ db[o].token > db[h].token
 MayClaim(h, against) ==
   /\ Has("failover") /\ said.claims = {}                    \* the bound: one claim
   /\ against = db[h].peer /\ WholeCopy(h)
+  /\ Follows(Quiet(h))
   /\ Needs("nobody else has the VM or waits for it",
-       \A o \in Host \ {h, against} : db[o].state \notin {"holder", "receiving"})
+       \A o \in Host \ {h, against} : db[o].state \notin {"holder", "receiving"} /\ ~MayComeBack(o, h, against))
 Claim(h, against) ==
   /\ MayClaim(h, against)
   /\ Record(h, [db[h] EXCEPT !.token = Claimed, !.state = "holder", !.run = 0, !.seen = None, !.noted = 0,
@@ -368,16 +424,20 @@ Claim(h, against) ==
   /\ Say("claims", [to |-> h, against |-> against, token |-> Claimed])
   /\ UNCHANGED <<dom0, reserved>>
 (* By the host that was gone, before it does anything else; and by one that   *)
-(* had handed the VM to it, or waited for it. First the right goes, then the  *)
-(* domain, then the fence is put on.                                          *)
-Heed(h, c) ==
-  /\ h # c.to /\ db[h].token < c.token
+(* had handed the VM to it, or waited for it: others have nothing to give up. *)
+(* First the right goes, then the domain, then the fence is put on.           *)
+MayHeed(h, c) ==
+  /\ Needs("heed only a newer claim", db[h].token < c.token)
   /\ h = c.against \/ (db[h].state \in {"ceded", "receiving"} /\ db[h].peer = c.against)
+  /\ Follows(h # c.to)
+Heed(h, c) ==
+  /\ MayHeed(h, c)
   /\ LET had == db[h].state \in {"holder", "ceded"}
      IN Record(h, [db[h] EXCEPT !.token = c.token, !.state = IF had THEN "ceded" ELSE "none", !.made = 0, !.run = 0,
                                 !.peer = IF had THEN c.to ELSE Nobody, !.seen = None, !.noted = 0])
   /\ IF "who heeds is stopped and fenced" \in Out THEN UNCHANGED dom0
-     ELSE dom0' = [dom0 EXCEPT ![h].dom = "none", ![h].opener = FALSE, ![h].unfencing = FALSE, ![h].fenced = TRUE]
+     ELSE dom0' = [dom0 EXCEPT ![h].dom = "none", ![h].opener = FALSE, ![h].unfencing = FALSE, ![h].fenced = TRUE,
+                               ![h].proven = 0]
   /\ UNCHANGED <<reserved, said>>
 (* Claimed to be gone, and has not heeded that. The operator's word is that   *)
 (* it does nothing before it heeds; if he errs, two copies can run.           *)
@@ -386,19 +446,21 @@ Gone(h) == /\ "the host is gone" \notin Out
 
 ---------------------------------------------------------------------------
 World(h) ==
-  \/ GuestWrites(h) \/ DomainEnds(h) \/ SomebodyOpens(h) \/ OpenerEnds(h) \/ UnfenceEnds(h) \/ Reboots(h) \/ ByHand(h)
+  \/ GuestWrites(h) \/ DomainEnds(h) \/ SomebodyOpens(h) \/ OpenerEnds(h) \/ UnfenceEnds(h) \/ Reboots(h)
+  \/ ProcessDies(h) \/ ByHand(h)
 Step(h) ==
   \/ World(h)
-  \/ Unfence(h) \/ Fence(h) \/ NoteFenced(h)
+  \/ Unfence(h) \/ Fence(h) \/ Prove(h) \/ NoteFenced(h)
   \/ Adopt(h)
   \/ \E t \in Host : Open(h, t)
   \/ Read(h) \/ Abort(h)
   \/ \E r \in Readies : Cede(h, r)
   \/ \E o \in Offers : Receive(h, o)
   \/ \E v \in 0..MaxWrite : Copy(h, v) \/ Arrive(h, v)
-  \/ Ready(h)
+  \/ \E root \in 0..Cold : Ready(h, root)
   \/ \E d \in Deeds : Accept(h, d) \/ TakeBack(h, d)
-  \/ BeginReturn(h) \/ GiveBack(h)
+  \/ BeginReturn(h)
+  \/ \E to \in CameFrom(h) : GiveBack(h, to)
   \/ \E d \in said.deeds : Settle(h, d)
   \/ CollectCeded(h) \/ CollectLanding(h)
   \/ Suspend(h) \/ Unpause(h)
@@ -418,18 +480,25 @@ OneRuns    == \A a, b \in Host : Known(a) /\ Known(b) /\ dom0[a].dom = "running"
 OneHolder  == Cardinality({h \in Host : Known(h) /\ db[h].state = "holder"}) <= 1
 OnlyHolder == \A h \in Host : Known(h) /\ (dom0[h].dom = "running" \/ dom0[h].opener \/ dom0[h].unfencing \/ ~dom0[h].fenced)
                 => db[h].state = "holder"
+(* What was given free counts as gone.                                        *)
+Kept(h) == IF \E o \in Host : db[o].freed /\ At(o) = At(h) THEN None ELSE Content(h)
+
 (* Who has the right by a deed has at least what the source had at its cede.  *)
 NothingLost == \A h \in Host : \A d \in said.deeds :
   db[h].state = "holder" /\ d.to = h /\ d.token = db[h].token /\ d.root # None =>
-    Content(h) # None /\ Content(h) >= d.left
+    Kept(h) # None /\ Kept(h) >= d.left
 (* Who has the right, or can get it by a step, has a copy.                    *)
 CopyKept == \A h \in Host :
-  /\ db[h].state = "holder" => Content(h) # None
-  /\ \A d \in said.deeds : MayAccept(h, d) \/ MayTakeBack(h, d) => Content(h) # None
+  /\ db[h].state = "holder" => Kept(h) # None
+  /\ \A d \in said.deeds : MayAccept(h, d) \/ MayTakeBack(h, d) => Kept(h) # None
+(* What was ceded stays as it was then.                                       *)
+KeptAsCeded == \A h \in Host : \A d \in said.deeds :
+  db[h].state = "ceded" /\ d.from = h /\ d.token = db[h].token /\ ~Has("shared") => Content(h) = d.left
 (* Somebody holds the deed, or a step that makes somebody its holder, or      *)
 (* begins to, is possible.                                                    *)
 NeverStranded == Has("adopt") \/ \E h \in Host :
-  \/ db[h].state = "holder" \/ Last(h) \/ Returning(h) \/ MayReturn(h)
+  \/ db[h].state = "holder" \/ Returning(h) \/ MayReturn(h)
+  \/ \E c \in said.claims : MayHeed(h, c)
   \/ \E d \in Deeds : MayAccept(h, d) \/ MayTakeBack(h, d)
 (* Shared: who could write the LUN has the deed.                              *)
 OneWriter == \A h \in Host : reserved = h /\ Known(h) => db[h].state = "holder"

@@ -24,6 +24,7 @@ export const invariants = [
   'OnlyHolder',
   'NothingLost',
   'CopyKept',
+  'KeptAsCeded',
   'NeverStranded',
   'OneWriter',
   'MemoryFits',
@@ -103,5 +104,11 @@ export const settings: Setting[] = [
     features: ['failover'],
     bounds: { hosts: 3, maxToken: 2, maxWrite: 0 },
     large: { hosts: 3, maxToken: 3, maxWrite: 0 },
+  },
+  {
+    name: "an operator's claim, and then on",
+    features: ['failover', 'onward'],
+    bounds: { hosts: 2, maxToken: 2, maxWrite: 0 },
+    large: { hosts: 2, maxToken: 3, maxWrite: 0 },
   },
 ];

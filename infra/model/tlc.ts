@@ -37,7 +37,9 @@ export async function runTlc(
     await writeFile(join(folder, 'deed.cfg'), configuration(check));
     const began = performance.now();
     // most runs end within seconds: the second compiler and a second collector would cost more than they give
-    const java = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx2g', '-cp', tools.jar, 'tlc2.TLC'];
+    const java = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx2g', '-cp', tools.jar];
+    // it unpacks its own modules there, and two at a time would take them from each other
+    java.push(`-Djava.io.tmpdir=${folder}`, 'tlc2.TLC');
     const { stdout } = await execa('java', [...java, '-workers', '1', '-metadir', join(folder, 'states'), 'deed.tla'], {
       cwd: folder,
       reject: false,

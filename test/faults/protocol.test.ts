@@ -106,10 +106,12 @@ const happen = fc
 
 /** A move and its return, and one that is given up: each step dies again and again, a little later each time. */
 const mortal = [
-  ...['open', 'receive', 'stop', 'fence', 'send', 'ready', 'cede', 'accept', 'start'],
+  ...['adopt', 'open', 'receive', 'stop', 'fence', 'send', 'ready', 'cede', 'accept', 'start'],
   ...['back', 'stop', 'fence', 'give back', 'take back', 'start'],
   ...['open', 'receive', 'stop', 'fence', 'abort'],
 ];
+/** A move that is given up after READY: its landing is removed, and what was given back before. */
+const late = ['open', 'receive', 'stop', 'fence', 'send', 'ready', 'abort'];
 /** A move that goes through, whose source's copy is then removed. */
 const swift = ['open', 'receive', 'stop', 'fence', 'send', 'ready', 'cede', 'accept'];
 const final = ['settle', 'finish', 'collect'];
@@ -117,6 +119,10 @@ const final = ['settle', 'finish', 'collect'];
 test('each step gets through that is killed early, later and after it', async () => {
   const walk = await Walk.begin(ground, 2);
   for (const kind of mortal) await outlive(walk, next(walk, kind));
+  for (const kind of late) await walk.take(next(walk, kind), 'lives');
+  const landings = possibleSteps(walk).filter(({ kind }) => kind === 'collect landing');
+  expect(landings).toHaveLength(2);
+  for (const landing of landings) await outlive(walk, landing);
   for (const kind of swift) await walk.take(next(walk, kind), 'lives');
   for (const kind of final) await outlive(walk, next(walk, kind));
 });
@@ -133,7 +139,7 @@ test('a return that is begun before the accept and given up can be begun again, 
     ['accept', 'start'],
   ]) {
     const walk = await Walk.begin(ground, 2);
-    for (const kind of [...swift.slice(0, -1), 'back', 'fence', 'abort', ...last])
+    for (const kind of ['adopt', ...swift.slice(0, -1), 'back', 'fence', 'abort', ...last])
       await walk.take(next(walk, kind), 'lives');
   }
 });
@@ -141,7 +147,7 @@ test('a return that is begun before the accept and given up can be begun again, 
 test('a claim on either side gets through that is killed early, later and after it, and so does its heeding', async () => {
   for (const before of [swift.slice(0, -2), swift.slice(0, -1)]) {
     const walk = await Walk.begin(ground, 2);
-    for (const kind of before) await walk.take(next(walk, kind), 'lives');
+    for (const kind of ['adopt', ...before]) await walk.take(next(walk, kind), 'lives');
     for (const kind of ['claim', 'heed']) await outlive(walk, next(walk, kind));
     for (const kind of [...swift, 'start']) await walk.take(next(walk, kind), 'lives');
   }
@@ -149,7 +155,7 @@ test('a claim on either side gets through that is killed early, later and after 
 
 test('a VM that has arrived goes on only when it is set up, and a fence for its return is proven and kept', async () => {
   const walk = await Walk.begin(ground, 2);
-  for (const kind of swift) await walk.take(next(walk, kind), 'lives');
+  for (const kind of ['adopt', ...swift]) await walk.take(next(walk, kind), 'lives');
   expect(await walk.take(next(walk, 'open', 1), 'lives')).toBe('refused');
   expect(walk.story.at(-1)).toContain('vm-aside');
   for (const kind of ['start', 'back', 'stop', 'fence']) await walk.take(next(walk, kind, 1), 'lives');
@@ -158,7 +164,7 @@ test('a VM that has arrived goes on only when it is set up, and a fence for its 
 
 test('a claim goes on over a fence that a killed process has left half done', async () => {
   const walk = await Walk.begin(ground, 2);
-  for (const kind of [...swift.slice(0, -1), 'back']) await walk.take(next(walk, kind), 'lives');
+  for (const kind of ['adopt', ...swift.slice(0, -1), 'back']) await walk.take(next(walk, kind), 'lives');
   expect(await walk.take(next(walk, 'fence'), { dies: 7, who: 'asked' })).toBe('died');
   for (const [kind, on] of [
     ['claim', 1],

@@ -1,5 +1,5 @@
 import type { StandInHost } from '../../../infra/stand-in-host.ts';
-import type { Host, Model } from '../../deed/model.ts';
+import type { Host, Landing, Model } from '../../deed/model/state.ts';
 import type { Sight } from './sight.ts';
 import type { Step } from './step.ts';
 
@@ -31,7 +31,9 @@ export class Comparison {
   differences(model: Model, before: Model, sights: Sight[]): string[] {
     return model.hosts.flatMap((host, h) => {
       const sight = sights[h];
-      return sight === undefined ? [] : this.#differencesAt(h, host, before.hosts[h], sight);
+      if (sight === undefined) return [];
+      const landings = model.landings.filter(({ at }) => at === h);
+      return this.#differencesAt(h, { host, landings }, before.hosts[h], sight);
     });
   }
 
@@ -45,7 +47,12 @@ export class Comparison {
     }
   }
 
-  #differencesAt(h: number, expected: Host, before: Host | undefined, sight: Sight): string[] {
+  #differencesAt(
+    h: number,
+    { host: expected, landings }: { host: Host; landings: Landing[] },
+    before: Host | undefined,
+    sight: Sight,
+  ): string[] {
     const { record } = sight;
     const found: Record<string, unknown> = {
       token: record?.token ?? 0,
@@ -55,6 +62,10 @@ export class Comparison {
       noted: record?.fencedToken ?? 0,
       peer: record?.peer == null ? null : this.#hosts.findIndex(({ identity }) => identity === record.peer),
       read: record?.seenRoot != null,
+      landings: sight.runs
+        .filter(({ role }) => role === 'destination')
+        .map(told)
+        .join(),
     };
     const said: Record<string, unknown> = {
       token: expected.token,
@@ -64,6 +75,10 @@ export class Comparison {
       noted: expected.noted,
       peer: expected.peer,
       read: expected.seen !== null,
+      landings: landings
+        .toSorted((a, b) => a.token - b.token)
+        .map(told)
+        .join(),
     };
     // Left open are a guest that was ordered to end, a fence that was cut short, and a disk that is being written.
     if (sight.running || !this.#ordered.has(h)) {
@@ -75,7 +90,7 @@ export class Comparison {
       said.fence = expected.fenced ? 'on' : 'off';
     }
     const rests = !sight.running && before?.running === false && !expected.running;
-    if (rests && sight.content !== null && isKnown(expected)) {
+    if (rests && sight.content !== null && expected.disk !== null && isKnown(expected)) {
       found.content = sight.content;
       said.content = expected.disk;
     }
@@ -85,7 +100,7 @@ export class Comparison {
   }
 
   #settleAt(h: number, host: Host, sight: Sight): void {
-    if (sight.content !== null && isKnown(host)) {
+    if (sight.content !== null && host.disk !== null && isKnown(host)) {
       if (sight.content < host.disk)
         throw new Error(
           `${this.#hosts[h]?.name ?? ''} has lost writes: ${String(sight.content)} of ${String(host.disk)}`,
@@ -113,7 +128,11 @@ export class Comparison {
   }
 }
 
+function told({ token, state, collected }: { token: number; state: string; collected: boolean }): string {
+  return `${String(token)} ${state}${collected ? ' collected' : ''}`;
+}
+
 /** Whether the content of a host's copy is known to the model: not while it lands. */
 function isKnown({ state, made, token }: Host): boolean {
-  return state === 'holder' || state === 'ceded' || (state === 'receiving' && made === token);
+  return token === 0 || state === 'holder' || state === 'ceded' || (state === 'receiving' && made === token);
 }

@@ -1,6 +1,6 @@
-import { enabled } from '../../deed/model.ts';
-import { by, ifEnabled } from './step.ts';
-import type { Step } from './step.ts';
+import { isGivenUp } from '../../deed/model/guards.ts';
+import { by, does, ifEnabled } from './step.ts';
+import type { Change, Step } from './step.ts';
 import type { Walk } from './walk.ts';
 
 export function receive(walk: Walk, said: number): Step {
@@ -26,18 +26,17 @@ export function makeReady(walk: Walk, said: number): Step {
     name: 'makeReady',
     ask: [{ migrationId }],
     changes: (now) => {
-      const action = { kind: 'ready', h: to, said } as const;
       const source = now.model.hosts[from];
       // What a landing holds is what its source had under the fence: before that there is nothing to read back.
-      if (!enabled(now.model, action) || !now.isPrepared(said)) return null;
-      if (source?.token !== token || source.noted !== token) return null;
-      return [
-        (model) => {
-          const landing = model.hosts[to];
-          if (landing !== undefined) landing.disk = source.disk;
-          by(action)(model);
-        },
-      ];
+      if (!now.isPrepared(said) || source?.token !== token || source.noted !== token) return null;
+      const change: Change = (model) => {
+        const landed = structuredClone(model);
+        const landing = landed.hosts[to];
+        if (landing !== undefined) landing.disk = source.disk;
+        by({ kind: 'ready', h: to, said })(landed);
+        if (landed.ready.length > model.ready.length) Object.assign(model, landed);
+      };
+      return does(now.model)(change) ? [change] : null;
     },
   };
 }
@@ -80,6 +79,28 @@ export function giveBack(walk: Walk, h: number, said: number): Step {
     name: 'giveBack',
     ask: [{ migrationId: walk.run(said).migrationId }],
     changes: ifEnabled({ kind: 'giveBack', h, said }),
+  };
+}
+
+/** A landing, or what was given back; `evenReady`: its source was asked, and has given its run up. */
+export function collectLanding(walk: Walk, said: number, evenReady: boolean): Step {
+  const { from, to, migrationId, token } = walk.run(said);
+  const action = { kind: 'collectLanding', h: to, said, evenReady } as const;
+  return {
+    kind: 'collect landing',
+    title: walk.titled(evenReady ? 'collect the landing given up' : 'collect the landing', to, said),
+    h: to,
+    name: 'removeGarbage',
+    ask: [{ ids: [migrationId], givenUp: evenReady ? [migrationId] : [], by: 'walk' }],
+    changes: (now) => {
+      if (!now.hasCopy(to, migrationId)) return null;
+      // a removal that was cut short goes on
+      if (now.hasCollected(to, migrationId)) return [];
+      if (!evenReady) return ifEnabled(action)(now);
+      if (!isGivenUp(now.model, { at: to, from, token })) return null;
+      const changes = [by({ kind: 'close', h: to, said }), by(action)].filter(does(now.model));
+      return changes.length === 0 ? null : changes;
+    },
   };
 }
 

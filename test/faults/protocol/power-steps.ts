@@ -1,4 +1,4 @@
-import { enabled } from '../../deed/model.ts';
+import { enabled } from '../../deed/model/guards.ts';
 import { by, does, unfenced } from './step.ts';
 import type { Step } from './step.ts';
 import type { Walk } from './walk.ts';

@@ -1,7 +1,25 @@
-import { enabled } from '../../deed/model.ts';
+import { enabled } from '../../deed/model/guards.ts';
 import { by, ifEnabled } from './step.ts';
 import type { Step } from './step.ts';
 import type { Walk } from './walk.ts';
+
+/** The other hosts were asked before. */
+export function adopt(walk: Walk, h: number): Step {
+  const elsewhere = walk.hosts.filter((o) => {
+    const other = walk.model.hosts[o];
+    return o !== h && other !== undefined && (other.token !== 0 || other.disk !== null);
+  });
+  return {
+    kind: 'adopt',
+    title: `adopt on ${walk.name(h)}`,
+    h,
+    name: 'adoptVm',
+    ask: [
+      { vm: walk.vm.name, by: 'walk', elsewhere: elsewhere.map((o) => walk.name(o)), notAsked: [], withoutAsking: [] },
+    ],
+    changes: ifEnabled({ kind: 'adopt', h }),
+  };
+}
 
 export function open(walk: Walk, h: number, to: number, supersede: boolean): Step {
   const migrationId = walk.newId();
@@ -96,6 +114,10 @@ export function collect(walk: Walk, h: number, said: number): Step {
     h,
     name: 'removeGarbage',
     ask: [{ ids: [run?.migrationId ?? walk.newId()], givenUp: [], by: 'walk' }],
-    changes: (now) => (run === undefined ? null : ifEnabled({ kind: 'collect', h, said })(now)),
+    changes: (now) => {
+      if (run === undefined || !now.hasCopy(h, run.migrationId)) return null;
+      // a removal that was cut short goes on
+      return now.hasCollected(h, run.migrationId) ? [] : ifEnabled({ kind: 'collect', h, said })(now);
+    },
   };
 }

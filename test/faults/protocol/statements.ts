@@ -1,6 +1,6 @@
 import type { Claim, Deed, Offer, Ready, Settled, Signed } from '../../../domain/statement.ts';
 import type { StandInHost } from '../../../infra/stand-in-host.ts';
-import type { Model } from '../../deed/model.ts';
+import type { Model } from '../../deed/model/state.ts';
 import type { Comparison } from './comparison.ts';
 import type { Sight } from './sight.ts';
 

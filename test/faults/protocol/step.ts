@@ -1,5 +1,7 @@
-import { apply, enabled } from '../../deed/model.ts';
-import type { Action, Model } from '../../deed/model.ts';
+import type { Action } from '../../deed/model/actions.ts';
+import { apply } from '../../deed/model/effects.ts';
+import { enabled } from '../../deed/model/guards.ts';
+import type { Model } from '../../deed/model/state.ts';
 import type { HostActivities } from '../../../activities/port.ts';
 import type { Walk } from './walk.ts';
 

@@ -1,7 +1,7 @@
 import { claim, heed } from './claim-steps.ts';
-import { accept, back, giveBack, makeReady, receive, settle } from './destination-steps.ts';
+import { accept, back, collectLanding, giveBack, makeReady, receive, settle } from './destination-steps.ts';
 import { abort, fence, start, stop } from './power-steps.ts';
-import { cede, collect, finish, open, send, takeBack } from './source-steps.ts';
+import { adopt, cede, collect, finish, open, send, takeBack } from './source-steps.ts';
 import type { Step } from './step.ts';
 import type { Walk } from './walk.ts';
 
@@ -31,7 +31,7 @@ export function onwardSteps(walk: Walk): Step[] {
 }
 
 function hostSteps(walk: Walk, h: number): Step[] {
-  const steps: Step[] = [claim(walk, h), heed(walk, h)];
+  const steps: Step[] = [adopt(walk, h), claim(walk, h), heed(walk, h)];
   for (const to of walk.hosts) {
     if (to === h) continue;
     steps.push(open(walk, h, to, false), open(walk, h, to, true), settle(walk, h, to));
@@ -50,5 +50,6 @@ function runSteps(walk: Walk, h: number, said: number): Step[] {
   if (h !== from && h !== to) return [];
   const both = [stop(walk, h, said), fence(walk, h, said), start(walk, h, said), abort(walk, h, said)];
   if (h === from) return [...both, send(walk, said)];
-  return [...both, receive(walk, said), makeReady(walk, said), giveBack(walk, h, said)];
+  const collects = [false, true].map((evenReady) => collectLanding(walk, said, evenReady));
+  return [...both, receive(walk, said), makeReady(walk, said), giveBack(walk, h, said), ...collects];
 }

@@ -2,12 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { z } from 'zod';
 import type { HostCard } from '../../../domain/survey.ts';
 import type { RunKey, Signed } from '../../../domain/statement.ts';
 import { rebootLabHost } from '../../../infra/lab/lab-host.ts';
 import { powerOff, powerOn } from '../../../infra/stand-in-host.ts';
-import { apply, broken, enabled, newModel } from '../../deed/model.ts';
-import type { Model } from '../../deed/model.ts';
+import { apply } from '../../deed/model/effects.ts';
+import { enabled } from '../../deed/model/guards.ts';
+import { broken } from '../../deed/model/promises.ts';
+import { newModel } from '../../deed/model/state.ts';
+import type { Model } from '../../deed/model/state.ts';
 import type { Actor, Answer } from './actor.ts';
 import { diskBytes } from './ground.ts';
 import type { Ground } from './ground.ts';
@@ -24,7 +28,7 @@ export type Fate = 'lives' | { dies: number; who: 'asked' | 'other' };
 /** One VM on hosts that do what they are asked, killed as they go, and beside it what the model says of it. */
 export class Walk {
   model: Model;
-  readonly vm: { name: string; uuid: string; lineage: string; diskBytes: number };
+  readonly vm: { name: string; uuid: string; diskBytes: number };
   readonly hosts: number[];
   readonly said: Statements;
   /** Every step that was ever asked for. */
@@ -38,7 +42,7 @@ export class Walk {
   #cards: HostCard[] = [];
   readonly #comparison: Comparison;
 
-  private constructor(ground: Ground, count: number, vm: { name: string; uuid: string; lineage: string }) {
+  private constructor(ground: Ground, count: number, vm: { name: string; uuid: string }) {
     this.#ground = ground;
     this.model = newModel(count);
     this.hosts = [...this.model.hosts.keys()];
@@ -48,6 +52,7 @@ export class Walk {
     this.said = new Statements(hosts);
   }
 
+  /** With a VM on the first host that nobody has adopted. */
   static async begin(ground: Ground, count: number): Promise<Walk> {
     const walk = new Walk(ground, count, await ground.makeVm());
     for (const h of walk.hosts) {
@@ -121,6 +126,15 @@ export class Walk {
     return this.#sights[to]?.runs.some((run) => run.migrationId === migrationId && run.notes !== null) === true;
   }
 
+  /** Whether the disks of a run are at the host still, as its own. */
+  hasCopy(h: number, migrationId: string): boolean {
+    return this.#sights[h]?.copies.has(migrationId) === true;
+  }
+  /** Whether they were given free for removal. */
+  hasCollected(h: number, migrationId: string): boolean {
+    return this.#sights[h]?.runs.some((run) => run.migrationId === migrationId && run.collected) === true;
+  }
+
   /** Asks for a step and compares all hosts with the model. Throws what does not fit. */
   async take(step: Step, fate: Fate): Promise<'done' | 'refused' | 'died'> {
     this.past.push(step);
@@ -128,8 +142,9 @@ export class Walk {
     const changes = step.changes(this);
     const { answer, operations } = await this.#carryOut(step, fate);
     const died = 'died' in answer;
-    const how = died ? 'died' : 'result' in answer ? 'done' : 'refused';
-    const detail = 'refused' in answer ? ` (${answer.refused.type}: ${answer.refused.message})` : '';
+    const refusal = refusalOf(answer);
+    const how = died ? 'died' : refusal === null ? 'done' : 'refused';
+    const detail = refusal === null ? '' : ` (${refusal})`;
     this.story.push(`${step.title}${operations}: ${how}${detail}`);
     const misses =
       'result' in answer && step.kind === 'ready' && Object.hasOwn(answer.result as object, 'missingChunks');
@@ -147,7 +162,7 @@ export class Walk {
     if (this.isDown(h)) return;
     const { host } = this.#actor(h);
     this.story.push(`${what} on ${host.name}`);
-    if (what === 'process dies') await this.#actor(h).restart(this.vm.lineage);
+    if (what === 'process dies') await this.#actor(h).restart(this.#lineage());
     if (what === 'domain ends') await execa('xl', ['destroy', this.vm.name], { env: host.env, reject: false });
     if (what === 'somebody starts')
       await execa('xl', ['create', `${host.lab.etcFolder}/${this.vm.name}.cfg`], { env: host.env, reject: false });
@@ -194,6 +209,11 @@ export class Walk {
     await this.#compare([now], null);
   }
 
+  /** Empty while nobody has adopted the VM: no command was launched for it either. */
+  #lineage(): string {
+    return this.#sights.find(({ record }) => record !== null)?.record?.lineage ?? '';
+  }
+
   #actor(h: number): Actor {
     const actor = this.#ground.actors[h];
     if (actor === undefined) throw new Error(`no host ${String(h)}`);
@@ -207,14 +227,14 @@ export class Walk {
     if (other === null) {
       await asked.dieAt(fate.dies);
       const answer = await asked.ask(step.name, ...step.ask);
-      await asked.restart(this.vm.lineage);
+      await asked.restart(this.#lineage());
       const operations = 'died' in answer ? `, killed at operation ${String(fate.dies)}` : ', killed after it';
       return { answer, operations };
     }
     await other.dieAt(fate.dies);
     const answering = asked.ask(step.name, ...step.ask);
     await Promise.race([answering, other.death()]);
-    await other.restart(this.vm.lineage);
+    await other.restart(this.#lineage());
     return { answer: await answering, operations: `, its destination killed at operation ${String(fate.dies)}` };
   }
 
@@ -272,4 +292,13 @@ export class Walk {
   async #look(): Promise<Sight[]> {
     return Promise.all(this.hosts.map((h) => lookAt(this.#actor(h).host, this.vm, this.#ground.observer)));
   }
+}
+
+const removal = z.object({ refused: z.array(z.object({ why: z.string() })).min(1) });
+
+/** Why a step was not done; a removal tells it of each item. */
+function refusalOf(answer: Answer): string | null {
+  if ('refused' in answer) return `${answer.refused.type}: ${answer.refused.message}`;
+  const kept = 'result' in answer ? removal.safeParse(answer.result).data : undefined;
+  return kept?.refused[0]?.why ?? null;
 }
