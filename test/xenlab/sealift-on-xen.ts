@@ -6,6 +6,7 @@ import { connect } from '../../client/index.ts';
 import type { Sealift } from '../../client/index.ts';
 import { createIdentity } from '../../deed/identity.ts';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
+import type { ContainerServer } from '../../domain/host-file.ts';
 import { startChild } from '../../infra/child.ts';
 import type { XenHost } from '../../infra/lab/xen/host.ts';
 import type { XenLab } from '../../infra/lab/xen/lab.ts';
@@ -15,7 +16,10 @@ import { hostProcess } from '../../workers/host-process.ts';
 import { testCache } from '../support/cache.ts';
 import { until } from './until.ts';
 
-export const poolPath = '/srv/sealift';
+export const poolPath = '/srv/sealift/pool';
+const arrivedPath = '/srv/sealift/incoming';
+const madePath = '/srv/sealift/outgoing';
+const sshKeyPath = '/etc/sealift/ssh.key';
 const statePath = '/var/lib/sealift';
 const hostFilePath = '/etc/sealift/host.toml';
 const logPath = '/var/log/sealift.log';
@@ -24,6 +28,8 @@ const readyLimitMs = 600_000;
 /** Sealift as in the field: Temporal and the control worker on this machine, the bundled host worker in each dom0 of a lab. */
 export interface SealiftOnXen {
   sealift: Sealift;
+  /** Starts the worker of a host that has been switched on again, and waits until it is ready. */
+  startWorker(host: XenHost): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,14 +58,14 @@ export async function startSealiftOnXen(lab: XenLab): Promise<SealiftOnXen> {
     await Promise.all(
       lab.hosts.map(async (host) => {
         const key = await readFile(join(folder, host.name, 'identity.key'));
-        await writeHost(host, key, names);
+        await writeHost(host, lab.hosts, key, names);
         await startWorker(host, door.address);
       }),
     );
     // Dom0s answer slowly here.
     const sealift = await connect({ address: server.address, hostMs: 60_000 });
     undo.push(() => sealift.close());
-    return { sealift, close };
+    return { sealift, startWorker: (host) => startWorker(host, door.address), close };
   } catch (error) {
     await close();
     throw error;
@@ -84,20 +90,36 @@ async function openDoor(to: string, address: string): Promise<{ address: string;
   return { address: `${address}:${port}`, close: () => void door.close() };
 }
 
-async function writeHost(host: XenHost, identityKey: Buffer, names: Map<string, string>): Promise<void> {
-  const here = (path: string): [string, string] => [path, path];
+async function writeHost(
+  host: XenHost,
+  hosts: readonly XenHost[],
+  identityKey: Buffer,
+  names: Map<string, string>,
+): Promise<void> {
+  const peer = hosts
+    .filter((other) => other !== host)
+    .map((other) => ({ name: other.name, identity: names.get(other.name) ?? '', ssh: serverOf(other) }));
   const file = parseHostFile(
     printHostFile({
       ...parseHostFile(minimalFile(host), 'host.toml'),
-      peer: [...names].filter(([name]) => name !== host.name).map(([name, identity]) => ({ name, identity })),
+      staging: serverOf(host),
+      ssh: { folder: madePath, private_key: sshKeyPath },
+      peer,
     }),
     'host.toml',
   );
-  file.xen.paths = Object.fromEntries(['/opt/lab/vmlinux', '/opt/lab/guest-initramfs'].map(here));
-  for (const path of [poolPath, statePath, '/etc/sealift']) await host.run(['mkdir', '-m', '0700', '-p', path]);
+  file.xen.paths = Object.fromEntries(['/opt/lab/vmlinux', '/opt/lab/guest-initramfs'].map((path) => [path, path]));
+  for (const path of [poolPath, arrivedPath, madePath, statePath, '/etc/sealift'])
+    await host.run(['mkdir', '-m', '0700', '-p', path]);
   await host.writeFile(hostFilePath, printHostFile(file));
   await host.writeFile(`${statePath}/identity.key`, identityKey);
-  await host.run(['chmod', '0600', hostFilePath, `${statePath}/identity.key`]);
+  await host.writeFile(sshKeyPath, await readFile(host.ssh.privateKeyPath));
+  await host.run(['chmod', '0600', hostFilePath, `${statePath}/identity.key`, sshKeyPath]);
+}
+
+/** Dom0's SSH server, as the other host reaches it. */
+function serverOf({ linkAddress, ssh: { port, user, hostKey } }: XenHost): ContainerServer {
+  return { folder: arrivedPath, address: linkAddress, port, user, host_key: hostKey };
 }
 
 function minimalFile({ name, linkAddress }: XenHost): string {
