@@ -47,7 +47,7 @@ export function planClaim(host: Host, ask: ClaimAsk): ClaimPlan {
   }
   const { record, against, token } = host.deeds.claimGround(known.lineage);
   const { lineage, vmUuid, vmName } = record;
-  refuseThird(ask.peers, { lineage, vmName, against });
+  refuseThird(ask.peers, { lineage, vmName, against, token: record.token });
   const body = { ...common, lineage, token, against, vmUuid, vmName, reason: ask.reason };
   return { body, by, signed: null, heir: null };
 }
@@ -86,18 +86,24 @@ export function pinnedOperator({ file }: Pick<Host, 'file'>, identity: string): 
   });
 }
 
-/** A VM that went on from the host that is gone has its deed, or may be about to get it, at a third one: that one never has to heed. */
+/**
+ * A VM that went on from the host that is gone has its deed, or may be about to get it, at a third one: that one never has to heed. So has
+ * one that handed it there after this host did, when the host that is gone gave it back before its end. `token` is this host's.
+ */
 function refuseThird(
   peers: readonly DeedReport[],
-  { lineage, vmName, against }: Pick<Claim, 'lineage' | 'vmName' | 'against'>,
+  { lineage, vmName, against, token }: Pick<Claim, 'lineage' | 'vmName' | 'against' | 'token'>,
 ): void {
   for (const { host, identity, record } of peers) {
-    if (record?.lineage !== lineage || identity === against || !['holder', 'receiving'].includes(record.state))
-      continue;
-    throw new SealiftError(
-      'deed-refused',
-      `claim refused: ${host} has ${vmName} as ${record.state}, and is not the host that is gone`,
-    );
+    if (record?.lineage !== lineage || identity === against) continue;
+    if (record.state === 'holder' || record.state === 'receiving') {
+      const text = `claim refused: ${host} has ${vmName} as ${record.state}, and is not the host that is gone`;
+      throw new SealiftError('deed-refused', text);
+    }
+    if (record.state === 'ceded' && record.peer === against && record.token > token) {
+      const text = `claim refused: ${host} handed ${vmName} to the host that is gone after this one did`;
+      throw new SealiftError('deed-refused', text, { hint: `its copy is newer: claim ${vmName} there` });
+    }
   }
 }
 

@@ -34,4 +34,9 @@ test('a claim is refused when a third host that is shown has the VM, and not whe
   expect(() => plan(told('fra-1', b), told('par-1', c))).toThrow(
     `claim refused: par-1 has ${vm.vmName} as holder, and is not the host that is gone`,
   );
+  // Before its end fra-1 may have given it back to par-1, whose copy is the newer one.
+  moved(c, b);
+  expect(() => plan(told('fra-1', b), told('par-1', c))).toThrow(
+    `claim refused: par-1 handed ${vm.vmName} to the host that is gone after this one did`,
+  );
 });

@@ -1,6 +1,6 @@
 import type { Action } from './actions.ts';
 import { acceptedFrom, at, cameBack, has, hasWholeCopy, isAwaited, isReturning, landingOf } from './state.ts';
-import type { Model } from './state.ts';
+import type { Host, Model } from './state.ts';
 
 /** Whether the protocol lets the action happen now. */
 export function enabled(model: Model, action: Action): boolean {
@@ -149,8 +149,13 @@ export function isGivenUp(
   return !gone && run !== token && !has(deeds, { from, to: h, token });
 }
 
-/** An operator claims once, and has asked whether a third host has the VM or waits for it. */
+/** An operator claims once, and has asked whether a third host has the VM, waits for it, or may be given it back. */
 export function isVouchedFor({ claims, hosts }: Model, h: number): boolean {
-  const others = hosts.filter((_, o) => o !== h && o !== at(hosts, h).peer);
-  return claims.length === 0 && others.every(({ state }) => state !== 'holder' && state !== 'receiving');
+  const { peer, token } = at(hosts, h);
+  const others = hosts.filter((_, o) => o !== h && o !== peer);
+  // who handed it to the lost host after this one did
+  const mayComeBack = (other: Host): boolean => other.state === 'ceded' && other.peer === peer && other.token > token;
+  const isNear = (other: Host): boolean =>
+    other.state === 'holder' || other.state === 'receiving' || mayComeBack(other);
+  return claims.length === 0 && !others.some(isNear);
 }
