@@ -14,9 +14,9 @@ import { dropRunSecret } from './run-keys.ts';
 import { inTurn } from './vm-turn.ts';
 
 /**
- * The host that a VM would go back to: does it keep its copy? Gives the deed by which it went. A workflow that is reset to its begin may find it
- * back already, and goes on from there. Throws `revert-refused` when the
- * hold was ended or a disk is not there.
+ * The host that a VM would go back to: does it keep its copy? Gives the deed by which it went.
+ * A workflow that is reset to its begin may find it back already, and goes on from there. Throws `revert-refused` when the hold was ended or
+ * a disk is not there.
  */
 export async function checkHold(host: Host, vmUuid: string): Promise<{ migrationId: string; deed: Signed<Deed> }> {
   const { lineage } = recordOf(host, vmUuid);

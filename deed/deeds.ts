@@ -142,6 +142,7 @@ export class Deeds {
   heldRun(lineage: string): { run: DeedRun; deed: Signed<Deed> } {
     return this.#act((desk) => heldRun(desk, lineage));
   }
+  /** What has come back here and was not set up since, with the deed by which it had gone; null when it is none. */
   runAside(lineage: string): { run: DeedRun; deed: Signed<Deed> } | null {
     return this.#act((desk) => runAside(desk, lineage));
   }

@@ -1,4 +1,5 @@
 import { Client } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
 import { describe, expect, test } from '@jest/globals';
 import { openConnection } from '../../client/connect.ts';
 import type { Phase } from '../../domain/progress.ts';
@@ -18,6 +19,12 @@ describe('a way back on which a worker is killed', () => {
   const kill = async (at: TestHost): Promise<void> => {
     await world.killWorker(at);
     await world.startWorker(at);
+  };
+
+  const openTemporal = async (): Promise<{ connection: Connection; temporal: Client }> => {
+    const { address } = world.up.server;
+    const connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
+    return { connection, temporal: new Client({ connection }) };
   };
 
   test.each([
@@ -43,9 +50,7 @@ describe('a way back on which a worker is killed', () => {
       await untilPast(reverting, 'stop');
       await world.killWorker(world.london);
       await untilPast(reverting, 'start');
-      const { address } = world.up.server;
-      const connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
-      const temporal = new Client({ connection });
+      const { connection, temporal } = await openTemporal();
       const { workflowId } = reverting;
       if (how === 'reset') await reset(temporal, workflowId);
       else await temporal.workflow.getHandle(workflowId).terminate('lost by accident');
@@ -73,9 +78,7 @@ describe('a way back on which a worker is killed', () => {
     const holds = (): boolean =>
       readHostRecords(world.london).records.some(({ vmUuid, state }) => vmUuid === vm.uuid && state === 'holder');
     expect(await until(30_000, holds)).toBe(true);
-    const { address } = world.up.server;
-    const connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
-    const temporal = new Client({ connection });
+    const { connection, temporal } = await openTemporal();
     await reset(temporal, reverting.workflowId);
     await world.killWorker(world.london);
     clearFaults(lab.root);

@@ -48,11 +48,11 @@ export class Stage {
   /** What senders have sent of the present run, and of the one before it. */
   frames: Frame[] = [];
   earlierFrames: Frame[] = [];
+  /** On the line to the SSH server of all hosts; null where there is none. */
+  readonly sshLine: Proxy | null;
   readonly #proxies: Map<TestHost, Proxy>;
   readonly #connection: Connection;
   readonly #sshd: LabSshd | null;
-  /** On the line to the SSH server of all hosts; null where there is none. */
-  readonly sshLine: Proxy | null;
   readonly #containers: string;
   readonly #supervised = new Map<TestHost, Promise<void>>();
   #controlClockMs = 0;
@@ -187,13 +187,12 @@ export class Stage {
       this.#supervised.delete(at);
       if (processFacts(at.worker.pid) === null) await this.world.startWorker(at);
     }
-    if (this.#controlClockMs === 0) return;
-    await this.world.killControl();
-    await this.startControl(0);
+    if (this.#controlClockMs !== 0) await this.restartControl(0);
   }
 
-  /** Starts the control worker, with its clock so much off; until `revive`. */
-  async startControl(clockMs: number): Promise<void> {
+  /** Kills the control worker and starts it with its clock so much off; until `revive`. */
+  async restartControl(clockMs: number): Promise<void> {
+    await this.world.killControl();
     this.#controlClockMs = clockMs;
     await this.world.startControl({ SEALIFT_MATRIX_CLOCK_MS: String(clockMs) });
   }

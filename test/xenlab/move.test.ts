@@ -26,6 +26,13 @@ able('moves between real Xen hosts', () => {
     atEnd(() => on.close());
   }, 900_000);
 
+  async function onRawFile(name: string, type: LabGuest['type']): Promise<LabGuest> {
+    const guest = { name, type, disk: `${poolPath}/${name}.raw` };
+    await one.run(['truncate', '--size', '16M', guest.disk]);
+    await adopted(guest);
+    return guest;
+  }
+
   async function adopted(guest: LabGuest): Promise<void> {
     await one.run(['mkfs.ext4', '-q', guest.disk]);
     await startGuest(one, guest);
@@ -66,9 +73,7 @@ able('moves between real Xen hosts', () => {
   test(
     'sealed: a PVH guest on a raw file goes there, its copy starts by no name, and it comes back',
     async () => {
-      const guest: LabGuest = { name: 'web-1', type: 'pvh', disk: `${poolPath}/web-1.raw` };
-      await one.run(['truncate', '--size', '16M', guest.disk]);
-      await adopted(guest);
+      const guest = await onRawFile('web-1', 'pvh');
 
       await moved('web-1');
       expect(await said(two, 'web-1', 'guest: beat 3')).toContain('guest: boot 2 on its disk');
@@ -104,9 +109,7 @@ able('moves between real Xen hosts', () => {
   test(
     'sealed with its memory: a PV guest goes on where it was',
     async () => {
-      const guest: LabGuest = { name: 'mem-1', type: 'pv', disk: `${poolPath}/mem-1.raw` };
-      await one.run(['truncate', '--size', '16M', guest.disk]);
-      await adopted(guest);
+      const guest = await onRawFile('mem-1', 'pv');
       await said(one, 'mem-1', 'guest: beat 2');
 
       await moved('mem-1', { keepMemory: true });
@@ -122,9 +125,7 @@ able('moves between real Xen hosts', () => {
   test(
     'the source loses power when it has ceded: it does not start the guest, and the move ends well',
     async () => {
-      const guest: LabGuest = { name: 'dark-1', type: 'pvh', disk: `${poolPath}/dark-1.raw` };
-      await one.run(['truncate', '--size', '16M', guest.disk]);
-      await adopted(guest);
+      const guest = await onRawFile('dark-1', 'pvh');
       await one.run(['mkdir', '-p', '/etc/xen/auto']);
       await one.run(['ln', '-s', '/etc/xen/dark-1.cfg', '/etc/xen/auto/dark-1.cfg']);
 
