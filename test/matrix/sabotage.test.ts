@@ -114,7 +114,7 @@ describe('the judge catches a build with a guard taken out', () => {
     await second.carryOut('move');
     expect(holders).toEqual(['lon-1', 'fra-1']);
     const complaints = await second.judged();
-    expect(complaints.join('\n')).toMatch(/twice has 2 holders \(lon-1: holder, fra-1: holder\)/);
+    expect(complaints.join('\n')).toMatch(/twice has 2 holders \(lon-1: holder, fra-1: holder, nyc-1: no record\)/);
   });
 
   test('verify skipped: a bit flips on the way, and the disk is another', async () => {
@@ -187,7 +187,9 @@ describe('the judge catches a build with a guard taken out', () => {
 
   test('start before accept: the VM starts where nobody holds it', async () => {
     const complaints = await caught('start before accept', 'before accept', nothing.strike);
-    expect(complaints).toMatch(/was started in .*fra-1.*, which does not hold it \(lon-1: ceded, fra-1: receiving\)/);
+    expect(complaints).toMatch(
+      /was started in .*fra-1.*, which does not hold it \(lon-1: ceded, fra-1: receiving, nyc-1: no record\)/,
+    );
   });
 
   test('and has nothing to say about the whole build', async () => {

