@@ -76,10 +76,12 @@ async function watchOrdered(host: Host, migrationId: string): Promise<void> {
   }
 }
 
-/** The order that the run's guest may still obey; null when there is none, or the VM is in other hands. */
+/** The order that the run's guest may still obey; null when there is none, it was obeyed, or the VM is in other hands. */
 function outstanding(host: Host, migrationId: string): RunNotes['ordered'] {
   const ordered = findNotes(host.deeds, migrationId)?.ordered ?? null;
-  if (ordered === null || !isOurs(host, migrationId)) return null;
+  // A run that was ceded, and came back, had no domain left.
+  if (ordered === null || host.deeds.byMigration(migrationId).run.state !== 'aborted') return null;
+  if (!isOurs(host, migrationId)) return null;
   return Date.now() > Date.parse(ordered.until) + lateLimitMs ? null : ordered;
 }
 

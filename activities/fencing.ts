@@ -34,12 +34,13 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
     const vms = await joinVms(host.dom0, []);
     await refuseChanged(host, migrationId, vms);
     const intact = await isIntact(host, record);
-    if (!intact && run.role === 'source') {
-      await forgetReads(host, migrationId, runName(run));
-      await settleImage(host, migrationId);
-    }
     const { intent, places } = host.deeds.mayFence(migrationId, foundPlaces(host, migrationId, record, vms), intact);
     await ending(host, intent, async (env) => {
+      // No transfer begins any more: what was under way is stopped, and nothing of it counts.
+      if (!intact && run.role === 'source') {
+        await forgetReads(host, migrationId, runName(run));
+        await settleImage(host, migrationId);
+      }
       await fence(places, fenceMark(record), host.file.fence, { env });
       await Promise.all([proveFenced(places, fenceMark(record), host.file.fence), refuseLive(host, record)]);
       if (run.role === 'source') {

@@ -2,7 +2,7 @@ import { isSealiftError } from '../domain/error.ts';
 import type { AbortAnswer } from '../workflows/contract.ts';
 import { askHost } from './ask-host.ts';
 import type { Link } from './link.ts';
-import { listVms } from './vms.ts';
+import { isUnfinished, listVms } from './vms.ts';
 
 /**
  * Aborts a VM's move by its workflow or, when no workflow is open although a host still has the move's run, at the hosts
@@ -28,9 +28,7 @@ const workflowIsOver: ReadonlySet<string> = new Set(['unknown-run', 'abort-refus
 /** Null when no host has anything to abort. */
 async function abortAtHosts(link: Link, uuid: string): Promise<AbortAnswer | null> {
   const { vms } = await listVms(link);
-  const left = vms.find(
-    ({ vmUuid, deed, fenced }) => vmUuid === uuid && deed?.state === 'holder' && (fenced || deed.runToken !== 0),
-  );
+  const left = vms.find((vm) => vm.vmUuid === uuid && isUnfinished(vm));
   if (left === undefined) return null;
   const { run } = await askHost(link, left.host, 'inspectVm', { vm: uuid });
   if (run === null) return null;

@@ -11,7 +11,7 @@ import { listMoves } from './list.ts';
 import type { Link } from './link.ts';
 import { readStatus, watchMove } from './progress.ts';
 import type { MoveHandle, TaskHandle } from './types.ts';
-import { listVms, isNamed } from './vms.ts';
+import { isNamed, isUnfinished, listVms } from './vms.ts';
 
 /** An order that no control worker takes in this time is not waited for. */
 const takenMs = 20_000;
@@ -63,7 +63,7 @@ export async function findMove(link: Link, vm: string): Promise<MoveHandle> {
   if (newest !== undefined) return moveHandle(link, newest.vmUuid);
   const named = (await listVms(link)).vms.filter((one) => isNamed(one, vm) && one.vmUuid !== null);
   // A run that a host has open outlives its workflow, and Temporal's database: `abort` goes to the host then.
-  const open = named.find(({ deed, fenced }) => deed?.state === 'holder' && (fenced || deed.runToken !== 0));
+  const open = named.find(isUnfinished);
   if (open?.vmUuid != null) return moveHandle(link, open.vmUuid);
   const [known] = named;
   if (known === undefined || known.vmUuid === null)

@@ -115,8 +115,9 @@ export function heedClaim(desk: Desk, shown: unknown, by: Operator): { record: D
   saveRecord(desk.sql, lost);
   // As if this host had ceded its copy: the holder's `finish` frees it, and the holder can give the VM back.
   if (had) {
-    const kept = { ...emptyRun({ lineage, token, role: 'source', state: 'ceded', peer: to }), places: record.places };
-    saveRun(desk.sql, kept);
+    const { collected } = record.state === 'ceded' ? runOfToken(desk, lineage, record.token) : { collected: false };
+    const run = emptyRun({ lineage, token, role: 'source', state: 'ceded', peer: to });
+    saveRun(desk.sql, { ...run, places: record.places, collected });
   }
   keepStatement(desk.sql, checked);
   logClaim(desk, 'heed', checked.body, by);

@@ -103,6 +103,7 @@ export function takeBack(desk: Desk, deed: unknown): { record: DeedRecord; run: 
   guard('take back', 'peer', record.peer, run.peer);
   guard('take back', 'token', token, record.token + 1);
   guard('take back', 'root', checked.body.root, null);
+  if (run.collected) throw refused('take back', 'the copy here was given free for removal');
   refuseOtherHolder(desk, 'take back', record);
   const holder: DeedRecord = { ...record, token, state: 'holder', peer: null, places: run.places };
   const returned: DeedRun = { ...run, state: 'returned' };

@@ -266,6 +266,8 @@ MayTakeBack(h, d) ==
   /\ To(h, d)
   /\ Needs("take back only by the next token", d.token = db[h].token + 1)
   /\ Follows(db[h].state = "ceded" /\ d.from = db[h].peer)
+  \* the code asks for this too; without one of the others it is what breaks
+  /\ Out # {} \/ Assert(~db[h].freed, "it does not follow")
 TakeBack(h, d) ==
   /\ MayTakeBack(h, d)
   /\ Needs("take back only with no domain left", dom0[h].dom = "none")

@@ -34,6 +34,7 @@ function claimAt(host: TestHost, change: Partial<Claim> = {}): Signed<Claim> {
 }
 
 const stateOf = (host: TestHost) => host.deeds.byLineage(lineage);
+const lastRun = (host: TestHost) => host.deeds.runs(lineage).at(-1)!;
 
 describe('a claim', () => {
   test('of a whole landing makes its host the holder, and the source that heeds gives all up', () => {
@@ -82,6 +83,18 @@ describe('a claim', () => {
     const { migrationId } = moved(a, b);
     a.deeds.release(b.deeds.settle(lineage, a.identity.name, 'x').settled, 'x');
     a.deeds.mayCollect(migrationId, { by: 'x' });
+    expectRefusal(() => a.deeds.claimGround(lineage), 'deed-refused', /given free for removal/);
+  });
+
+  // Found by the model: the copy was gone, and a second claim would have made a holder without a disk.
+  test('of a copy that was removed is refused still after a claim of another host was heeded', async () => {
+    const { migrationId } = moved(a, b);
+    a.deeds.release(b.deeds.settle(lineage, a.identity.name, 'x').settled, 'x');
+    a.deeds.mayCollect(migrationId, { by: 'x' });
+    const { identity } = await makeHost();
+    const token = 2 + claimStride;
+    const lost = { v: 1, kind: 'claim', lineage, from: ada.name, to: identity.name, against: b.identity.name } as const;
+    a.deeds.heed(signStatement(ada, { ...lost, token, ...vm, reason: 'it burned down' }), by);
     expectRefusal(() => a.deeds.claimGround(lineage), 'deed-refused', /given free for removal/);
   });
 
@@ -153,6 +166,11 @@ describe('a claim', () => {
     const { settled } = anew.deeds.settle(lineage, a.identity.name, 'x');
     expect(a.deeds.release(settled, 'x')).toHaveLength(2);
     expectRefusal(() => a.deeds.claimAnew(claimFor(a, claim), by, b.identity.name), 'deed-refused', /has a record/);
+    // What was removed is no place to go back to, whoever offers it.
+    a.deeds.mayCollect(lastRun(a).migrationId, { by: 'x' });
+    const offer = { v: 1, kind: 'deed', lineage, from: anew.identity.name, to: a.identity.name, root: null } as const;
+    const back = signStatement(anew.identity, { ...offer, token: 3 + claimStride });
+    expectRefusal(() => a.deeds.takeBack(back), 'deed-refused', /given free for removal/);
   });
 });
 

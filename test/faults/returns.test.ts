@@ -92,6 +92,30 @@ describe('a way back on which a worker is killed', () => {
     await expectUnmoved(world, vm);
   });
 
+  test('abort sets up a VM that was taken back by a revert that was terminated', async () => {
+    const vm = await world.makeVm('aside-aborted');
+    await (await migrate(world, { vm: vm.name })).result();
+    const reverting = await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick });
+    await untilPast(reverting, 'stop');
+    const { lab } = world.london.host;
+    setFault(lab.root, { hang: 'list' });
+    const holds = (): boolean =>
+      readHostRecords(world.london).records.some(({ vmUuid, state }) => vmUuid === vm.uuid && state === 'holder');
+    expect(await until(30_000, holds)).toBe(true);
+    const { connection, temporal } = await openTemporal();
+    await temporal.workflow.getHandle(reverting.workflowId).terminate('lost by accident');
+    await world.killWorker(world.london);
+    clearFaults(lab.root);
+    await world.startWorker(world.london);
+    await expect(world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick })).rejects.toMatchObject({
+      hint: expect.stringContaining('sealift abort'),
+    });
+    const handle = await world.sealift.handle(vm.name);
+    expect(await handle.abort()).toEqual({ outcome: 'aborted', restarted: true });
+    await connection.close();
+    await expectUnmoved(world, vm);
+  });
+
   test('finish ends well, with both killed as it begins', async () => {
     const vm = await world.makeVm('finish');
     await (await migrate(world, { vm: vm.name })).result();
