@@ -1,8 +1,7 @@
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import type { MoveHandle } from '../../client/index.ts';
 import { powerOff, powerOn } from '../../infra/stand-in-host.ts';
 import { findServerBinary } from '../../infra/temporal/server-binary.ts';
 import { startServer } from '../../infra/temporal/server.ts';
@@ -10,14 +9,13 @@ import { testCache } from '../support/cache.ts';
 import { sealift } from '../support/command.ts';
 import { comeBack, die, expectReleased, makeOperatedWorld, states } from '../support/dead-hosts.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
-import { troubles, until, untilPast } from '../support/until.ts';
+import { cededAndNotAccepted, heldBeforeCede, release } from '../support/held-moves.ts';
+import { until, untilPast } from '../support/until.ts';
 import { take, walkOf } from '../support/walk.ts';
 import { MiB, migrate, xl } from '../support/world.ts';
 import type { TestVm, World } from '../support/world.ts';
 
 let world: World;
-/** Disks that are held open, by their paths. */
-const held = new Map<string, { close(): Promise<void> }>();
 const noisy = { diskBytes: [8 * MiB, MiB], noise: true };
 
 afterEach(() => release());
@@ -42,7 +40,7 @@ describe('the walks of docs/operations.md', () => {
 
   test('source dead before the cede (b): a whole copy is claimed, and the source heeds when it is back', async () => {
     const vm = await world.makeVm('whole', noisy);
-    const move = await heldBeforeCede(vm);
+    const move = await heldBeforeCede(world, vm);
     await die(world, world.london);
     await release();
     const [explain, claim] = await walk(vm, 'Source dead before the cede', 1);
@@ -60,7 +58,7 @@ describe('the walks of docs/operations.md', () => {
 
   test('a disk of the source lost after READY: the whole copy is claimed, although its host lives', async () => {
     const vm = await world.makeVm('diskless', noisy);
-    const move = await heldBeforeCede(vm);
+    const move = await heldBeforeCede(world, vm);
     const [disk = ''] = vm.diskPaths;
     await execa('chattr', ['-i', disk]);
     await rm(disk);
@@ -75,7 +73,7 @@ describe('the walks of docs/operations.md', () => {
 
   test('source dead after the cede (a): the move goes on by itself, and only its receipt waits', async () => {
     const vm = await world.makeVm('ceded', noisy);
-    const move = await cededAndNotAccepted(vm);
+    const move = await cededAndNotAccepted(world, vm);
     await die(world, world.london);
     await world.startWorker(world.frankfurt);
     await untilPast(move, 'receipt');
@@ -87,7 +85,7 @@ describe('the walks of docs/operations.md', () => {
 
   test('source dead after the cede, and nothing left of it: the destination claims its copy', async () => {
     const vm = await world.makeVm('nothing', noisy);
-    const move = await cededAndNotAccepted(vm);
+    const move = await cededAndNotAccepted(world, vm);
     await die(world, world.london);
     const [explain, claim] = await walk(vm, 'Source dead before the cede', 1);
     expect(explain?.stdout).toMatch(/yes {2}claim/);
@@ -98,9 +96,21 @@ describe('the walks of docs/operations.md', () => {
     await expectMoved(world, vm);
   });
 
+  test('destination dead before the cede: an abort leaves the VM where it is', async () => {
+    const vm = await world.makeVm('before', noisy);
+    const move = await heldBeforeCede(world, vm);
+    await die(world, world.frankfurt);
+    await release();
+    expect(await sealift(world, 'abort', vm.name)).toMatchObject({ exitCode: 0 });
+    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
+    await comeBack(world, world.frankfurt);
+    expect(await states(world, vm)).toEqual(['fra-1 receiving', 'lon-1 holder']);
+    await expectUnmoved(world, vm);
+  });
+
   test('destination dead before the accept: the source claims its copy, and a late deed is worth nothing', async () => {
     const vm = await world.makeVm('early', noisy);
-    const move = await cededAndNotAccepted(vm);
+    const move = await cededAndNotAccepted(world, vm);
     await powerOff(world.frankfurt.host);
     const [explain, claim] = await walk(vm, 'Destination dead before the accept');
     expect(explain?.stdout).toMatch(/no {3}start.*\n(?:.*\n)* {2}yes {2}claim/);
@@ -125,6 +135,19 @@ describe('the walks of docs/operations.md', () => {
     await (await migrate(world, { vm: vm.name })).result();
     await expectMoved(world, vm);
   });
+
+  test('destination dead after finish and gc: there is no copy, and the claim is refused', async () => {
+    const vm = await world.makeVm('removed');
+    await (await migrate(world, { vm: vm.name })).result();
+    await expectReleased(world, vm, 'lon-1');
+    const [copy] = (await world.sealift.garbage('lon-1')).filter(({ vmName }) => vmName === vm.name);
+    expect(await sealift(world, 'gc', '--host', 'lon-1', '--remove', copy!.id, '--yes')).toMatchObject({ exitCode: 0 });
+    await die(world, world.frankfurt);
+    const [claim] = await walk(vm, 'Destination dead after the accept');
+    expect(claim).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('was given free for removal') });
+    await comeBack(world, world.frankfurt);
+    expect(await states(world, vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
+  });
 });
 
 describe('the walk with Temporal lost', () => {
@@ -140,7 +163,7 @@ describe('the walk with Temporal lost', () => {
       await world.makeVm('moves', noisy),
       await world.makeVm('returns', noisy),
     ];
-    for (const vm of [stays, late, moves, returns]) await heldBeforeCede(vm);
+    for (const vm of [stays, late, moves, returns]) await heldBeforeCede(world, vm);
     await world.killWorker(world.frankfurt);
     for (const vm of [moves, returns]) {
       await release(vm);
@@ -178,33 +201,6 @@ describe('the walk with Temporal lost', () => {
 });
 
 const walk = (vm: TestVm, heading: string, block = 0) => take(world, walkOf(world, heading, block), vm.name);
-
-/** A move whose READY is signed, and whose source cannot cede while somebody holds its disk open. */
-async function heldBeforeCede(vm: TestVm): Promise<MoveHandle> {
-  const move = await migrate(world, { vm: vm.name, limitBytesPerSecond: 3 * MiB });
-  await until(move, (at) => at.verifiedBytes > 0);
-  held.set(vm.dataPath, await open(vm.dataPath, 'r'));
-  await until(move, (at) => troubles(at).includes('held open'));
-  return move;
-}
-
-/** Lets a disk go, or all. */
-async function release(vm?: TestVm): Promise<void> {
-  for (const [path, file] of [...held]) {
-    if (vm !== undefined && path !== vm.dataPath) continue;
-    held.delete(path);
-    await file.close();
-  }
-}
-
-/** A move whose deed is signed and in the workflow's history, and whose destination is away. */
-async function cededAndNotAccepted(vm: TestVm): Promise<MoveHandle> {
-  const move = await heldBeforeCede(vm);
-  await world.killWorker(world.frankfurt);
-  await release();
-  await untilPast(move, 'start');
-  return move;
-}
 
 /** A claim is told by every command that tells of the VM or of a host that made or heeded it. */
 async function shownEverAfter(vm: TestVm, reason: string): Promise<void> {

@@ -1,5 +1,7 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { parseHostFile } from '../../domain/host-file.ts';
 import { documents, root } from '../docs/markdown.ts';
 import { told } from './command.ts';
 import type { Said } from './command.ts';
@@ -34,10 +36,26 @@ export async function take(world: World, steps: Step[], vm: string): Promise<Sai
     if (line === 'systemctl stop sealift-host') await world.killWorker(at);
     else if (line === 'systemctl start sealift-host') await world.startWorker(at);
     else if (line.startsWith('xl ')) await xl(at, ...line.replaceAll('web-1', vm).split(' ').slice(1));
+    else if (/^(cp|sed) /.test(line)) await carry(world, line);
     // all hosts of the world have one folder to type in
     else if (!line.startsWith('scp ')) said.push(await type(world, at, line.replaceAll('web-1', vm)));
   }
   return said;
+}
+
+/** Runs a command that copies from the disk of London, which is mounted below /mnt. */
+async function carry(world: World, line: string): Promise<void> {
+  const { filePath } = world.london.host;
+  const { state } = parseHostFile(await readFile(filePath, 'utf8'), filePath);
+  const [command = '', into] = line
+    .replaceAll('/mnt/etc/sealift/host.toml', filePath)
+    .replaceAll('/mnt/var/lib/sealift', state)
+    .replaceAll('/var/lib/sealift', state)
+    .replaceAll('/root', world.folder)
+    .split(' > ');
+  const [program = '', ...args] = command.split(' ');
+  const { stdout } = await execa(program, args);
+  if (into !== undefined) await writeFile(join(world.folder, into), stdout);
 }
 
 /** Runs one `sealift …` on a host, with the host's own file in the place of /etc/sealift/host.toml. */
@@ -46,8 +64,8 @@ async function type(world: World, at: TestHost, line: string): Promise<Said> {
   const words = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '');
   const [program, group, name, vm = ''] = words;
   if (program !== 'sealift' || group !== 'deed') throw new Error(`not a command of a walk: ${line}`);
-  const args = words.slice(1).filter((word, index, all) => word !== '--file' && all[index - 1] !== '--file');
-  args.push('--file', at.host.filePath);
+  const args = words.slice(1).map((word) => (word === '/etc/sealift/host.toml' ? at.host.filePath : word));
+  if (!args.includes('--file')) args.push('--file', at.host.filePath);
   // what a person types when asked
   if (name === 'claim') args.push('--confirm', vm);
   const ended = await execa(join(root, 'sealift'), args, {
