@@ -3,8 +3,9 @@
  * sources as they are loaded, so that the process reports each point to the director and waits for its word. The product knows
  * nothing of it.
  */
-import { existsSync, readFileSync, unlinkSync } from 'node:fs';
-import { registerHooks } from 'node:module';
+import childProcess from 'node:child_process';
+import { appendFileSync, existsSync, readFileSync, unlinkSync } from 'node:fs';
+import { registerHooks, syncBuiltinESMExports } from 'node:module';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { basename, dirname, join, relative } from 'node:path';
@@ -136,6 +137,18 @@ function wear(): void {
   life -= 1;
   if (life <= 0) process.kill(process.pid, 'SIGKILL');
 }
+
+/** Writes down what each program is given besides what this process has itself: most are gone before anybody could look. */
+function tellPrograms(): void {
+  const { spawn } = childProcess;
+  childProcess.spawn = ((file: string, args: string[], options: { env?: NodeJS.ProcessEnv }) => {
+    const env = Object.entries(options.env ?? {}).filter(([name, value]) => process.env[name] !== value);
+    appendFileSync(join(folder, 'logs/programs.log'), `${JSON.stringify({ host, file, args, env })}\n`);
+    return spawn(file, args, options);
+  }) as typeof spawn;
+  syncBuiltinESMExports();
+}
+tellPrograms();
 
 const RealDate = Date;
 function setClock(ms: number): void {

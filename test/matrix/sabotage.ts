@@ -22,6 +22,16 @@ const missingStays: Edit = {
 
 export const sabotages: Sabotage[] = [
   {
+    name: 'a configuration in the environment of xl',
+    edits: [
+      {
+        file: 'activities/power.ts',
+        old: 'wakeVm(host, { ...ask, record, configPath }, env)',
+        new: "wakeVm(host, { ...ask, record, configPath }, { ...env, CONFIG: notes.config ?? '' })",
+      },
+    ],
+  },
+  {
     name: 'fence skipped',
     edits: [
       {

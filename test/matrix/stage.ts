@@ -1,3 +1,4 @@
+import { existsSync, linkSync, mkdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,12 +49,16 @@ export class Stage {
   /** What senders have sent of the present run, and of the one before it. */
   frames: Frame[] = [];
   earlierFrames: Frame[] = [];
+  /** Containers that arrived, by their migration. */
+  readonly #arrived = new Map<string, string>();
   /** On the line to the SSH server of all hosts; null where there is none. */
   readonly sshLine: Proxy | null;
   readonly #proxies: Map<TestHost, Proxy>;
   readonly #connection: Connection;
   readonly #sshd: LabSshd | null;
   readonly #containers: string;
+  /** Beside it: what the stage keeps is nothing that the hosts left. */
+  readonly #older: string;
   readonly #supervised = new Map<TestHost, Promise<void>>();
   #controlClockMs = 0;
   /** Session keys of the present run. */
@@ -81,6 +86,8 @@ export class Stage {
     this.#sshd = parts.sshd;
     this.sshLine = parts.sshLine;
     this.#containers = parts.containers;
+    this.#older = `${parts.containers}-older`;
+    mkdirSync(this.#older, { mode: 0o700 });
     this.director.onPoint = (at) => {
       this.#note(at);
     };
@@ -159,6 +166,19 @@ export class Stage {
     this.mendLink();
   }
 
+  /** Where a run's container arrives, at whatever host. */
+  arrivedContainer(migrationId: string): string {
+    return join(this.#containers, 'arrived', `${migrationId}.sealift`);
+  }
+
+  /** A container that arrived in an earlier run, to be moved to where it shall be found; null when there was none. */
+  olderContainer(migrationId: string): string | null {
+    const older = [...this.#arrived].findLast(([of]) => of !== migrationId);
+    if (older === undefined) return null;
+    this.#arrived.delete(older[0]);
+    return older[1];
+  }
+
   mendLink(): void {
     for (const proxy of this.#proxies.values()) proxy.onFrame = (frame) => this.record(frame);
     if (this.sshLine !== null) this.sshLine.onFrame = (frame) => this.record(frame);
@@ -229,7 +249,16 @@ export class Stage {
     await this.world.close();
     await this.director.close();
     await this.#sshd?.stop();
-    await rm(this.#containers, { recursive: true, force: true });
+    for (const folder of [this.#containers, this.#older]) await rm(folder, { recursive: true, force: true });
+  }
+
+  /** By a name of its own, since the host removes the one that it knows. */
+  #keepContainer(at: Reached): void {
+    const [{ migrationId }] = (at.facts as { ask: [{ migrationId: string }] }).ask;
+    const kept = join(this.#older, migrationId);
+    if (this.#arrived.has(migrationId) || !existsSync(this.arrivedContainer(migrationId))) return;
+    linkSync(this.arrivedContainer(migrationId), kept);
+    this.#arrived.set(migrationId, kept);
   }
 
   #note(at: Reached): void {
@@ -239,6 +268,7 @@ export class Stage {
     }
     if (at.name === 'key' || at.name === 'chunk' || at.name === 'manifest') return;
     this.steps.push(at);
+    if (at.name === 'openContainer' && at.when === 'before') this.#keepContainer(at);
     if (at.when === 'before') this.seen.push(...judgeProcesses(this.world, this.secrets));
   }
 }

@@ -28,7 +28,7 @@ export const diskFaults: Fault[] = [
 
 /** Until the last chunk is on the disk. */
 function isCopying(point: Point): boolean {
-  return isVerifying(point) && !/after last chunk|manifest|READY/.test(point.name);
+  return isVerifying(point) && !/after (last chunk|send|unseal)|manifest|READY/.test(point.name);
 }
 
 /** Until the destination has read back what it wrote. */

@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MiB } from '../../support/world.ts';
@@ -32,7 +33,11 @@ export const networkFaults: Fault[] = [
   onTheWay('truncation', (run, line) => {
     spoilNext(run, line, cutShort);
   }),
-  { name: 'older frames replayed', strike: replay, at: (point) => sealed(point) && point.stage === 'move' },
+  {
+    name: 'older frames replayed',
+    strike: (run) => (run.method === 'sealed' ? replay(run) : replayContainer(run)),
+    at: (point) => (sealed(point) ? point.stage === 'move' : /after copy|before unseal/.test(point.name)),
+  },
 ];
 
 function onTheWay(name: string, harm: (run: Run, line: Proxy) => void): Fault {
@@ -130,6 +135,15 @@ async function replay({ stage, proxy }: Run): Promise<void> {
     const newest = proxy.connections - 1;
     for (const { bytes, kind } of frames.slice(-4)) if (kind === 'chunk') proxy.inject(newest, bytes);
   }
+}
+
+/** The container of the run before this one lies where this run's has arrived. */
+function replayContainer({ stage, migrationId, story }: Run): void {
+  const older = stage.olderContainer(migrationId);
+  story.push(
+    older === null ? 'no older container to replay' : 'an older container put in the place of the one that arrived',
+  );
+  if (older !== null) renameSync(older, stage.arrivedContainer(migrationId));
 }
 
 async function play(port: number, frames: Frame[]): Promise<void> {

@@ -1,6 +1,7 @@
 import { rebootLabHost, setFault } from '../../../infra/lab/lab-host.ts';
 import type { FaultCommand } from '../../../infra/lab/faults.ts';
 import type { TestHost } from '../../support/world.ts';
+import type { Point } from '../points.ts';
 import type { Run } from '../run.ts';
 import type { Fault } from './fault.ts';
 
@@ -42,9 +43,9 @@ export const processFaults: Fault[] = [
       await Promise.all([reboot(stage, source), reboot(stage, destination)]);
     },
   },
-  { name: 'xl killed in the middle', strike: (run) => lie(run, 'killInMiddle') },
-  { name: 'xl fails after success', strike: (run) => lie(run, 'failAfterSuccess') },
-  { name: 'xl succeeds without doing', strike: (run) => lie(run, 'succeedWithoutDoing') },
+  { name: 'xl killed in the middle', strike: (run) => lie(run, 'killInMiddle'), at: isToChange },
+  { name: 'xl fails after success', strike: (run) => lie(run, 'failAfterSuccess'), at: isToChange },
+  { name: 'xl succeeds without doing', strike: (run) => lie(run, 'succeedWithoutDoing'), at: isToChange },
   {
     name: "control worker's clock is ten minutes off",
     strike: ({ stage, random }) => stage.restartControl(random.one([-1, 1]) * jumpMs),
@@ -73,6 +74,11 @@ async function reboot({ world }: Run['stage'], at: TestHost): Promise<void> {
   await world.killWorker(at);
   await rebootLabHost(at.host.lab.root);
   await world.startWorker(at);
+}
+
+/** Until the VM runs where it is to run: after that nothing is asked of `xl` but what there is. */
+function isToChange({ name }: Point): boolean {
+  return !/after (revert )?start|probe|receipt|finish|settle|gc/.test(name);
 }
 
 /** The next commands about the VM on both hosts, one of each that changes something or, now and then, a question too. */
