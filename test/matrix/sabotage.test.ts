@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { chunkBytes } from '../../domain/chunks.ts';
+import type { TransferProgress } from '../../domain/progress.ts';
 import { rebootLabHost } from '../../infra/lab/lab-host.ts';
 import { MiB } from '../support/world.ts';
 import type { TestHost } from '../support/world.ts';
@@ -166,10 +167,16 @@ describe('the judge catches a build with a guard taken out', () => {
     const complaints = await caught(
       'resume from the heartbeat alone',
       'before middle chunk',
-      async ({ stage: { world } }) => {
-        // The source has read all of it meanwhile.
-        const read = (): number => Math.max(0, ...readHostRecords(world.london).journals.values());
-        while (read() < 4) await sleep(50);
+      async ({ stage: { world, temporal }, workflowId }) => {
+        // The source has read all of it meanwhile, and told so.
+        const handle = temporal.workflow.getHandle(workflowId);
+        const told = async (): Promise<number> => {
+          const { raw } = await handle.describe();
+          const [details] = raw.pendingActivities?.[0]?.heartbeatDetails?.payloads ?? [];
+          const { disks } = JSON.parse(String(details?.data ?? '{"disks":[]}')) as TransferProgress;
+          return disks.reduce((sum, { verifiedBytes, totalBytes }) => sum + Number(verifiedBytes === totalBytes), 0);
+        };
+        while ((await told()) < 2) await sleep(50);
         await Promise.all(world.up.hosts.map((at) => world.killWorker(at)));
         await loseUnsynced(world.frankfurt);
         await Promise.all(world.up.hosts.map((at) => world.startWorker(at)));
