@@ -42,6 +42,7 @@ able('moves between real Xen hosts', () => {
   async function moved(vm: string, how: Partial<MigrateRequest> = {}): Promise<void> {
     const { body } = await (await on.sealift.migrate({ vm, from: 'xen-1', to: 'xen-2', ...how })).result();
     expect(body).toMatchObject({ vmName: vm, destination: { name: 'xen-2' } });
+    expect(body.probe.filter(({ passed }) => !passed)).toEqual([]);
     await runsOnlyOn(two, vm);
   }
 
