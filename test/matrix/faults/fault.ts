@@ -6,6 +6,8 @@ import type { Run } from '../run.ts';
 export interface Fault {
   name: string;
   strike(run: Run, at: Reached): Promise<void> | void;
+  /** Its runs take twice as long as others: the pairing plays it no oftener than it must. */
+  slow?: true;
   /** Where it makes sense; everywhere when left out. */
   at?(point: Point): boolean;
 }

@@ -16,7 +16,7 @@ export const orderFaults: Fault[] = [
     strike: terminate,
     at: ({ stage }) => stage !== 'adopt' && stage !== 'gc',
   },
-  { name: 'second control plane', strike: second, at: ({ stage }) => stage === 'move' },
+  { name: 'second control plane', strike: second, slow: true, at: ({ stage }) => stage === 'move' },
   { name: 'older steps replayed', strike: replaySteps },
 ];
 

@@ -15,6 +15,7 @@ export const processFaults: Fault[] = [
   { name: 'destination worker killed', strike: ({ stage, destination }) => restart(destination, stage) },
   {
     name: 'both workers killed',
+    slow: true,
     strike: async ({ stage, source, destination }) => {
       await Promise.all([restart(source, stage), restart(destination, stage)]);
     },
@@ -23,6 +24,7 @@ export const processFaults: Fault[] = [
   { name: 'destination worker dies some steps later', strike: (run) => wearOut(run, run.destination) },
   {
     name: 'control worker killed',
+    slow: true,
     strike: async ({ stage: { world } }) => {
       await world.killControl();
       await world.startControl();
@@ -39,6 +41,7 @@ export const processFaults: Fault[] = [
   { name: 'destination host reboots', strike: ({ stage, destination }) => reboot(stage, destination) },
   {
     name: 'both hosts reboot',
+    slow: true,
     strike: async ({ stage, source, destination }) => {
       await Promise.all([reboot(stage, source), reboot(stage, destination)]);
     },
