@@ -80,7 +80,7 @@ async function watchOrdered(host: Host, migrationId: string): Promise<void> {
 function outstanding(host: Host, migrationId: string): RunNotes['ordered'] {
   const ordered = findNotes(host.deeds, migrationId)?.ordered ?? null;
   // A run that was ceded, and came back, had no domain left.
-  if (ordered === null || host.deeds.byMigration(migrationId).run.state !== 'aborted') return null;
+  if (ordered === null || host.deeds.byMigration(migrationId).run.state === 'returned') return null;
   if (!isOurs(host, migrationId)) return null;
   return Date.now() > Date.parse(ordered.until) + lateLimitMs ? null : ordered;
 }

@@ -73,6 +73,8 @@ export async function makeClaim(
   }
   // What a worker that was killed has left under way is waited for, as before any step.
   const { run } = await inTurn(host, body.lineage, () => Promise.resolve(host.deeds.claim(claim, by)));
+  // Made before, by a host that had lost its records: the VM is as it was.
+  if (run.notes === null) return claim;
   await startVm(host, { migrationId: run.migrationId, start: ask.start });
   return claim;
 }
@@ -112,19 +114,21 @@ function groundOfPeers(
   host: Host,
   { vm, peers }: ClaimAsk,
 ): Pick<Claim, 'lineage' | 'token' | 'against' | 'vmUuid' | 'vmName'> & { heir: string } {
-  for (const { vmUuid, vmName, record, identity, statements, host: name } of peers) {
-    if (record === null || (vmUuid !== vm && vmName !== vm)) continue;
+  const about = peers.filter(({ vmUuid, vmName }) => vmUuid === vm || vmName === vm);
+  const words = about.flatMap(({ vmUuid, vmName, record, identity, statements, host: name }) => {
+    if (record === null) return [];
     if (record.state === 'holder') throw new SealiftError('deed-refused', `claim refused: ${name} holds ${vmName}`);
     if (!host.file.peer.some((peer) => peer.identity === identity)) {
       throw new SealiftError('unknown-peer', `${host.file.name} does not trust ${name} as ${identity}`);
     }
     const word = statements.findLast(({ body }) => body.from === identity && ['deed', 'ready'].includes(body.kind));
-    if (word === undefined) continue;
+    if (word === undefined) return [];
     const kind = word.body.kind === 'deed' ? 'deed' : 'ready';
     const { lineage, to: against } = checkStatement(word, { kind, from: identity }).body;
-    const token = record.token + claimStride;
-    return { lineage, token, against, vmUuid, vmName, heir: identity };
-  }
+    return [{ lineage, token: record.token + claimStride, against, vmUuid, vmName, heir: identity }];
+  });
+  const newest = words.sort((a, b) => b.token - a.token)[0];
+  if (newest !== undefined) return newest;
   throw new SealiftError('deed-refused', `claim refused: no peer that is shown has signed anything about ${vm}`);
 }
 

@@ -76,7 +76,10 @@ export function claimDeed(desk: Desk, shown: unknown, by: Operator): { record: D
   return { record: holder, run };
 }
 
-/** The claim of a host that has lost its records, for the VM that it has: `from` is the host whose record tells lineage and token. */
+/**
+ * The claim of a host that has lost its records, for the VM that it has: `from` is the host whose record tells lineage and token. The VM
+ * cannot be given back to it: a copy without a record of its disks cannot be fenced. It goes there by a move, as to any other.
+ */
 export function claimAnew(desk: Desk, shown: unknown, by: Operator, from: string): DeedRecord {
   const { lineage } = claimOf('claim', shown);
   const checked = checkStatement(shown, { kind: 'claim', from: by.identity, to: desk.identity.name, lineage });
@@ -84,7 +87,7 @@ export function claimAnew(desk: Desk, shown: unknown, by: Operator, from: string
   const known = findRecord(desk.sql, lineage) ?? findRecordOfVm(desk.sql, vmUuid);
   if (known !== null && isKept(desk.sql, checked)) return known;
   if (known !== null) throw refused('claim', `this host has a record of it: ${known.state}, token ${known.token}`);
-  const record: DeedRecord = { ...blankRecord(checked.body), token, state: 'holder', peer: from };
+  const record: DeedRecord = { ...blankRecord(checked.body), token, state: 'holder' };
   saveRecord(desk.sql, record);
   saveRun(desk.sql, emptyRun({ lineage, token, role: 'destination', state: 'accepted', peer: from }));
   keepStatement(desk.sql, checked);

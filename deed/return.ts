@@ -43,6 +43,7 @@ export function heldRun(desk: Desk, lineage: string): { run: DeedRun; deed: Sign
   if (record.state !== 'ceded') throw revertRefused(`the record of the host that it would go to says ${record.state}`);
   const run = runOfToken(desk, lineage, record.token);
   if (run.released) throw revertRefused('the copy that it would go back to was released by finish');
+  if (run.collected) throw revertRefused('the copy that it would go back to was removed');
   if (run.root === null) throw revertRefused("it went by an operator's claim: sealift deed give-back brings it back");
   return { run, deed: ownDeed(desk, lineage, record.token) };
 }

@@ -98,6 +98,21 @@ describe('what was ordered earlier, and takes effect late', () => {
     }
   });
 
+  test('a guest that goes down only after its revert was aborted is started again', async () => {
+    const vm = await world.makeVm('revert-later');
+    await (await migrate(world, { vm: vm.name })).result();
+    const { lab } = world.frankfurt.host;
+    const domidThere = async (): Promise<number> => Number((await xl(world.frankfurt, 'domid', vm.name)).stdout);
+    const before = await domidThere();
+    setFault(lab.root, { slowShutdownMs: 6_000, vm: vm.name, times: 1 });
+    const back = await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick, graceMs: 300 });
+    await until(back, ({ phase }) => phase === 'waits');
+    await back.abort();
+    await expect(back.result()).rejects.toMatchObject({ type: 'cancelled' });
+    await come(async () => (await domidThere()) > before);
+    await expectMoved(world, vm);
+  });
+
   test('a guest that an abort started again is left alone when a person shuts it down', async () => {
     const vm = await world.makeVm('person');
     setFault(world.london.host.lab.root, { slowShutdownMs: 1_000, vm: vm.name, times: 1 });

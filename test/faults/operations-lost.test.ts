@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
-import { copyFile, rename, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { copyFile, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { markPath } from '../../storage/mark.ts';
@@ -7,7 +9,7 @@ import { expectReleased, loseDatabase, makeOperatedWorld, states } from '../supp
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { until } from '../support/until.ts';
 import { take, walkOf } from '../support/walk.ts';
-import { dataDiskAt, MiB, migrate } from '../support/world.ts';
+import { dataDiskAt, MiB, migrate, xl } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
 describe('the walks of docs/operations.md where a disk or a database is lost', () => {
@@ -75,9 +77,34 @@ describe('the walks of docs/operations.md where a disk or a database is lost', (
     });
     const said = await take(world, walkOf(world, "A host's database lost"), vm.name);
     expect(said.at(-1)).toMatchObject({ exitCode: 0 });
+    // Given again it changes nothing.
+    const again = await take(world, walkOf(world, "A host's database lost"), vm.name);
+    expect(again.at(-1)).toMatchObject({ exitCode: 0 });
     expect(await states(world, vm)).toEqual(['fra-1 holder', 'lon-1 ceded']);
+    await expect(world.sealift.planRevert(vm.name)).rejects.toMatchObject({ type: 'revert-refused' });
     await expectMoved(world, vm);
     await expectReleased(world, vm, 'lon-1');
+  });
+
+  test("a host's database lost with a move under way: the VM is adopted there under a new uuid", async () => {
+    const { vm, move } = await moveUnderWay('midway');
+    await loseDatabase(world, world.london, world.frankfurt);
+    const etc = world.london.host.lab.etcFolder;
+    const files = await readdir(etc, { recursive: true });
+    const aside = files.find((file) => file.endsWith('/config')) ?? '';
+    const uuid = randomUUID();
+    const config = (await readFile(join(etc, aside), 'utf8')).replace(vm.uuid, uuid).replace(vm.name, 'anew');
+    await writeFile(join(etc, 'anew.cfg'), config.replace(/00:16:3e(:..){3}/, '00:16:3e:01:02:03'));
+    for (const disk of vm.diskPaths) await execa('chattr', ['-i', disk, markPath(disk)]);
+    await expect(world.sealift.adopt({ vm: 'anew', host: 'lon-1', by: 'test' })).rejects.toMatchObject({
+      type: 'adoption-refused',
+    });
+    for (const disk of vm.diskPaths) await rm(markPath(disk));
+    expect(await world.sealift.adopt({ vm: 'anew', host: 'lon-1', by: 'test' })).toMatchObject({ token: 1 });
+    expect(await xl(world.london, 'create', join(etc, 'anew.cfg'))).toMatchObject({ exitCode: 0 });
+    await (await migrate(world, { vm: 'anew' })).result();
+    expect((await xl(world.frankfurt, 'list')).stdout).toContain('anew');
+    await expect(move.result()).rejects.toMatchObject({ type: 'unknown-run' });
   });
 
   test('a database lost that had handed a VM over: its holder has it, and the copy that is left is of no use', async () => {
