@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { diskFaults } from './edits.ts';
-import type { DiskFault } from './edits.ts';
+import { diskFaults, diskOperations } from './edits.ts';
+import type { DiskFault, DiskOperation } from './edits.ts';
 
 const reached = z.object({
   id: z.int(),
@@ -67,8 +67,8 @@ export class Director {
     this.#ambush = ambush;
   }
 
-  /** The next such operation of a host on any disk fails. */
-  async breakDisk(host: string, operation: 'read' | 'write' | 'sync', fault: DiskFault): Promise<void> {
+  /** The next such operation of a host on any disk, or commit of its database, fails. */
+  async breakDisk(host: string, operation: DiskOperation, fault: DiskFault): Promise<void> {
     await writeFile(join(this.#folder, `${host}.${operation}.${fault}`), '');
   }
 
@@ -83,7 +83,7 @@ export class Director {
     this.#spared = true;
     for (const host of hosts) {
       await rm(join(this.#folder, `${host}.dies`), { force: true });
-      for (const operation of ['read', 'write', 'sync'])
+      for (const operation of diskOperations)
         for (const fault of diskFaults) await rm(join(this.#folder, `${host}.${operation}.${fault}`), { force: true });
     }
   }

@@ -9,6 +9,9 @@ export interface Edit {
 export const diskFaults = ['EIO', 'ENOSPC', 'LOST'] as const;
 export type DiskFault = (typeof diskFaults)[number];
 
+export const diskOperations = ['read', 'write', 'sync', 'commit'] as const;
+export type DiskOperation = (typeof diskOperations)[number];
+
 /**
  * What makes a host worker report where it is and wait for the director's word, and lets disks fail, and itself die, on request. Chunks are
  * committed one by one, so that there is a first, a middle and a last one.
@@ -98,7 +101,8 @@ export const pointEdits: Edit[] = [
   {
     file: 'storage/database.ts',
     old: "this.sql.exec('COMMIT');",
-    new: `globalThis.matrix.wear();
+    new: `globalThis.matrix.strike('commit', 'host.db');
+      globalThis.matrix.wear();
       this.sql.exec('COMMIT');
       globalThis.matrix.wear();`,
   },

@@ -62,9 +62,17 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
   const name = `m${String((played += 1))}-${seed.toString(36)}`;
   stage.begin();
   const suspect = await makeSuspect(stage.world, stage.secrets, name, { adopt: false });
+  const path = pathTo(point);
+  const complaints: string[] = [];
+  if (fault.afterReturn === true && point.stage !== 'adopt') {
+    const earlier = new Run(stage, suspect, method, random);
+    for (const one of ['adopt', 'move', 'revert'] as const) await earlier.carryOut(one);
+    complaints.push(...(await earlier.judged()));
+    path.shift();
+  }
   const run = new Run(stage, suspect, method, random);
-  const { struck, settled } = await perform(run, cast, pathTo(point));
-  const complaints = settled ? [] : [`${name} did not come to rest`];
+  const { struck, settled } = await perform(run, cast, path);
+  if (!settled) complaints.push(`${name} did not come to rest`);
   complaints.push(...(await run.judged()));
   const end = settled ? run.holders().join(' and ') : 'unsettled';
   await removeSuspect(stage.world, suspect);

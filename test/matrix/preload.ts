@@ -12,6 +12,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { diskFaults, pointEdits } from './edits.ts';
+import type { DiskOperation } from './edits.ts';
 import { sabotages } from './sabotage.ts';
 
 /** The director's word: how far the clock is off, and whether an ordered death is called off. */
@@ -100,15 +101,19 @@ function watched(steps: Record<string, Step>): Record<string, Step> {
   );
 }
 
+/** SQLITE_IOERR and SQLITE_FULL (sqlite.org/rescode.html). */
+const sqliteCodes = { EIO: 10, ENOSPC: 13 };
+
 /**
  * Fails as the disk would when the director has laid out a fault for this operation on this host; each is taken once. True for a
  * disk that is to say that it has written, and does not.
  */
-function strike(operation: 'read' | 'write' | 'sync', path: string): boolean {
+function strike(operation: DiskOperation, path: string): boolean {
   for (const code of diskFaults) {
     if (!taken(join(folder, `${host}.${operation}.${code}`))) continue;
     if (code === 'LOST') return true;
-    throw Object.assign(new Error(`${code}: a fault on request, ${operation} ${path}`), { code });
+    const text = `${code}: a fault on request, ${operation} ${path}`;
+    throw Object.assign(new Error(text), operation === 'commit' ? { errcode: sqliteCodes[code] } : { code });
   }
   return false;
 }

@@ -1,4 +1,4 @@
-import type { DiskFault } from '../edits.ts';
+import type { DiskFault, DiskOperation } from '../edits.ts';
 import type { TestHost } from '../../support/world.ts';
 import type { Point } from '../points.ts';
 import type { Stage } from '../stage.ts';
@@ -23,6 +23,26 @@ export const diskFaults: Fault[] = [
     strike: (run) => breakDisk(run.stage, run.destination, 'read', 'EIO'),
     at: isVerifying,
   },
+  {
+    name: 'database full at the source',
+    strike: (run) => breakDisk(run.stage, run.source, 'commit', 'ENOSPC'),
+    at: isToWrite,
+  },
+  {
+    name: 'database full at the destination',
+    strike: (run) => breakDisk(run.stage, run.destination, 'commit', 'ENOSPC'),
+    at: isToWrite,
+  },
+  {
+    name: 'database fails at the source',
+    strike: (run) => breakDisk(run.stage, run.source, 'commit', 'EIO'),
+    at: isToWrite,
+  },
+  {
+    name: 'database fails at the destination',
+    strike: (run) => breakDisk(run.stage, run.destination, 'commit', 'EIO'),
+    at: isToWrite,
+  },
   { name: 'failed fsync', strike: (run) => breakDisk(run.stage, run.destination, 'sync', 'EIO'), at: isCopying },
 ];
 
@@ -36,13 +56,13 @@ function isVerifying({ stage, name }: Point): boolean {
   return stage === 'move' && !/after READY|cede|accept|start|probe|receipt/.test(name);
 }
 
+/** Both hosts have something to write down then. */
+function isToWrite({ stage, name }: Point): boolean {
+  return stage === 'move' && !/after (start|receipt)|probe/.test(name);
+}
+
 /** A worker that ends itself, as a failed sync makes it, is started again by whoever runs the host. */
-async function breakDisk(
-  stage: Stage,
-  at: TestHost,
-  operation: 'read' | 'write' | 'sync',
-  fault: DiskFault,
-): Promise<void> {
+async function breakDisk(stage: Stage, at: TestHost, operation: DiskOperation, fault: DiskFault): Promise<void> {
   await stage.director.breakDisk(at.host.name, operation, fault);
-  if (operation === 'sync') stage.superviseOnce(at);
+  if (operation === 'sync' || (operation === 'commit' && fault === 'EIO')) stage.superviseOnce(at);
 }

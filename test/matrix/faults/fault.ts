@@ -8,6 +8,8 @@ export interface Fault {
   strike(run: Run, at: Reached): Promise<void> | void;
   /** Its runs take twice as long as others: the pairing plays it no oftener than it must. */
   slow?: true;
+  /** Its VM has moved and come back before: there is an earlier run of it. */
+  afterReturn?: true;
   /** Where it makes sense; everywhere when left out. */
   at?(point: Point): boolean;
 }

@@ -35,6 +35,8 @@ export const networkFaults: Fault[] = [
   }),
   {
     name: 'older frames replayed',
+    afterReturn: true,
+    slow: true,
     strike: (run) => (run.method === 'sealed' ? replay(run) : replayContainer(run)),
     at: (point) => (sealed(point) ? point.stage === 'move' : /after copy|before unseal/.test(point.name)),
   },
@@ -124,7 +126,7 @@ function cutShort(bytes: Buffer): Buffer {
   return bytes.subarray(0, Math.floor(bytes.length / 2));
 }
 
-/** All that was ever seen on the wire, once more: on connections of its own, and chunks in the middle of those there are. */
+/** All that was ever seen on the wire of this VM and of the one before it, once more: on connections of its own, and chunks in the middle of those there are. */
 async function replay({ stage, proxy }: Run): Promise<void> {
   for (const frames of [stage.earlierFrames, stage.frames]) {
     const connections = Map.groupBy([...frames], ({ connection }) => connection);
@@ -137,7 +139,7 @@ async function replay({ stage, proxy }: Run): Promise<void> {
   }
 }
 
-/** The container of the run before this one lies where this run's has arrived. */
+/** The container of an earlier run of this VM lies where this run's has arrived. */
 function replayContainer({ stage, migrationId, story }: Run): void {
   const older = stage.olderContainer(migrationId);
   story.push(

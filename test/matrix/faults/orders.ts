@@ -17,7 +17,7 @@ export const orderFaults: Fault[] = [
     at: ({ stage }) => stage !== 'adopt' && stage !== 'gc',
   },
   { name: 'second control plane', strike: second, slow: true, at: ({ stage }) => stage === 'move' },
-  { name: 'older steps replayed', strike: replaySteps },
+  { name: 'older steps replayed', strike: replaySteps, afterReturn: true, slow: true },
 ];
 
 /** Not waited for: its answer may depend on the step that stands still. */
