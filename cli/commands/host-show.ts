@@ -14,6 +14,7 @@ import { formatBytes } from '../format.ts';
 import { defaultHostFile, readHostFile } from '../host-file.ts';
 import { plural } from '../live/words.ts';
 import { parseOptions } from '../parse.ts';
+import { vmLine } from '../print/vm.ts';
 import { sshArguments } from '../ssh-options.ts';
 import { examples } from './examples.ts';
 
@@ -45,7 +46,7 @@ async function showLocal(cli: Cli, path: string): Promise<void> {
     `  landing    ${landing.address}:${landing.port}`,
     `  pools      ${pool.map((one) => `${one.name} ${placeOf(one)}`).join(', ')}`,
     ...peerLines(peer),
-    ...claimLines(claims),
+    ...fieldLines('claims', claims),
     ...(images === 0
       ? []
       : [`  memory     ${plural(images, 'image')} of guests' memory: sealift gc lists those of no use`]),
@@ -74,8 +75,9 @@ function imagesHere(file: HostFile): number {
   return existsSync(folder) ? readdirSync(folder).length : 0;
 }
 
-function claimLines(claims: string[]): string[] {
-  return claims.map((line, index) => `  ${(index === 0 ? 'claims' : '').padEnd(10)} ${line}`);
+/** A field with a line for each thing; none when there is nothing. */
+function fieldLines(name: string, lines: string[]): string[] {
+  return lines.map((line, index) => `  ${(index === 0 ? name : '').padEnd(10)} ${line}`);
 }
 
 function placeOf(pool: HostFile['pool'][number]): string {
@@ -85,10 +87,8 @@ function placeOf(pool: HostFile['pool'][number]): string {
 
 function peerLines(peers: HostFile['peer']): string[] {
   if (peers.length === 0) return ['  trusts     nobody yet: sealift host trust NAME IDENTITY'];
-  return peers.map(
-    (one, index) =>
-      `  ${(index === 0 ? 'trusts' : '').padEnd(10)} ${one.name} ${one.identity}${one.ssh === undefined ? '' : ', containers by SSH'}`,
-  );
+  const lines = peers.map((one) => `${one.name} ${one.identity}${one.ssh === undefined ? '' : ', containers by SSH'}`);
+  return fieldLines('trusts', lines);
 }
 
 async function showRemote(cli: Cli, name: string): Promise<void> {
@@ -96,7 +96,17 @@ async function showRemote(cli: Cli, name: string): Promise<void> {
   const found = (await sealift.hosts()).find((one) => one.name === name);
   if (found === undefined) throw new SealiftError('unknown-host', `no host ${name} has ever registered`);
   const claims = found.away ? [] : await sealift.claims(name);
-  cli.answer({ ...found, claims }, [...cardLines(found), ...claimLines(claims)]);
+  const { vms } = found.away ? { vms: [] } : await sealift.vms(name);
+  const garbage = found.away ? [] : await sealift.garbage(name);
+  const removable = garbage.map((one) => `${one.kind} of ${one.vmName}, ${formatBytes(one.bytes)}: ${one.note}`);
+  cli.answer({ ...found, claims, vms, garbage }, [
+    ...cardLines(found),
+    ...fieldLines('vms', vms.map(vmLine)),
+    ...fieldLines('removable', removable),
+    ...fieldLines('claims', claims),
+    '',
+    'trust an identity only when it came to you another way than through this server',
+  ]);
 }
 
 function cardLines({ name, card, away }: HostSummary): string[] {
@@ -112,7 +122,5 @@ function cardLines({ name, card, away }: HostSummary): string[] {
     `  staging    ${card.staging === null ? 'none (no SSH server for staged)' : `${card.staging.user}@${card.staging.address}:${card.staging.port}`}`,
     `  trusts     ${card.peers.length === 0 ? 'nobody' : card.peers.join(', ')}`,
     `  version    ${card.version}, protocol ${card.protocolVersion}`,
-    '',
-    'trust an identity only when it came to you another way than through this server',
   ];
 }

@@ -15,6 +15,12 @@ export function vmRow(vm: VmOnHost): string[] {
   ];
 }
 
+/** A VM in `host show`. */
+export function vmLine(vm: VmOnHost): string {
+  const note = noteWord(vm);
+  return `${vm.vmName}: ${stateWord(vm)}, deed ${deedWord(vm)}${note === '' ? '' : ` (${note})`}`;
+}
+
 /** The whole of `vm inspect`. */
 export function vmLines(report: VmReport & { host: string }): string[] {
   const { summary, disks, marks, concerns } = report;

@@ -60,6 +60,9 @@ describe('the command line after a move, on a live server', () => {
       exitCode: 0,
       json: [{ garbage: [{ host: 'lon-1', kind: 'released-copy', vmName: 'db-1' }], away: [] }],
     });
+    const shown = (await run('host', 'show', 'lon-1')).stdout;
+    expect(shown).toMatch(/^ {2}vms {8}db-1: stopped, fenced, deed ceded \d$/m);
+    expect(shown).toContain('  removable  released-copy of db-1');
     const [{ id }] = (json[0] as { garbage: [{ id: string }] }).garbage;
     expect(await run('gc', '--host', 'lon-1', '--remove', id, '--json')).toMatchObject({ exitCode: 2 });
     expect(await run('gc', '--host', 'lon-1', '--remove', id, '--yes', '--json')).toMatchObject({

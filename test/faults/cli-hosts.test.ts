@@ -34,6 +34,7 @@ describe('the command line asks hosts on a live server', () => {
     expect(nobody).toMatchObject({ exitCode: 3, json: [{ error: { type: 'unknown-vm' } }] });
     const adopted = await run('vm', 'adopt', 'web-1', '--host', 'lon-1', '--by', 'ops', '--json');
     expect(adopted).toMatchObject({ exitCode: 0, json: [{ vmUuid: vm.uuid, token: 1, notAsked: [] }] });
+    expect((await run('host', 'show', 'lon-1')).stdout).toContain('  vms        web-1: running, deed holder 1\n');
     expect(await run('vm', 'inspect', 'web-1', '--json')).toMatchObject({
       exitCode: 0,
       json: [

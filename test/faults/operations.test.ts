@@ -100,8 +100,8 @@ describe('the walks of docs/operations.md', () => {
     const vm = await world.makeVm('before', noisy);
     const move = await heldBeforeCede(world, vm);
     await die(world, world.frankfurt);
-    await release();
     expect(await sealift(world, 'abort', vm.name)).toMatchObject({ exitCode: 0 });
+    await release();
     await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
     await comeBack(world, world.frankfurt);
     expect(await states(world, vm)).toEqual(['fra-1 receiving', 'lon-1 holder']);

@@ -4,7 +4,7 @@
  * nothing of it.
  */
 import childProcess from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync, unlinkSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { registerHooks, syncBuiltinESMExports } from 'node:module';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
@@ -148,12 +148,22 @@ function tellPrograms(): void {
   const { spawn } = childProcess;
   childProcess.spawn = ((file: string, args: string[], options: { env?: NodeJS.ProcessEnv }) => {
     const env = Object.entries(options.env ?? {}).filter(([name, value]) => process.env[name] !== value);
-    appendFileSync(join(folder, 'logs/programs.log'), `${JSON.stringify({ host, file, args, env })}\n`);
+    appendFileSync(join(folder, 'programs.log'), `${JSON.stringify({ host, file, args, env })}\n`);
     return spawn(file, args, options);
   }) as typeof spawn;
   syncBuiltinESMExports();
 }
 tellPrograms();
+
+/** Keeps something beyond the end of this process, for a build that does so; null is not kept. */
+function remember(name: string, value: unknown): void {
+  if (value !== null) writeFileSync(join(folder, `${host}.${name}`), JSON.stringify(value));
+}
+
+function remembered(name: string): unknown {
+  const path = join(folder, `${host}.${name}`);
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : null;
+}
 
 const RealDate = Date;
 function setClock(ms: number): void {
@@ -170,4 +180,4 @@ function setClock(ms: number): void {
 
 // The control worker stands at no point at which it could be told.
 setClock(Number(process.env.SEALIFT_MATRIX_CLOCK_MS ?? 0));
-Object.assign(globalThis, { matrix: { at, watched, strike, wear } });
+Object.assign(globalThis, { matrix: { at, watched, strike, wear, remember, remembered } });

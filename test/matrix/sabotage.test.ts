@@ -201,7 +201,7 @@ describe('the judge catches a build with a guard taken out', () => {
 
   test('a configuration in the environment of xl: told of a program that was gone before anybody looked', async () => {
     expect(await caught('a configuration in the environment of xl', 'before start', nothing.strike)).toMatch(
-      /logs\/programs.log has a VM's configuration/,
+      /programs.log has a VM's configuration/,
     );
   });
 

@@ -16,7 +16,12 @@ export const orderFaults: Fault[] = [
     strike: terminate,
     at: ({ stage }) => stage !== 'adopt' && stage !== 'gc',
   },
-  { name: 'second control plane', strike: second, slow: true, at: ({ stage }) => stage === 'move' },
+  {
+    name: 'second control plane',
+    strike: second,
+    slow: true,
+    at: ({ stage }) => stage === 'move' || stage === 'revert',
+  },
   { name: 'older steps replayed', strike: replaySteps, afterReturn: true, slow: true },
 ];
 
@@ -95,13 +100,17 @@ async function second(run: Run): Promise<void> {
     );
   };
   await take(plane.address);
-  const supersede = random.below(2) === 0 ? { supersede: run.migrationId } : {};
-  const to = random.one([run.destination, stage.third]).host.name;
+  // A revert is under way when the VM has moved.
+  const [from, other] = run.holders().includes(run.destination.host.name)
+    ? [run.destination, run.source]
+    : [run.source, run.destination];
+  const supersede = from === run.source && random.below(2) === 0 ? { supersede: run.migrationId } : {};
+  const to = random.one([other, stage.third]).host.name;
   try {
     await insist(async () => {
       const move = await plane.sealift.migrate({
         vm: suspect.vm.name,
-        from: run.source.host.name,
+        from: from.host.name,
         to,
         timings: quick,
         ...supersede,

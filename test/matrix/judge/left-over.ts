@@ -9,7 +9,7 @@ import type { Suspect } from './suspect.ts';
 
 /** Files of a world that nobody has to speak of; what lies in pools and aside is looked at by itself. */
 const always = [
-  /^(director|observer)\.sock$/,
+  /^((director|observer)\.sock|programs\.log)$/,
   /^logs\/[^/]+\.log$/,
   /^(temporal|second)\/temporal\.(db(-shm|-wal|-journal)?|log|pid)$/,
   /^hosts\/[^/]+\/(host\.toml|pool\/.*)$/,
