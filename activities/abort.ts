@@ -13,16 +13,25 @@ import { runState } from './run.ts';
 const lateLimitMs = 900_000;
 const lookMs = 1_000;
 const failedPauseMs = 10_000;
+/** Of one run; older ones are long over. */
+const mostWithdrawn = 8;
 
 /**
  * Ends the run before its cede, and brings the VM back to the power state that was found; a guest that was ordered to shut
  * down is given its time for it first, and when it obeys later still, it is started again then. At a host that has the VM on
  * its way back, gives that return up. Throws `abort-refused` after the cede.
  */
-export async function abortRun(host: Host, migrationId: string): Promise<RunState & { restarted: boolean }> {
+export async function abortRun(
+  host: Host,
+  migrationId: string,
+  orderedBy?: string,
+): Promise<RunState & { restarted: boolean }> {
   try {
     const { run } = host.deeds.byMigration(migrationId);
-    if (run.role === 'destination') host.deeds.abortReturn(migrationId);
+    if (run.role === 'destination') {
+      if (orderedBy !== undefined) withdrawReturn(host, migrationId, orderedBy);
+      host.deeds.abortReturn(migrationId);
+    }
     // what came back is this host's own again: only its start may have been cut short
     else if (run.state !== 'returned') host.deeds.abort(migrationId);
   } catch (error) {
@@ -40,6 +49,13 @@ export async function abortRun(host: Host, migrationId: string): Promise<RunStat
   }
   if (start) void watchOrdered(host, migrationId);
   return { ...(await runState(host, migrationId)), restarted: start };
+}
+
+/** A return that this workflow began and a slow worker takes up after its abort would stay open: nobody would end it. */
+function withdrawReturn(host: Host, migrationId: string, orderedBy: string): void {
+  const withdrawn = findNotes(host.deeds, migrationId)?.withdrawn;
+  if (withdrawn === undefined || withdrawn.includes(orderedBy)) return;
+  updateNotes(host.deeds, migrationId, { withdrawn: [...withdrawn.slice(1 - mostWithdrawn), orderedBy] });
 }
 
 /** Goes on watching guests that had not obeyed when their runs were aborted: Xen cannot take an order to shut down back. */

@@ -38,11 +38,13 @@ export async function checkHold(host: Host, vmUuid: string): Promise<{ migration
 export async function beginReturn(
   host: Host,
   ask: { vmUuid: string; to: string; deed: Signed<Deed> },
+  orderedBy?: string,
 ): Promise<{ migrationId: string; ranSince: string | null; wasRunning: boolean; from: string }> {
   const record = recordOf(host, ask.vmUuid);
   if (record.state === 'receiving') await requireLanding(record.lineage, record.places?.disks ?? []);
   const to = peerIdentity(host.file, ask.to);
   const back = givenBack(host, record);
+  if (orderedBy !== undefined) refuseWithdrawn(host, record, orderedBy);
   const run = back?.peer === to ? back : host.deeds.beginReturn(record.lineage, to, ask.deed).run;
   const running = (await domainsOf(host.toolstack, { uuid: ask.vmUuid })).length > 0;
   return {
@@ -51,6 +53,13 @@ export async function beginReturn(
     wasRunning: running || record.wasRunning === true,
     from: host.file.name,
   };
+}
+
+/** An order of a workflow whose return was aborted comes too late. */
+function refuseWithdrawn(host: Host, { lineage, token, vmName }: DeedRecord, orderedBy: string): void {
+  const run = host.deeds.runs(lineage).find((one) => one.role === 'destination' && one.token === token);
+  if (run === undefined || findNotes(host.deeds, run.migrationId)?.withdrawn.includes(orderedBy) !== true) return;
+  throw new SealiftError('revert-refused', `the return of ${vmName} was aborted by the one who asks for it`);
 }
 
 /** The holder gives the right back; its own copy stays, fenced. */

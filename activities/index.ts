@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity';
+import { activityInfo, Context } from '@temporalio/activity';
 import { z } from 'zod';
 import { carriedStatement } from '../domain/deed-report.ts';
 import { diskShape } from '../domain/manifest.ts';
@@ -152,11 +152,13 @@ export function hostActivities(host: Host): HostActivities {
     signReceipt: edge(z.strictObject({ ...run, receipt }), (ask) =>
       Promise.resolve(signReceipt(host, ask.migrationId, ask.receipt)),
     ),
-    abortRun: edge(z.strictObject(run), (ask) => abortRun(host, ask.migrationId)),
+    abortRun: edge(z.strictObject(run), (ask) => abortRun(host, ask.migrationId, workflowRun())),
     closeLanding: edge(z.strictObject(run), (ask) => closeLanding(host, ask.migrationId)),
 
     checkHold: edge(z.strictObject({ vmUuid }), (ask) => checkHold(host, ask.vmUuid)),
-    beginReturn: edge(z.strictObject({ vmUuid, to: hostName, deed: signedDeed }), (ask) => beginReturn(host, ask)),
+    beginReturn: edge(z.strictObject({ vmUuid, to: hostName, deed: signedDeed }), (ask) =>
+      beginReturn(host, ask, workflowRun()),
+    ),
     giveBack: edge(z.strictObject(run), (ask) => giveBack(host, ask.migrationId)),
     takeBack: edge(z.strictObject({ deed: signedDeed }), (ask) => Promise.resolve(takeBack(host, ask.deed))),
     settleHold: edge(z.strictObject({ vmUuid, to: hostName, by: who }), (ask) =>
@@ -164,4 +166,9 @@ export function hostActivities(host: Host): HostActivities {
     ),
     finishHold: edge(z.strictObject({ settled: signedSettled, by: who }), (ask) => finishHold(host, ask)),
   };
+}
+
+/** Which run of a workflow asks; undefined for a client. */
+function workflowRun(): string | undefined {
+  return activityInfo().workflowExecution?.runId;
 }

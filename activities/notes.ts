@@ -50,6 +50,8 @@ const runNotes = z.strictObject({
     .default(null),
   /** When the VM was first started under this run's deed. */
   startedAt: z.iso.datetime().nullable(),
+  /** Destination: the workflows, by their run ids, whose return was aborted: what they ordered before that may come late. */
+  withdrawn: z.array(z.string()).default([]),
 });
 export type RunNotes = z.infer<typeof runNotes>;
 
@@ -69,6 +71,7 @@ export const emptyNotes: RunNotes = {
   ordered: null,
   memory: null,
   startedAt: null,
+  withdrawn: [],
 };
 
 /** The notes of a migration's run; null while there are none. Throws `unknown-run`, and `unknown-state` for notes that do not parse. */
