@@ -19,7 +19,7 @@ const mostWithdrawn = 8;
 /**
  * Ends the run before its cede, and brings the VM back to the power state that was found; a guest that was ordered to shut
  * down is given its time for it first, and when it obeys later still, it is started again then. At a host that has the VM on
- * its way back, gives that return up. Throws `abort-refused` after the cede.
+ * its way back, gives that return up, and takes none from the workflow run `orderedBy` any more. Throws `abort-refused` after the cede.
  */
 export async function abortRun(
   host: Host,

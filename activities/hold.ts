@@ -12,6 +12,7 @@ import { giveMemoryUp, guestDisks } from './memory-image.ts';
 import { findNotes } from './notes.ts';
 import { dropRunSecret } from './run-keys.ts';
 import { inTurn } from './vm-turn.ts';
+import { cameBy } from './vms.ts';
 
 /**
  * The host that a VM would go back to: does it keep its copy? Gives the deed by which it went.
@@ -33,7 +34,7 @@ export async function checkHold(host: Host, vmUuid: string): Promise<{ migration
 
 /**
  * The holder begins to give a VM back to the host that it came from; asked again once it has given it back, it says what it said. Throws `revert-refused` when it came from elsewhere,
- * `unknown-state` when this host does not know that it took the deed and yet set the VM up: nobody could tell what it wrote.
+ * or when the workflow run `orderedBy` has aborted its return here; `unknown-state` when this host does not know that it took the deed and yet set the VM up: nobody could tell what it wrote.
  */
 export async function beginReturn(
   host: Host,
@@ -56,10 +57,10 @@ export async function beginReturn(
 }
 
 /** An order of a workflow whose return was aborted comes too late. */
-function refuseWithdrawn(host: Host, { lineage, token, vmName }: DeedRecord, orderedBy: string): void {
-  const run = host.deeds.runs(lineage).find((one) => one.role === 'destination' && one.token === token);
+function refuseWithdrawn(host: Host, record: DeedRecord, orderedBy: string): void {
+  const run = cameBy(host, record);
   if (run === undefined || findNotes(host.deeds, run.migrationId)?.withdrawn.includes(orderedBy) !== true) return;
-  throw new SealiftError('revert-refused', `the return of ${vmName} was aborted by the one who asks for it`);
+  throw new SealiftError('revert-refused', `the return of ${record.vmName} was aborted by the one who asks for it`);
 }
 
 /** The holder gives the right back; its own copy stays, fenced. */

@@ -1,4 +1,4 @@
-import type { DeedRecord } from '../deed/record.ts';
+import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import { note, refusal, warning } from '../domain/concern.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import type { DiskShape } from '../domain/manifest.ts';
@@ -224,8 +224,13 @@ export function runToAbort(host: Pick<Host, 'deeds' | 'file'>, record: DeedRecor
   return { migrationId: run.migrationId, peer: peer?.name ?? null };
 }
 
-function ranSince(host: Host, { lineage, token }: DeedRecord): string | null {
-  const run = host.deeds.runs(lineage).find((one) => one.token === token && one.role === 'destination');
+/** The run by which the VM came here, if it came by the record's token. */
+export function cameBy(host: Host, { lineage, token }: DeedRecord): DeedRun | undefined {
+  return host.deeds.runs(lineage).find((one) => one.token === token && one.role === 'destination');
+}
+
+function ranSince(host: Host, record: DeedRecord): string | null {
+  const run = cameBy(host, record);
   return run === undefined ? null : (findNotes(host.deeds, run.migrationId)?.startedAt ?? null);
 }
 

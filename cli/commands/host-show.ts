@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { memoryFolder } from '../../activities/folders.ts';
-import type { HostSummary } from '../../client/index.ts';
+import type { GarbageItem, HostSummary, Sealift, VmOnHost } from '../../client/index.ts';
 import { loadIdentity } from '../../deed/identity.ts';
 import { SealiftError } from '../../domain/error.ts';
 import { parseHostFile } from '../../domain/host-file.ts';
@@ -95,18 +95,33 @@ async function showRemote(cli: Cli, name: string): Promise<void> {
   const sealift = await cli.connect();
   const found = (await sealift.hosts()).find((one) => one.name === name);
   if (found === undefined) throw new SealiftError('unknown-host', `no host ${name} has ever registered`);
-  const claims = found.away ? [] : await sealift.claims(name);
-  const { vms } = found.away ? { vms: [] } : await sealift.vms(name);
-  const garbage = found.away ? [] : await sealift.garbage(name);
+  const { claims, vms, garbage } = found.away ? nothing : await whatIsThere(sealift, name);
   const removable = garbage.map((one) => `${one.kind} of ${one.vmName}, ${formatBytes(one.bytes)}: ${one.note}`);
   cli.answer({ ...found, claims, vms, garbage }, [
     ...cardLines(found),
     ...fieldLines('vms', vms.map(vmLine)),
     ...fieldLines('removable', removable),
     ...fieldLines('claims', claims),
-    '',
-    'trust an identity only when it came to you another way than through this server',
+    ...(found.card === null
+      ? []
+      : ['', 'trust an identity only when it came to you another way than through this server']),
   ]);
+}
+
+interface There {
+  claims: string[];
+  vms: VmOnHost[];
+  garbage: GarbageItem[];
+}
+const nothing: There = { claims: [], vms: [], garbage: [] };
+
+async function whatIsThere(sealift: Sealift, host: string): Promise<There> {
+  const [claims, { vms }, garbage] = await Promise.all([
+    sealift.claims(host),
+    sealift.vms(host),
+    sealift.garbage(host),
+  ]);
+  return { claims, vms, garbage };
 }
 
 function cardLines({ name, card, away }: HostSummary): string[] {

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { afterEach, expect, test } from '@jest/globals';
 import { adoptVm } from '../../activities/adopt.ts';
 import { fenceVm } from '../../activities/fencing.ts';
 import { openRun } from '../../activities/run.ts';
 import { requireFence } from '../../activities/transfer.ts';
+import { unlock } from '../../deed/locks.ts';
 import { closeHosts, openHosts, vm } from './support.ts';
 import type { OpenHost } from './support.ts';
 
@@ -31,7 +31,7 @@ test('while a broken fence is put on again no transfer begins, from before the o
   const migrationId = randomUUID();
   const path = await fencedVm(london, migrationId);
   requireFence(host, migrationId);
-  await execa('chattr', ['-i', path]);
+  await unlock(path, 0o644, {});
 
   const stop = host.jobs.stop.bind(host.jobs);
   let mayBegin: boolean | null = null;

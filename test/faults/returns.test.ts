@@ -2,6 +2,7 @@ import { Client } from '@temporalio/client';
 import type { Connection } from '@temporalio/client';
 import { describe, expect, test } from '@jest/globals';
 import { openConnection } from '../../client/connect.ts';
+import type { RevertResult, TaskHandle } from '../../client/index.ts';
 import type { Phase } from '../../domain/progress.ts';
 import { clearFaults, setFault } from '../../infra/lab/lab-host.ts';
 import { until } from '../../infra/lab/patience.ts';
@@ -11,7 +12,7 @@ import { reset } from '../support/reset.ts';
 import { untilPast } from '../support/until.ts';
 import { useWorld } from '../support/use-world.ts';
 import { migrate, quick } from '../support/world.ts';
-import type { TestHost } from '../support/world.ts';
+import type { TestHost, TestVm } from '../support/world.ts';
 
 describe('a way back on which a worker is killed', () => {
   const world = useWorld();
@@ -25,6 +26,25 @@ describe('a way back on which a worker is killed', () => {
     const { address } = world.up.server;
     const connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
     return { connection, temporal: new Client({ connection }) };
+  };
+
+  /** A VM that its revert has taken back, and not set up: its host asks for a domain of it first, and hears nothing. */
+  const takenBack = async (name: string): Promise<{ vm: TestVm; reverting: TaskHandle<RevertResult> }> => {
+    const vm = await world.makeVm(name);
+    await (await migrate(world, { vm: vm.name })).result();
+    const reverting = await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick });
+    await untilPast(reverting, 'stop');
+    setFault(world.london.host.lab.root, { hang: 'list' });
+    const holds = (): boolean =>
+      readHostRecords(world.london).records.some(({ vmUuid, state }) => vmUuid === vm.uuid && state === 'holder');
+    expect(await until(30_000, holds)).toBe(true);
+    return { vm, reverting };
+  };
+
+  const answerAgain = async (): Promise<void> => {
+    await world.killWorker(world.london);
+    clearFaults(world.london.host.lab.root);
+    await world.startWorker(world.london);
   };
 
   test.each([
@@ -68,21 +88,10 @@ describe('a way back on which a worker is killed', () => {
 
   // Found by the fault matrix, seed 1051: the VM lay fenced at its holder, and nothing went on.
   test('revert goes on after a workflow that was reset with the VM taken back and not set up', async () => {
-    const vm = await world.makeVm('aside');
-    await (await migrate(world, { vm: vm.name })).result();
-    const reverting = await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick });
-    await untilPast(reverting, 'stop');
-    const { lab } = world.london.host;
-    // Before it is set up its host looks for a domain of it.
-    setFault(lab.root, { hang: 'list' });
-    const holds = (): boolean =>
-      readHostRecords(world.london).records.some(({ vmUuid, state }) => vmUuid === vm.uuid && state === 'holder');
-    expect(await until(30_000, holds)).toBe(true);
+    const { vm, reverting } = await takenBack('aside');
     const { connection, temporal } = await openTemporal();
     await reset(temporal, reverting.workflowId);
-    await world.killWorker(world.london);
-    clearFaults(lab.root);
-    await world.startWorker(world.london);
+    await answerAgain();
     expect(await temporal.workflow.getHandle(reverting.workflowId).result()).toMatchObject({
       host: 'lon-1',
       started: true,
@@ -93,20 +102,10 @@ describe('a way back on which a worker is killed', () => {
   });
 
   test('abort sets up a VM that was taken back by a revert that was terminated', async () => {
-    const vm = await world.makeVm('aside-aborted');
-    await (await migrate(world, { vm: vm.name })).result();
-    const reverting = await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick });
-    await untilPast(reverting, 'stop');
-    const { lab } = world.london.host;
-    setFault(lab.root, { hang: 'list' });
-    const holds = (): boolean =>
-      readHostRecords(world.london).records.some(({ vmUuid, state }) => vmUuid === vm.uuid && state === 'holder');
-    expect(await until(30_000, holds)).toBe(true);
+    const { vm, reverting } = await takenBack('aside-aborted');
     const { connection, temporal } = await openTemporal();
     await temporal.workflow.getHandle(reverting.workflowId).terminate('lost by accident');
-    await world.killWorker(world.london);
-    clearFaults(lab.root);
-    await world.startWorker(world.london);
+    await answerAgain();
     await expect(world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick })).rejects.toMatchObject({
       hint: expect.stringContaining('sealift abort'),
     });

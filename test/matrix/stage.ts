@@ -49,8 +49,8 @@ export class Stage {
   /** What senders have sent of the present run, and of the one before it. */
   frames: Frame[] = [];
   earlierFrames: Frame[] = [];
-  /** Containers that arrived, by their migration. */
-  readonly #arrived = new Map<string, string>();
+  /** Migrations whose containers are kept in `#older`. */
+  readonly #arrived = new Set<string>();
   /** On the line to the SSH server of all hosts; null where there is none. */
   readonly sshLine: Proxy | null;
   readonly #proxies: Map<TestHost, Proxy>;
@@ -173,10 +173,10 @@ export class Stage {
 
   /** A container that arrived in an earlier run, to be moved to where it shall be found; null when there was none. */
   olderContainer(migrationId: string): string | null {
-    const older = [...this.#arrived].findLast(([of]) => of !== migrationId);
+    const older = [...this.#arrived].findLast((one) => one !== migrationId);
     if (older === undefined) return null;
-    this.#arrived.delete(older[0]);
-    return older[1];
+    this.#arrived.delete(older);
+    return join(this.#older, older);
   }
 
   mendLink(): void {
@@ -255,10 +255,10 @@ export class Stage {
   /** By a name of its own, since the host removes the one that it knows. */
   #keepContainer(at: Reached): void {
     const [{ migrationId }] = (at.facts as { ask: [{ migrationId: string }] }).ask;
-    const kept = join(this.#older, migrationId);
-    if (this.#arrived.has(migrationId) || !existsSync(this.arrivedContainer(migrationId))) return;
-    linkSync(this.arrivedContainer(migrationId), kept);
-    this.#arrived.set(migrationId, kept);
+    const path = this.arrivedContainer(migrationId);
+    if (this.#arrived.has(migrationId) || !existsSync(path)) return;
+    linkSync(path, join(this.#older, migrationId));
+    this.#arrived.add(migrationId);
   }
 
   #note(at: Reached): void {

@@ -1,50 +1,42 @@
 import type { DiskFault, DiskOperation } from '../edits.ts';
-import type { TestHost } from '../../support/world.ts';
-import type { Point } from '../points.ts';
-import type { Stage } from '../stage.ts';
+import type { End, Point } from '../points.ts';
+import type { Run } from '../run.ts';
 import type { Fault } from './fault.ts';
 
-/** Disks that fail once, under the worker. */
+/** Disks and databases that fail once, under the worker. */
 export const diskFaults: Fault[] = [
-  { name: 'disk full', strike: (run) => breakDisk(run.stage, run.destination, 'write', 'ENOSPC'), at: isCopying },
-  { name: 'write error', strike: (run) => breakDisk(run.stage, run.destination, 'write', 'EIO'), at: isCopying },
-  {
-    name: 'write lost without a word',
-    strike: (run) => breakDisk(run.stage, run.destination, 'write', 'LOST'),
-    at: isCopying,
-  },
-  {
-    name: 'read error at the source',
-    strike: (run) => breakDisk(run.stage, run.source, 'read', 'EIO'),
-    at: (point) => isCopying(point) && !/after (send|seal)|copy|unseal/.test(point.name),
-  },
-  {
-    name: 'read error at the destination',
-    strike: (run) => breakDisk(run.stage, run.destination, 'read', 'EIO'),
-    at: isVerifying,
-  },
-  {
-    name: 'database full at the source',
-    strike: (run) => breakDisk(run.stage, run.source, 'commit', 'ENOSPC'),
-    at: isToWrite,
-  },
-  {
-    name: 'database full at the destination',
-    strike: (run) => breakDisk(run.stage, run.destination, 'commit', 'ENOSPC'),
-    at: isToWrite,
-  },
-  {
-    name: 'database fails at the source',
-    strike: (run) => breakDisk(run.stage, run.source, 'commit', 'EIO'),
-    at: isToWrite,
-  },
-  {
-    name: 'database fails at the destination',
-    strike: (run) => breakDisk(run.stage, run.destination, 'commit', 'EIO'),
-    at: isToWrite,
-  },
-  { name: 'failed fsync', strike: (run) => breakDisk(run.stage, run.destination, 'sync', 'EIO'), at: isCopying },
+  failing('disk full', 'destination', 'write', 'ENOSPC', isCopying),
+  failing('write error', 'destination', 'write', 'EIO', isCopying),
+  failing('write lost without a word', 'destination', 'write', 'LOST', isCopying),
+  failing(
+    'read error at the source',
+    'source',
+    'read',
+    'EIO',
+    (point) => isCopying(point) && !/after (send|seal)|copy|unseal/.test(point.name),
+  ),
+  failing('read error at the destination', 'destination', 'read', 'EIO', isVerifying),
+  failing('database full at the source', 'source', 'commit', 'ENOSPC', isToWrite),
+  failing('database full at the destination', 'destination', 'commit', 'ENOSPC', isToWrite),
+  failing('database fails at the source', 'source', 'commit', 'EIO', isToWrite),
+  failing('database fails at the destination', 'destination', 'commit', 'EIO', isToWrite),
+  failing('failed fsync', 'destination', 'sync', 'EIO', isCopying),
 ];
+
+/** A worker that ends itself, as a failed sync makes it, is started again by whoever runs the host. */
+function failing(
+  name: string,
+  end: End,
+  operation: DiskOperation,
+  fault: DiskFault,
+  at: (point: Point) => boolean,
+): Fault {
+  const strike = async ({ stage, [end]: host }: Run): Promise<void> => {
+    await stage.director.breakDisk(host.host.name, operation, fault);
+    if (operation === 'sync' || (operation === 'commit' && fault === 'EIO')) stage.superviseOnce(host);
+  };
+  return { name, strike, at };
+}
 
 /** Until the last chunk is on the disk. */
 function isCopying(point: Point): boolean {
@@ -59,10 +51,4 @@ function isVerifying({ stage, name }: Point): boolean {
 /** Both hosts have something to write down then. */
 function isToWrite({ stage, name }: Point): boolean {
   return stage === 'move' && !/after (start|receipt)|probe/.test(name);
-}
-
-/** A worker that ends itself, as a failed sync makes it, is started again by whoever runs the host. */
-async function breakDisk(stage: Stage, at: TestHost, operation: DiskOperation, fault: DiskFault): Promise<void> {
-  await stage.director.breakDisk(at.host.name, operation, fault);
-  if (operation === 'sync' || (operation === 'commit' && fault === 'EIO')) stage.superviseOnce(at);
 }
