@@ -90,10 +90,11 @@ describe('the walks of docs/operations.md where a disk or a database is lost', (
     const { vm, move } = await moveUnderWay('midway');
     await loseDatabase(world, world.london, world.frankfurt);
     const etc = world.london.host.lab.etcFolder;
-    const files = await readdir(etc, { recursive: true });
-    const aside = files.find((file) => file.endsWith('/config')) ?? '';
+    const files = (await readdir(etc, { recursive: true })).filter((file) => file.endsWith('/config'));
+    const texts = await Promise.all(files.map((file) => readFile(join(etc, file), 'utf8')));
+    const aside = texts.find((text) => text.includes(vm.uuid)) ?? '';
     const uuid = randomUUID();
-    const config = (await readFile(join(etc, aside), 'utf8')).replace(vm.uuid, uuid).replace(vm.name, 'anew');
+    const config = aside.replace(vm.uuid, uuid).replace(vm.name, 'anew');
     await writeFile(join(etc, 'anew.cfg'), config.replace(/00:16:3e(:..){3}/, '00:16:3e:01:02:03'));
     for (const disk of vm.diskPaths) await execa('chattr', ['-i', disk, markPath(disk)]);
     await expect(world.sealift.adopt({ vm: 'anew', host: 'lon-1', by: 'test' })).rejects.toMatchObject({
