@@ -90,13 +90,13 @@ export function takeBack(host: Host, deed: Signed<Deed>): { migrationId: string 
   return { migrationId: host.deeds.takeBack(deed).run.migrationId };
 }
 
-/** The holder says that the VM stays. Copies which this host itself ceded before the VM came back to it become garbage. */
+/** The holder says that the VM stays that came by this token; an order that comes late says nothing of a later crossing. Copies which this host itself ceded before the VM came back to it become garbage. */
 export function settleHold(
   host: Host,
-  ask: { vmUuid: string; to: string; by: string },
+  ask: { vmUuid: string; token: number; by: string },
 ): { settled: Signed<Settled>; released: string[] } {
   const { lineage } = recordOf(host, ask.vmUuid);
-  const { settled, released } = host.deeds.settle(lineage, peerIdentity(host.file, ask.to), ask.by);
+  const { settled, released } = host.deeds.settle(lineage, ask.token, ask.by);
   return { settled, released: toCollect(released) };
 }
 

@@ -161,7 +161,7 @@ export function hostActivities(host: Host): HostActivities {
     ),
     giveBack: edge(z.strictObject(run), (ask) => giveBack(host, ask.migrationId)),
     takeBack: edge(z.strictObject({ deed: signedDeed }), (ask) => Promise.resolve(takeBack(host, ask.deed))),
-    settleHold: edge(z.strictObject({ vmUuid, to: hostName, by: who }), (ask) =>
+    settleHold: edge(z.strictObject({ vmUuid, token: z.int().positive(), by: who }), (ask) =>
       Promise.resolve(settleHold(host, ask)),
     ),
     finishHold: edge(z.strictObject({ settled: signedSettled, by: who }), (ask) => finishHold(host, ask)),

@@ -193,10 +193,10 @@ export interface HostActivities {
   }): Promise<RunRef & { ranSince: string | null; wasRunning: boolean; from: string }>;
   giveBack(ask: RunRef): Promise<{ deed: Signed<Deed> }>;
   takeBack(ask: { deed: Signed<Deed> }): Promise<RunRef>;
-  /** Holder: gives up its return to the host `to`, by the word of the person `by`; `released` are its own older copies, now garbage. */
+  /** Holder: gives up the return of what came by `token`, by the word of the person `by`; `released` are its own older copies, now garbage. */
   settleHold(ask: {
     vmUuid: string;
-    to: string;
+    token: number;
     by: string;
   }): Promise<{ settled: Signed<Settled>; released: string[] }>;
   /** Source: ends the hold by the holder's word; its fenced copy becomes garbage that `removeGarbage` may remove. */

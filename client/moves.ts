@@ -126,6 +126,7 @@ export async function finish(link: Link, request: { vm: string; by: string }): P
     vmName: origin.vmName,
     host: origin.host,
     holder: origin.ceded.peer,
+    token: origin.ceded.token,
     by: request.by,
   });
   const summary = `${input.vmName}: release the copy on ${input.host}`;

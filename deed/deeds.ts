@@ -198,9 +198,9 @@ export class Deeds {
     return this.#act((desk) => giveBack(desk, migrationId));
   }
 
-  /** `finish` at the holder: what came from `to` never goes back there. Also frees the older copies that this host itself ceded. */
-  settle(lineage: string, to: string, by: string): { settled: Signed<Settled>; released: DeedRun[] } {
-    return this.#act((desk) => settle(desk, lineage, to, by));
+  /** `finish` at the holder: what came by `token` never goes back. Also frees the older copies that this host itself ceded. */
+  settle(lineage: string, token: number, by: string): { settled: Signed<Settled>; released: DeedRun[] } {
+    return this.#act((desk) => settle(desk, lineage, token, by));
   }
 
   // An operator's word, when another host is gone for good.

@@ -111,7 +111,7 @@ function finishAttempt(deeds: Deeds, record: DeedRecord, runs: DeedRun[], settle
   const accepted = runs.findLast(({ role, state }) => role === 'destination' && state === 'accepted');
   if (record.state === 'holder') {
     if (accepted === undefined) return 'nothing that came from another host was accepted here';
-    return () => deeds.settle(record.lineage, accepted.peer, accepted.peer);
+    return () => deeds.settle(record.lineage, accepted.token, accepted.peer);
   }
   return statementAttempt(settled, 'the holder has not said that the VM stays there', (shown) =>
     deeds.release(shown, record.vmName),

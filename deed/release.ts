@@ -4,26 +4,25 @@ import { findStatement, kept, keepStatement } from './book.ts';
 import { findOfMigration, guard, recordOf, refused, runOfToken } from './desk.ts';
 import type { Desk } from './desk.ts';
 import { logEvent } from './log.ts';
-import { allRuns, isReturning, saveRecord, saveRun } from './record.ts';
+import { allRuns, findRunOfToken, isReturning, saveRecord, saveRun } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
 import { checkStatement, claimOf, signStatement } from './statement.ts';
 
 /**
- * The model's Settle: the holder gives up its return to `to` for good, and says so. Without this word the source could free its
+ * The model's Settle: the holder gives up the return of what it accepted by `token` for good, and says so. Without this word the source could free its
  * copy while a give-back is on its way to it, and then neither host would have to keep one.
  */
 export function settle(
   desk: Desk,
   lineage: string,
-  to: string,
+  token: number,
   by: string,
 ): { settled: Signed<Settled>; released: DeedRun[] } {
   const record = recordOf(desk, lineage);
-  const run = allRuns(desk.sql, lineage)
-    .filter(({ role, peer, state }) => role === 'destination' && peer === to && state === 'accepted')
-    .sort((a, b) => b.token - a.token)[0];
-  if (run === undefined) throw refused('finish', `nothing that came from ${to} was accepted here`);
-  const { token } = run;
+  const run = findRunOfToken(desk.sql, lineage, token);
+  if (run?.role !== 'destination' || run.state !== 'accepted')
+    throw refused('finish', `nothing of token ${String(token)} was accepted here`);
+  const { peer: to } = run;
   const released = releaseUntil(desk, lineage, token, by);
   const from = desk.identity.name;
   const said = findStatement(desk.sql, { kind: 'settled', lineage, token, from });

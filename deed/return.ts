@@ -118,8 +118,12 @@ export function takeBack(desk: Desk, deed: unknown): { record: DeedRecord; run: 
 function keepCeded(desk: Desk, { lineage, token, peer }: DeedRecord, deed: unknown): void {
   const to = desk.identity.name;
   if (peer === null) throw revertRefused('it came from nowhere');
-  if (findStatement(desk.sql, { kind: 'deed', lineage, token, from: peer, to }) !== null) return;
   if (findStatement(desk.sql, { kind: 'claim', lineage, token, to }) !== null) return;
+  const shown = deed === undefined ? null : claimOf('deed', deed).token;
+  // an order for an earlier crossing, late
+  if (shown !== null && shown !== token)
+    throw revertRefused(`the deed shown is of token ${String(shown)}, it came by token ${String(token)}`);
+  if (findStatement(desk.sql, { kind: 'deed', lineage, token, from: peer, to }) !== null) return;
   if (deed === undefined) throw revertRefused(`no deed of token ${String(token)} was given to this host`);
   keepStatement(desk.sql, checkStatement(deed, { kind: 'deed', from: peer, to, lineage, token }));
 }

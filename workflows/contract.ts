@@ -37,6 +37,8 @@ export const finishInput = z.strictObject({
   host: hostName,
   /** Holds the deed. */
   holder: hostName,
+  /** By which it handed the VM over. */
+  token: z.int().positive(),
   /** Who asked for it, for the hosts' logs. */
   by: z.string().min(1).max(200),
   timings: timings.prefault({}),

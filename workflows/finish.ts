@@ -19,7 +19,7 @@ import { createTask, enter, leave } from './task.ts';
  */
 export async function finishHold(request: FinishRequest, state?: TaskState): Promise<FinishResult> {
   const input = parseInput(finishInput, request);
-  const { vmName, vmUuid, host, holder, by, migrationId, timings } = input;
+  const { vmName, vmUuid, host, holder, token, by, migrationId, timings } = input;
   const about = { migrationId, vmUuid, vmName, timings, from: host, to: holder, method: 'sealed' as const };
   const task = createTask({ kind: 'finish', ...about, graceMs: 0, onStuckGuest: 'wait' }, request, state);
   answerStatus(task);
@@ -29,7 +29,7 @@ export async function finishHold(request: FinishRequest, state?: TaskState): Pro
       task.live.scope = CancellationScope.current();
       enter(task, 'open');
       const stays = { summary: `settle ${vmName} on ${holder}` };
-      const { settled, released: older } = await onHost(task, holder, 'settleHold', stays, { vmUuid, to: host, by });
+      const { settled, released: older } = await onHost(task, holder, 'settleHold', stays, { vmUuid, token, by });
       const summary = `release the copy of ${vmName} on ${host}`;
       const { released: newest } = await onHost(task, host, 'finishHold', { summary }, { settled, by });
       return [...newest, ...older];

@@ -81,7 +81,7 @@ describe('a claim', () => {
 
   test('of a copy that was released and removed is refused', () => {
     const { migrationId } = moved(a, b);
-    a.deeds.release(b.deeds.settle(lineage, a.identity.name, 'x').settled, 'x');
+    a.deeds.release(b.deeds.settle(lineage, 2, 'x').settled, 'x');
     a.deeds.mayCollect(migrationId, { by: 'x' });
     expectRefusal(() => a.deeds.claimGround(lineage), 'deed-refused', /given free for removal/);
   });
@@ -89,7 +89,7 @@ describe('a claim', () => {
   // Found by the model: the copy was gone, and a second claim would have made a holder without a disk.
   test('of a copy that was removed is refused still after a claim of another host was heeded', async () => {
     const { migrationId } = moved(a, b);
-    a.deeds.release(b.deeds.settle(lineage, a.identity.name, 'x').settled, 'x');
+    a.deeds.release(b.deeds.settle(lineage, 2, 'x').settled, 'x');
     a.deeds.mayCollect(migrationId, { by: 'x' });
     const { identity } = await makeHost();
     const token = 2 + claimStride;
@@ -148,7 +148,7 @@ describe('a claim', () => {
     const claim = claimAt(b);
     b.deeds.claim(claim, by);
     a.deeds.heed(claim, by);
-    const { settled } = b.deeds.settle(lineage, a.identity.name, 'x');
+    const { settled } = b.deeds.settle(lineage, 2 + claimStride, 'x');
     const released = a.deeds.release(settled, 'x');
     expect(released.map(({ token }) => token)).toEqual([2 + claimStride]);
     expect(a.deeds.mayCollect(released[0]!.migrationId, { by: 'x' })).toMatchObject({ collected: true });
@@ -163,7 +163,7 @@ describe('a claim', () => {
     expect(anew.deeds.claimAnew(claim, by, a.identity.name)).toMatchObject({ state: 'holder' });
     a.deeds.heed(claim, by);
     expect(stateOf(a)).toMatchObject({ state: 'ceded', peer: anew.identity.name });
-    const { settled } = anew.deeds.settle(lineage, a.identity.name, 'x');
+    const { settled } = anew.deeds.settle(lineage, 2 + claimStride, 'x');
     expect(a.deeds.release(settled, 'x')).toHaveLength(2);
     expectRefusal(() => a.deeds.claimAnew(claimFor(a, claim), by, b.identity.name), 'deed-refused', /has a record/);
     // What was removed is no place to go back to, whoever offers it.

@@ -134,12 +134,12 @@ describe('intents', () => {
 
 describe('the hold', () => {
   test('ends once, logged, and only for what was ceded', () => {
-    expectRefusal(() => a.deeds.settle(lineage, b.identity.name, 'operator'), 'deed-refused', /nothing that came/);
+    expectRefusal(() => a.deeds.settle(lineage, 2, 'operator'), 'deed-refused', /nothing of token 2/);
     const { migrationId } = moved(a, b);
     expectRefusal(() => a.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /finish it first/);
     expect(a.deeds.heldRun(lineage)).toMatchObject({ run: { migrationId }, deed: { body: { token: 2 } } });
-    const { settled } = b.deeds.settle(lineage, a.identity.name, 'operator');
-    expect(b.deeds.settle(lineage, a.identity.name, 'operator').settled).toEqual(settled);
+    const { settled } = b.deeds.settle(lineage, 2, 'operator');
+    expect(b.deeds.settle(lineage, 2, 'operator').settled).toEqual(settled);
     expect(a.deeds.release(settled, 'operator')).toMatchObject([{ migrationId, released: true }]);
     expect(a.deeds.release(settled, 'operator')).toHaveLength(1);
     expectRefusal(() => b.deeds.beginReturn(lineage, a.identity.name), 'revert-refused', /came from nowhere/);
@@ -153,17 +153,27 @@ describe('the hold', () => {
   test('ends only by the word of the holder, which excludes a return', () => {
     const { migrationId } = moved(a, b);
     b.deeds.beginReturn(lineage, a.identity.name);
-    expectRefusal(() => b.deeds.settle(lineage, a.identity.name, 'operator'), 'deed-refused', /on its way back/);
+    expectRefusal(() => b.deeds.settle(lineage, 2, 'operator'), 'deed-refused', /on its way back/);
     fences(b, migrationId);
     a.deeds.takeBack(b.deeds.giveBack(migrationId));
-    expectRefusal(() => b.deeds.settle(lineage, a.identity.name, 'operator'), 'deed-refused', /nothing that came/);
+    expectRefusal(() => b.deeds.settle(lineage, 2, 'operator'), 'deed-refused', /nothing of token 2/);
     expectRefusal(() => a.deeds.mayCollect(migrationId, { by: 'operator' }), 'deed-refused', /run is returned/);
     expect(b.deeds.mayCollect(migrationId, { by: 'operator' }).collected).toBe(true);
   });
 
+  test('of a later crossing does not end by an order for an earlier one', () => {
+    moved(a, b);
+    b.deeds.settle(lineage, 2, 'operator');
+    moved(b, a);
+    moved(a, b);
+    b.deeds.settle(lineage, 2, 'operator');
+    expect(b.deeds.byLineage(lineage)).toMatchObject({ token: 4, peer: a.identity.name });
+    expectRefusal(() => b.deeds.settle(lineage, 3, 'operator'), 'deed-refused', /nothing of token 3/);
+  });
+
   test('ends by the word for this very token, signed by the host it was ceded to', () => {
     moved(a, b);
-    const { settled } = b.deeds.settle(lineage, a.identity.name, 'operator');
+    const { settled } = b.deeds.settle(lineage, 2, 'operator');
     const forged = {
       ...settled,
       signature: signStatement(a.identity, { ...settled.body, from: a.identity.name }).signature,
@@ -176,7 +186,7 @@ describe('the hold', () => {
   test('of what a holder itself ceded before the VM came back ends with it', () => {
     const { migrationId } = moved(a, b);
     moved(b, a);
-    const { released } = a.deeds.settle(lineage, b.identity.name, 'operator');
+    const { released } = a.deeds.settle(lineage, 3, 'operator');
     expect(released).toMatchObject([{ migrationId, released: true }]);
   });
 

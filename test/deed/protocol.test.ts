@@ -11,10 +11,9 @@ import { Unproven, Vm } from './protocol/vm.ts';
 import { makeHost, removeHosts, reopened } from './support.ts';
 import type { TestHost } from './support.ts';
 
-/** Repeat a failure with SEALIFT_SEED; look further with SEALIFT_RUNS. */
-const seed = Number(process.env.SEALIFT_SEED ?? Date.now() % 2 ** 31);
+/** Look further with SEALIFT_SEED and SEALIFT_RUNS. */
+const seed = Number(process.env.SEALIFT_SEED ?? 1);
 const numRuns = Number(process.env.SEALIFT_RUNS ?? 100);
-const limitMs = numRuns > 100 ? 3_600_000 : 8_000;
 
 /** The hosts with their databases serve all runs: each has a VM of its own. The last one's identity is the operator's. */
 let hosts: TestHost[] = [];
@@ -78,7 +77,7 @@ test(`real databases do what the model does, in any order, with any statement ev
         expect({ broken: broken(vm.model), story }).toEqual({ broken: [], story });
       }
     }),
-    { seed, numRuns, interruptAfterTimeLimit: limitMs, markInterruptAsFailure: false },
+    { seed, numRuns },
   );
   // the runs went to the end of the protocol, or this test shows little
   expect([...reached]).toEqual(

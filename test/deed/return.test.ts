@@ -65,12 +65,24 @@ describe('the way back', () => {
     expect(a.deeds.takeBack(b.deeds.giveBack(migrationId)).record.state).toBe('holder');
   });
 
+  test('of a later crossing does not begin by an order for an earlier one', () => {
+    const { migrationId, deed } = moved(a, b);
+    a.deeds.takeBack(givesBack(migrationId));
+    moved(a, b);
+    expectRefusal(
+      () => b.deeds.beginReturn(lineage, a.identity.name, deed),
+      'revert-refused',
+      /of token 2, .* by token 4/,
+    );
+    expect(b.deeds.byLineage(lineage)).toMatchObject({ token: 4, runToken: 0 });
+  });
+
   test('can be given up until the right is given back', () => {
     const { migrationId } = moved(a, b);
     b.deeds.beginReturn(lineage, a.identity.name);
     expect(b.deeds.abortReturn(migrationId)).toMatchObject({ runToken: 0, state: 'holder' });
     expect(b.deeds.abortReturn(migrationId)).toMatchObject({ runToken: 0, state: 'holder' });
-    givesBack(migrationId);
+    a.deeds.takeBack(givesBack(migrationId));
     expectRefusal(() => b.deeds.abortReturn(migrationId), 'abort-refused', /was given back/);
   });
 });

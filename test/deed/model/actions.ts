@@ -4,7 +4,7 @@ import type { Model } from './state.ts';
 export type Action =
   | { kind: 'write' | 'die' | 'start' | 'unfence' | 'unfenceDone' | 'adopt' | 'beginReturn'; h: number }
   | { kind: 'open'; h: number; to: number; supersede: boolean }
-  | { kind: 'settle'; h: number; to: number }
+  | { kind: 'settle'; h: number; token: number }
   | { kind: 'claim' | 'quell'; h: number }
   | { kind: 'release' | 'collect' | 'heed'; h: number; said: number }
   | { kind: 'copy'; h: number; value: number }
@@ -30,7 +30,6 @@ export function everything(model: Model): Action[] {
       all.push({ kind, h });
     for (const to of model.hosts.keys()) {
       all.push({ kind: 'open', h, to, supersede: true }, { kind: 'open', h, to, supersede: false });
-      if (to !== h) all.push({ kind: 'settle', h, to });
     }
     for (let value = 0; value <= 3; value += 1) all.push({ kind: 'copy', h, value });
     for (const offer of model.offers.keys()) {
@@ -39,6 +38,8 @@ export function everything(model: Model): Action[] {
       for (const evenReady of [false, true]) all.push({ kind: 'collectLanding', h, said: offer, evenReady });
       for (const said of model.ready.keys()) all.push({ kind: 'cede', h, said, offer });
     }
+    for (const { token } of model.landings.filter((landing) => landing.at === h))
+      all.push({ kind: 'settle', h, token });
     for (const said of model.deeds.keys()) {
       all.push({ kind: 'accept', h, said }, { kind: 'takeBack', h, said }, { kind: 'collect', h, said });
     }

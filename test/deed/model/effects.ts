@@ -1,6 +1,6 @@
 import { claimStride } from '../../../deed/claim.ts';
 import type { Action } from './actions.ts';
-import { acceptedFrom, at, cameBack, has, isAwaited, landingOf } from './state.ts';
+import { at, cameBack, has, isAwaited, landingOf } from './state.ts';
 import type { Landing, Model } from './state.ts';
 
 /** What an enabled action does. */
@@ -79,11 +79,10 @@ export function apply(model: Model, action: Action): void {
       Object.assign(host, { token: host.token + 1, state: 'holder', peer: null });
       return;
     case 'settle': {
-      const run = acceptedFrom(model, action);
-      if (run === undefined) return;
-      model.settled.push({ from: h, to: action.to, token: run.token, disk: 0 });
-      release(model, h, run.token);
-      if (host.token === run.token) host.peer = null;
+      const { token } = action;
+      model.settled.push({ from: h, to: received(model, h, token).from, token, disk: 0 });
+      release(model, h, token);
+      if (host.token === token) host.peer = null;
       return;
     }
     case 'release':

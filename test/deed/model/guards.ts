@@ -1,5 +1,5 @@
 import type { Action } from './actions.ts';
-import { acceptedFrom, at, cameBack, has, hasWholeCopy, isAwaited, isReturning, landingOf } from './state.ts';
+import { at, cameBack, has, hasWholeCopy, isAwaited, isReturning, landingOf } from './state.ts';
 import type { Host, Model } from './state.ts';
 
 /** Whether the protocol lets the action happen now. */
@@ -95,10 +95,10 @@ export function enabled(model: Model, action: Action): boolean {
       return to === action.h && host.state === 'ceded' && host.peer === from && token === host.token + 1;
     }
     case 'settle': {
-      const run = acceptedFrom(model, action);
-      if (run === undefined) return false;
-      const { token } = run;
-      const isSaid = has(model.settled, { from: action.h, to: action.to, token });
+      const { h, token } = action;
+      const run = landingOf(model, h, token);
+      if (run?.state !== 'accepted') return false;
+      const isSaid = has(model.settled, { from: h, to: run.from, token });
       return !isSaid && !(returning && token === host.token);
     }
     case 'release': {

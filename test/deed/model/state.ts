@@ -94,13 +94,6 @@ export function isAwaited({ hosts }: Model, { at: h, token }: Landing): boolean 
   return state === 'receiving' && present === token;
 }
 
-/** The newest run that `h` accepted from `to` and has not given back. */
-export function acceptedFrom({ landings }: Model, { h, to }: { h: number; to: number }): Landing | undefined {
-  return landings
-    .filter((landing) => landing.at === h && landing.from === to && landing.state === 'accepted')
-    .sort((a, b) => b.token - a.token)[0];
-}
-
 /** A landing that READY was signed for, a ceded copy that is kept, or one that was given back. */
 export function hasWholeCopy({ hosts, deeds }: Model, h: number): boolean {
   const { state, token, made, disk } = at(hosts, h);

@@ -126,7 +126,7 @@ export class Vm {
         deeds.takeBack(this.deeds[action.said]);
         return;
       case 'settle': {
-        const { settled } = deeds.settle(this.lineage, this.#host(action.to).identity.name, 'test');
+        const { settled } = deeds.settle(this.lineage, action.token, 'test');
         this.#keep(this.settled, settled, may);
         return;
       }

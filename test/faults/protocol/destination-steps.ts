@@ -104,13 +104,13 @@ export function collectLanding(walk: Walk, said: number, evenReady: boolean): St
   };
 }
 
-export function settle(walk: Walk, h: number, to: number): Step {
+export function settle(walk: Walk, h: number, token: number): Step {
   return {
     kind: 'settle',
-    title: `settle on ${walk.name(h)} what came from ${walk.name(to)}`,
+    title: `settle on ${walk.name(h)} what came by token ${String(token)}`,
     h,
     name: 'settleHold',
-    ask: [{ vmUuid: walk.vm.uuid, to: walk.name(to), by: 'walk' }],
-    changes: ifEnabled({ kind: 'settle', h, to }),
+    ask: [{ vmUuid: walk.vm.uuid, token, by: 'walk' }],
+    changes: ifEnabled({ kind: 'settle', h, token }),
   };
 }

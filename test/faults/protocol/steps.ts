@@ -34,8 +34,9 @@ function hostSteps(walk: Walk, h: number): Step[] {
   const steps: Step[] = [adopt(walk, h), claim(walk, h), heed(walk, h)];
   for (const to of walk.hosts) {
     if (to === h) continue;
-    steps.push(open(walk, h, to, false), open(walk, h, to, true), settle(walk, h, to));
+    steps.push(open(walk, h, to, false), open(walk, h, to, true));
   }
+  for (const { at, token } of walk.model.landings) if (at === h) steps.push(settle(walk, h, token));
   for (const [said, deed] of walk.said.deeds.entries()) {
     steps.push(accept(walk, h, said), takeBack(walk, h, said), back(walk, h, said));
     if (deed.body.from === walk.identity(h)) steps.push(collect(walk, h, said));
