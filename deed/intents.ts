@@ -120,14 +120,16 @@ function inProgress(desk: Desk, step: string, migrationId: string): { record: De
 /** The holder's record with no run open, asked by the run that it holds by: a step of an older run comes too late. */
 function idleHolder(desk: Desk, step: string, migrationId: string): DeedRecord {
   const { record, run } = findOfMigration(desk, migrationId);
-  if (!isCurrent(record, run)) refuseClaimed(desk, step, run);
+  if (!isCurrent(record, run)) {
+    refuseClaimed(desk, step, run);
+    const tokens = `had token ${String(run.token)}, the record is at ${String(record.token)}`;
+    throw new SealiftError('run-closed', `${step} refused: migration ${migrationId} ${tokens}`, {
+      hint: `somebody has moved ${record.vmName} on since: sealift list`,
+    });
+  }
   guard(step, 'state', record.state, 'holder');
   guard(step, 'open run', record.runToken, 0);
-  if (isCurrent(record, run)) return record;
-  throw new SealiftError(
-    'run-closed',
-    `${step} refused: migration ${migrationId} had token ${String(run.token)}, the record is at ${String(record.token)}`,
-  );
+  return record;
 }
 
 function beginIntent(desk: Desk, record: DeedRecord, what: Intent['what']): Intent {

@@ -24,6 +24,9 @@ export interface Call {
   before?: () => void;
 }
 
+/** Somebody else has decided since what becomes of the VM: an operator's claim, or a later run of another control plane. */
+const overtaken: ErrorType[] = ['claimed', 'run-closed'];
+
 /** Tries before a failure that lasts is shown to people: with the usual pauses between them, about a minute. */
 const usualTries = 7;
 
@@ -50,7 +53,7 @@ export async function onHost<Name extends StepName>(
 
 /**
  * The same for steps that must end well: forward after the cede, and compensation. Every failure becomes a wait that names it,
- * but `claimed`, which ends what was to be done for good. `known` may take a failure as an answer.
+ * but those of `overtaken`, which end what was to be done for good. `known` may take a failure as an answer.
  */
 export async function untilDone<Name extends StepName, const Other = never>(
   task: Task,
@@ -63,7 +66,7 @@ export async function untilDone<Name extends StepName, const Other = never>(
   try {
     return await insist(task, host, name, call, ask, (trouble) => {
       found.other = call.known?.(trouble);
-      return found.other !== undefined || trouble.type === 'claimed';
+      return found.other !== undefined || overtaken.some((type) => type === trouble.type);
     });
   } catch (error) {
     if (found.other === undefined) throw error;

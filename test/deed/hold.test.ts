@@ -63,6 +63,20 @@ describe('intents', () => {
     late(b, first);
   });
 
+  // By a second control plane, before the first had the VM started.
+  test('of starting and unfencing are closed for good once the VM is moved on', () => {
+    const { migrationId } = moved(a, b);
+    const late = (): void => {
+      expectRefusal(() => b.deeds.mayUnfence(migrationId), 'run-closed', /had token 2, the record is at 3/);
+    };
+    const next = opens(b, a).body.migrationId;
+    late();
+    b.deeds.abort(next);
+    late();
+    moved(b, a);
+    expectRefusal(() => b.deeds.mayUnfence(migrationId), 'run-closed', /had token 2, the record is at 4/);
+  });
+
   test('of starting and unfencing are the last aborted run’s, not those of one before it', () => {
     const [first, second] = [opens(a, b).body.migrationId, randomUUID()];
     const ask = { ...vm, migrationId: second, to: b.identity.name, method: 'sealed' as const };

@@ -431,6 +431,16 @@ describe('a revert', () => {
   });
 });
 
+test('a move ends when somebody has moved its VM on before it was started', async () => {
+  const pair = await temporal.pair();
+  pair.to.rule('startVm', () => {
+    throw failure('run-closed', 'unfence refused: the migration had token 2, the record is at 3');
+  });
+  await expect((await pair.migrate()).result()).rejects.toMatchObject({ type: 'run-closed' });
+  expect(pair.to.count('startVm')).toBe(1);
+  expect(pair.to.count('abortRun') + pair.from.count('abortRun')).toBe(0);
+});
+
 test('a revert that is aborted although the answer to its beginning was lost gives the return up', async () => {
   const pair = await temporal.pair();
   const { vmName } = pair.vm;
