@@ -19,6 +19,7 @@ const usage = `usage: npm run matrix -- [OPTIONS]
   --pairing              few runs in which every point and every fault comes once
   --all                  every fault at every point by every method
   --point NAME --fault NAME --method NAME   choose among them
+  --first-point NAME --first-fault NAME     one that strikes before, and passes
   --out FILE             each run as a line of JSON besides
   --table FILE           only the table of such lines
 examples:
@@ -33,14 +34,18 @@ const values = readOptions(usage, {
   all: { type: 'boolean', default: false },
   point: { type: 'string' },
   fault: { type: 'string' },
+  'first-point': { type: 'string' },
+  'first-fault': { type: 'string' },
   method: { type: 'string' },
   out: { type: 'string' },
   table: { type: 'string' },
 });
 mustBe('seed', values.seed, isNumber);
 mustBe('minutes', values.minutes, isNumber);
-mustBe('point', values.point, (named) => points.some(({ name }) => name === named));
-mustBe('fault', values.fault, (named) => [nothing, ...faults].some(({ name }) => name === named));
+for (const option of ['point', 'first-point'] as const)
+  mustBe(option, values[option], (named) => points.some(({ name }) => name === named));
+for (const option of ['fault', 'first-fault'] as const)
+  mustBe(option, values[option], (named) => [nothing, ...faults].some(({ name }) => name === named));
 mustBe('method', values.method, (named) => methodShape.safeParse(named).success);
 
 if (values.table === undefined) await playAll();
@@ -97,7 +102,13 @@ function* product(first: number): Generator<Cast> {
   for (const method of methodShape.options.filter((one) => isWanted(values.method, one)))
     for (const point of points.filter(({ name }) => isWanted(values.point, name)))
       for (const fault of [nothing, ...faults].filter(({ name }) => isWanted(values.fault, name)))
-        if (fits(fault, point, method)) yield { seed: seed++, method, point, fault };
+        if (fits(fault, point, method)) yield { seed: seed++, method, point, fault, ...firstNamed() };
+}
+
+function firstNamed(): Pick<Cast, 'first'> {
+  const point = points.find(({ name }) => name === values['first-point']);
+  const fault = faults.find(({ name }) => name === values['first-fault']);
+  return point === undefined || fault === undefined ? {} : { first: { point, fault } };
 }
 
 /** A run that this machinery itself could not play proves nothing. */

@@ -1,7 +1,9 @@
 import type { Method } from '../../domain/names.ts';
 import type { Fault } from './faults/fault.ts';
 import { faults } from './faults/faults.ts';
-import { fits } from './play.ts';
+import { guestFaults } from './faults/guests.ts';
+import { networkFaults } from './faults/network.ts';
+import { fits, pathTo } from './play.ts';
 import type { Cast } from './play.ts';
 import { points } from './points.ts';
 import { Random } from './random.ts';
@@ -11,8 +13,8 @@ const seconds = { sealed: 14, staged: 19 } satisfies Record<Method, number>;
 
 /**
  * Few runs that cover every point and every fault at least once, in about the same time by each method: each point gets the fault
- * that was used least, of those that can do something there, and among these one that can at few points. The seed changes who meets
- * whom.
+ * that was used least, of those that can do something there, and among these one that can at few points. A run goes on after a fault
+ * that passes, so that another one strikes later in it. The seed changes who meets whom.
  */
 export function pairing(seed: number): Cast[] {
   const random = new Random(seed);
@@ -37,7 +39,7 @@ export function pairing(seed: number): Cast[] {
     const { point, method } = random.one(able);
     add(point, [method], [fault]);
   }
-  return casts;
+  return joined(casts);
 }
 
 /** How many points a fault can do something at, in steps, so that those of a kind are alike. */
@@ -49,4 +51,27 @@ function chances(fault: Fault): number {
 function leastOf<Item>(items: readonly Item[], measure: (item: Item) => number): Item[] {
   const least = Math.min(...items.map(measure));
   return items.filter((item) => measure(item) === least);
+}
+
+/** Two casts become one run where the first may go before the other; those that none can follow are followed first. */
+function joined(casts: Cast[]): Cast[] {
+  const left = new Set(casts);
+  const runs: Cast[] = [];
+  const byNeed = casts.toSorted((a, b) => Number(a.fault.passes === true) - Number(b.fault.passes === true));
+  for (const cast of byNeed) {
+    if (!left.delete(cast)) continue;
+    const before = [...left].filter((one) => mayGoBefore(one, cast)).at(-1);
+    if (before !== undefined) left.delete(before);
+    runs.push(before === undefined ? cast : { ...cast, first: { point: before.point, fault: before.fault } });
+  }
+  return runs;
+}
+
+function mayGoBefore(first: Cast, { method, point, fault }: Cast): boolean {
+  if (first.fault.passes !== true || first.method !== method) return false;
+  // Those have a path of their own.
+  if (first.fault.afterReturn === true || fault.afterReturn === true) return false;
+  // The later one would take the place of the earlier.
+  if ([networkFaults, guestFaults].some((kind) => kind.includes(first.fault) && kind.includes(fault))) return false;
+  return points.indexOf(first.point) < points.indexOf(point) && pathTo(point).includes(first.point.stage);
 }

@@ -10,12 +10,18 @@ import { mendAll, Run } from './run.ts';
 import type { Stage } from './stage.ts';
 import { makeSuspect, removeSuspect } from './suspects.ts';
 
-/** What is played: one fault at one point, by one method. The seed draws all that is left open. */
-export interface Cast {
-  seed: number;
-  method: Method;
+/** A fault and the point at which it lies in wait. */
+export interface Strike {
   point: Point;
   fault: Fault;
+}
+
+/** What is played: one fault at one point, by one method. The seed draws all that is left open. */
+export interface Cast extends Strike {
+  seed: number;
+  method: Method;
+  /** Another one, that strikes before and passes. */
+  first?: Strike;
 }
 
 export interface Outcome {
@@ -23,7 +29,7 @@ export interface Outcome {
   method: Method;
   point: string;
   fault: string;
-  /** Whether the run came to the point. */
+  /** Whether the run came to the point, and to that of `first`. */
   struck: boolean;
   /** The host that holds the VM in the end, by the hosts' records, or `unsettled`. */
   end: string;
@@ -42,8 +48,9 @@ export function castOf(seed: number, among: readonly Point[] = points): Cast {
 }
 
 /** Plays the same again. */
-export function repeatCommand({ seed, method, point, fault }: Cast): string {
-  return `npm run matrix -- --seed ${String(seed)} --method ${method} --point "${point.name}" --fault "${fault.name}"`;
+export function repeatCommand({ seed, method, point, fault, first }: Cast): string {
+  const before = first === undefined ? '' : ` --first-point "${first.point.name}" --first-fault "${first.fault.name}"`;
+  return `npm run matrix -- --seed ${String(seed)} --method ${method}${before} --point "${point.name}" --fault "${fault.name}"`;
 }
 
 /** Whether a fault can do anything at a point of a method. */
@@ -92,28 +99,14 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
 /** Takes a VM along a path, with the fault lying in wait at its point; when it returns all is mended and nothing goes on any more. */
 export async function perform(
   run: Run,
-  { point, fault }: Pick<Cast, 'point' | 'fault'>,
+  { point, fault, first }: Pick<Cast, 'point' | 'fault' | 'first'>,
   path: StageName[],
 ): Promise<{ struck: boolean; settled: boolean }> {
   const { stage } = run;
-  let struck = false;
+  const left = [...(first === undefined ? [] : [first]), { point, fault }];
   let settled = true;
   for (const one of path) {
-    if (one === point.stage) {
-      stage.director.lie({
-        fits: (at) => at.host === run[point.end].host.name && point.fits(at),
-        act: async (at) => {
-          struck = true;
-          // What is there only while it goes on.
-          stage.seen.push(...judgeFiles(stage.world, stage.secrets, stage.otherFolders));
-          try {
-            await fault.strike(run, at);
-          } catch (error) {
-            run.story.push(`${fault.name}: ${String(error)}`);
-          }
-        },
-      });
-    }
+    lieInWait(run, left, one);
     settled = (await run.carryOut(one)) && settled;
     stage.director.lie(null);
     if (one === 'adopt' && !settled) {
@@ -129,7 +122,29 @@ export async function perform(
   await mendAll(stage);
   if (run.restart !== null && point.stage !== 'adopt' && point.stage !== 'gc') settled = await run.rest(point.stage);
   await run.afterwards?.();
-  return { struck, settled };
+  return { struck: left.length === 0, settled };
+}
+
+/** For the strikes of a stage, one after the other; `left` loses what has struck. */
+function lieInWait(run: Run, left: Strike[], during: StageName): void {
+  const { stage } = run;
+  const [next] = left;
+  if (next?.point.stage !== during) return;
+  const { point, fault } = next;
+  stage.director.lie({
+    fits: (at) => at.host === run[point.end].host.name && point.fits(at),
+    act: async (at) => {
+      left.shift();
+      // What is there only while it goes on.
+      stage.seen.push(...judgeFiles(stage.world, stage.secrets, stage.otherFolders));
+      try {
+        await fault.strike(run, at);
+      } catch (error) {
+        run.story.push(`${fault.name}: ${String(error)}`);
+      }
+      lieInWait(run, left, during);
+    },
+  });
 }
 
 /** What a VM goes through to come to a point. */

@@ -24,7 +24,10 @@ const chunks = 4;
 
 const both = ['sealed', 'staged'] as const;
 
-/** `before` a point its step has not begun; `after` it the host has done it and nobody else knows. */
+const send = around('send', 'move', 'source', 'sendDisks', ['sealed']);
+const unseal = around('unseal', 'move', 'destination', 'openContainer', ['staged']);
+
+/** In the order in which a run comes to them. `before` a point its step has not begun; `after` it the host has done it and nobody else knows. */
 export const points: Point[] = [
   ...around('adopt', 'adopt', 'source', 'adoptVm'),
   ...around('survey', 'move', 'source', 'surveySource'),
@@ -33,14 +36,16 @@ export const points: Point[] = [
   ...around('admit', 'move', 'source', 'admitRun'),
   ...around('stop', 'move', 'source', 'stopVm'),
   ...around('fence', 'move', 'source', 'fenceVm'),
-  ...around('send', 'move', 'source', 'sendDisks', ['sealed']),
+  ...send.slice(0, 1),
   ...around('seal', 'move', 'source', 'sealContainer', ['staged']),
   ...around('copy', 'move', 'source', 'sendContainer', ['staged']),
-  ...around('unseal', 'move', 'destination', 'openContainer', ['staged']),
+  ...unseal.slice(0, 1),
   ...aroundChunk('first chunk', (held) => held === 1),
   ...aroundChunk('middle chunk', (held) => held > 1 && held < chunks),
   ...aroundChunk('last chunk', (held) => held === chunks),
   ...around('manifest', 'move', 'destination', 'manifest'),
+  ...send.slice(1),
+  ...unseal.slice(1),
   ...around('READY', 'move', 'destination', 'makeReady'),
   ...around('cede', 'move', 'source', 'cede'),
   ...around('accept', 'move', 'destination', 'acceptDeed'),
@@ -53,8 +58,8 @@ export const points: Point[] = [
   ...around('give back', 'revert', 'destination', 'giveBack'),
   ...around('take back', 'revert', 'source', 'takeBack'),
   ...around('revert start', 'revert', 'source', 'startVm'),
-  ...around('finish', 'finish', 'source', 'finishHold'),
   ...around('settle', 'finish', 'destination', 'settleHold'),
+  ...around('finish', 'finish', 'source', 'finishHold'),
   ...around('gc', 'gc', 'source', 'removeGarbage'),
 ];
 

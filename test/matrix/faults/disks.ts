@@ -31,11 +31,12 @@ function failing(
   fault: DiskFault,
   at: (point: Point) => boolean,
 ): Fault {
+  const endsWorker = operation === 'sync' || (operation === 'commit' && fault === 'EIO');
   const strike = async ({ stage, [end]: host }: Run): Promise<void> => {
     await stage.director.breakDisk(host.host.name, operation, fault);
-    if (operation === 'sync' || (operation === 'commit' && fault === 'EIO')) stage.superviseOnce(host);
+    if (endsWorker) stage.superviseOnce(host);
   };
-  return { name, strike, at };
+  return { name, strike, at, ...(end === 'source' || endsWorker ? {} : { passes: true }) };
 }
 
 /** Until the last chunk is on the disk. */

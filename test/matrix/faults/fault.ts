@@ -8,6 +8,8 @@ export interface Fault {
   strike(run: Run, at: Reached): Promise<void> | void;
   /** Its runs take twice as long as others: the pairing plays it no oftener than it must. */
   slow?: true;
+  /** It is over soon, and the move goes on by itself and comes to its end: another fault may strike later in the same run. */
+  passes?: true;
   /** Its VM has moved and come back before: there is an earlier run of it. */
   afterReturn?: true;
   /** Where it makes sense; everywhere when left out. */

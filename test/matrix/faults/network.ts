@@ -26,7 +26,12 @@ export const networkFaults: Fault[] = [
   onTheWay('frames 30 s late', (_, line) => {
     line.delay(lateMs);
   }),
-  { name: 'frames doubled and reordered', strike: shuffle, at: (point) => sealed(point) && isSending(point) },
+  {
+    name: 'frames doubled and reordered',
+    passes: true,
+    strike: shuffle,
+    at: (point) => sealed(point) && isSending(point),
+  },
   onTheWay('bit flip', (run, line) => {
     spoilNext(run, line, flip);
   }),
@@ -49,6 +54,7 @@ function onTheWay(name: string, harm: (run: Run, line: Proxy) => void): Fault {
       if (run.method === 'sealed') harm(run, run.proxy);
       else onceUnderWay(run, (line) => harm(run, line));
     },
+    passes: true,
     at: isSending,
   };
 }

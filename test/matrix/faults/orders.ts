@@ -1,6 +1,7 @@
 import { isSealiftError } from '../../../domain/error.ts';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { quick } from '../../support/world.ts';
+import { quick, xl } from '../../support/world.ts';
 import type { Reached } from '../director.ts';
 import { insist } from '../run.ts';
 import type { Run } from '../run.ts';
@@ -104,6 +105,8 @@ async function second(run: Run): Promise<void> {
   const [from, other] = run.holders().includes(run.destination.host.name)
     ? [run.destination, run.source]
     : [run.source, run.destination];
+  const wasOff = world.observer.living(suspect.vm.uuid).length === 0;
+  if (from === run.destination && wasOff) run.afterwards = () => startByHand(run);
   const supersede = from === run.source && random.below(2) === 0 ? { supersede: run.migrationId } : {};
   const to = random.one([other, stage.third]).host.name;
   try {
@@ -127,6 +130,7 @@ async function second(run: Run): Promise<void> {
         story.push(`second plane, late: ${await end}`);
         await take();
         await giveUpWhatIsOpen(run);
+        if (from === run.destination && wasOff) await startByHand(run);
       };
     }, 10_000);
   } catch (error) {
@@ -141,6 +145,16 @@ async function giveUpWhatIsOpen(run: Run): Promise<void> {
   const move = await run.stage.world.sealift.handle(run.suspect.vm.uuid);
   const { outcome } = await move.abort();
   run.story.push(`left open: ${outcome}`);
+}
+
+/** Whoever took the VM over before it was started found it off, and left it so. */
+async function startByHand(run: Run): Promise<void> {
+  const { world } = run.stage;
+  const { name, uuid } = run.suspect.vm;
+  const holder = world.up.hosts.find((at) => run.holders().includes(at.host.name));
+  if (holder === undefined || world.observer.living(uuid).length > 0) return;
+  const { exitCode } = await xl(holder, 'create', join(holder.host.lab.etcFolder, `${name}.cfg`));
+  run.story.push(`started by hand on ${holder.host.name}: exit ${String(exitCode)}`);
 }
 
 /** Steps that change something, asked for again as they were, in any order: late, doubled, or by an orchestrator that lies. */

@@ -11,8 +11,8 @@ const jumpMs = 600_000;
 
 /** Processes that die, machines that lose power, an `xl` that lies. */
 export const processFaults: Fault[] = [
-  { name: 'source worker killed', strike: ({ stage, source }) => restart(source, stage) },
-  { name: 'destination worker killed', strike: ({ stage, destination }) => restart(destination, stage) },
+  { name: 'source worker killed', passes: true, strike: ({ stage, source }) => restart(source, stage) },
+  { name: 'destination worker killed', passes: true, strike: ({ stage, destination }) => restart(destination, stage) },
   {
     name: 'both workers killed',
     slow: true,
@@ -32,13 +32,14 @@ export const processFaults: Fault[] = [
   },
   {
     name: 'Temporal killed',
+    passes: true,
     strike: async ({ stage: { world } }) => {
       await world.killTemporal();
       await world.startTemporal();
     },
   },
   { name: 'source host reboots', strike: ({ stage, source }) => reboot(stage, source) },
-  { name: 'destination host reboots', strike: ({ stage, destination }) => reboot(stage, destination) },
+  { name: 'destination host reboots', passes: true, strike: ({ stage, destination }) => reboot(stage, destination) },
   {
     name: 'both hosts reboot',
     slow: true,
@@ -55,6 +56,7 @@ export const processFaults: Fault[] = [
   },
   {
     name: 'clocks jump ten minutes',
+    passes: true,
     strike: async ({ stage, random }) => {
       stage.director.clockMs = random.one([-1, 1]) * jumpMs;
     },
