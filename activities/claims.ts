@@ -1,8 +1,8 @@
 import { claimStride } from '../deed/claim.ts';
-import type { Operator } from '../deed/claim.ts';
+import type { ClaimGround, Operator } from '../deed/claim.ts';
 import type { Identity } from '../deed/identity.ts';
 import { checkStatement, signStatement } from '../deed/statement.ts';
-import type { DeedReport } from '../domain/deed-report.ts';
+import type { DeedReport, DeedWord } from '../domain/deed-report.ts';
 import { SealiftError } from '../domain/error.ts';
 import { protocolVersion } from '../domain/protocol.ts';
 import type { Claim, Signed } from '../domain/statement.ts';
@@ -45,9 +45,11 @@ export function planClaim(host: Host, ask: ClaimAsk): ClaimPlan {
   if (known.state === 'holder' && made?.body.from === by.identity) {
     return { body: made.body, by, signed: made, heir: null };
   }
-  const { record, against, token } = host.deeds.claimGround(known.lineage);
+  const ground = host.deeds.claimGround(known.lineage);
+  const { record, against, token } = ground;
   const { lineage, vmUuid, vmName } = record;
-  refuseThird(ask.peers, { lineage, vmName, against, token: record.token });
+  const third = thirdHost(ask.peers, host.identity.name, ground);
+  if (third !== null) throw third;
   const body = { ...common, lineage, token, against, vmUuid, vmName, reason: ask.reason };
   return { body, by, signed: null, heir: null };
 }
@@ -89,24 +91,27 @@ export function pinnedOperator({ file }: Pick<Host, 'file'>, identity: string): 
 }
 
 /**
- * A VM that went on from the host that is gone has its deed, or may be about to get it, at a third one: that one never has to heed. So has
- * one that handed it there after this host did, when the host that is gone gave it back before its end. `token` is this host's.
+ * Why this host, `me`, must not claim the VM, by what others tell. A VM that went on from the host that is gone has its deed, or may be
+ * about to get it, at a third one: that one never has to heed. So has one that handed it there after this host did, when the host that is
+ * gone gave it back before its end.
  */
-function refuseThird(
-  peers: readonly DeedReport[],
-  { lineage, vmName, against, token }: Pick<Claim, 'lineage' | 'vmName' | 'against' | 'token'>,
-): void {
-  for (const { host, identity, record } of peers) {
-    if (record?.lineage !== lineage || identity === against) continue;
+export function thirdHost(
+  others: readonly DeedWord[],
+  me: string,
+  { record: { lineage, vmName, token }, against }: Pick<ClaimGround, 'record' | 'against'>,
+): SealiftError | null {
+  for (const { host, identity, record } of others) {
+    if (record?.lineage !== lineage || identity === against || identity === me) continue;
     if (record.state === 'holder' || record.state === 'receiving') {
       const text = `claim refused: ${host} has ${vmName} as ${record.state}, and is not the host that is gone`;
-      throw new SealiftError('deed-refused', text);
+      return new SealiftError('deed-refused', text);
     }
     if (record.state === 'ceded' && record.peer === against && record.token > token) {
       const text = `claim refused: ${host} handed ${vmName} to the host that is gone after this one did`;
-      throw new SealiftError('deed-refused', text, { hint: `its copy is newer: claim ${vmName} there` });
+      return new SealiftError('deed-refused', text, { hint: `its copy is newer: claim ${vmName} there` });
     }
   }
+  return null;
 }
 
 /** By what a trusted peer has signed last about the VM to the host that this one was, before it lost its records. */

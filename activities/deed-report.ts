@@ -6,7 +6,7 @@ import type { DiskPlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { standing } from '../deed/standing.ts';
 import { carriedStatement } from '../domain/deed-report.ts';
-import type { CarriedStatement, DeedReport } from '../domain/deed-report.ts';
+import type { DeedReport, DeedWord } from '../domain/deed-report.ts';
 import { vmName } from '../domain/names.ts';
 import { isThere } from '../storage/durable-file.ts';
 import { diskPlace } from '../storage/loop.ts';
@@ -16,17 +16,18 @@ import { findVms } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { domainsOf } from '../xen/gone.ts';
 import type { Toolstack } from '../xen/toolstack.ts';
+import { thirdHost } from './claims.ts';
 import type { Onlooker } from './host.ts';
 import { guestDisks } from './memory-image.ts';
 import { findNotes } from './notes.ts';
 
 /**
- * A host's side of a VM's deed, by name or uuid; null when it has neither record nor VM. `shown` are statements of other hosts, which
- * count in what is possible. Changes nothing.
+ * A host's side of a VM's deed, by name or uuid; null when it has neither record nor VM. What other hosts told
+ * counts in what is possible. Changes nothing.
  */
 export async function deedReport(
   host: Onlooker,
-  ask: { vm: string; shown: readonly CarriedStatement[] },
+  ask: { vm: string; peers: readonly DeedWord[] },
 ): Promise<DeedReport | null> {
   const deeds = new Deeds(host.database, { name: host.me, sign: () => '' });
   const all = await findVms(host.dom0, host.toolstack).catch((): FoundVm[] => []);
@@ -58,7 +59,7 @@ export async function deedReport(
         ? []
         : deeds.events(record.lineage).map(({ at, who, what, detail }) => ({ at, who, what, detail: say(detail) })),
     statements: statements.flatMap((statement) => carriedStatement.safeParse(statement).data ?? []),
-    steps: record === null ? [] : stepsOf(host, record, ask.shown, say),
+    steps: record === null ? [] : stepsOf(host, deeds, record, ask.peers, say),
   };
 }
 
@@ -76,12 +77,20 @@ function told(record: DeedRecord): NonNullable<DeedReport['record']> {
 
 function stepsOf(
   host: Onlooker,
-  { lineage }: DeedRecord,
-  shown: readonly CarriedStatement[],
+  deeds: Deeds,
+  record: DeedRecord,
+  peers: readonly DeedWord[],
   say: (text: string) => string,
 ): DeedReport['steps'] {
-  const ask = { me: host.me, lineage, shown, operators: host.file.operator };
-  return explainSteps(host.database, ask).map((one) => ({ ...one, why: one.why === null ? null : say(one.why) }));
+  const { lineage } = record;
+  const shown = peers.flatMap(({ statements }) => statements);
+  const steps = explainSteps(host.database, { me: host.me, lineage, shown, operators: host.file.operator });
+  return steps.map(({ step, possible, why }) => {
+    // A claim which the record permits may be forbidden by the hosts together.
+    const third = step === 'claim' && possible ? thirdHost(peers, host.me, deeds.claimGround(lineage)) : null;
+    const not = why ?? third?.message ?? null;
+    return { step, possible: not === null, why: not === null ? null : say(not) };
+  });
 }
 
 async function domainWord(toolstack: Toolstack, uuid: string): Promise<DeedReport['domain']> {

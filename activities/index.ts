@@ -1,6 +1,6 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { z } from 'zod';
-import { carriedStatement } from '../domain/deed-report.ts';
+import { deedWord } from '../domain/deed-report.ts';
 import { diskShape } from '../domain/manifest.ts';
 import { probeSpec } from '../domain/migration.ts';
 import { hostName, method, migrationId, poolName, vmName, vmUuid } from '../domain/names.ts';
@@ -67,9 +67,7 @@ export function hostActivities(host: Host): HostActivities {
       Promise.resolve(receiptsOf(host.state.database, ask)),
     ),
     runState: edge(z.strictObject(run), (ask) => runState(host, ask.migrationId)),
-    deedReport: edge(z.strictObject({ vm, shown: z.array(carriedStatement) }), (ask) =>
-      deedReport(onlookerOf(host), ask),
-    ),
+    deedReport: edge(z.strictObject({ vm, peers: z.array(deedWord) }), (ask) => deedReport(onlookerOf(host), ask)),
     exchangeClaims: edge(z.strictObject({ claims: z.array(signedClaim) }), async ({ claims }) => {
       await heedClaims(host, claims);
       return { claims: claimsKept(host), told: toldClaims(onlookerOf(host)) };

@@ -1,4 +1,4 @@
-import type { CarriedStatement, DeedReport } from '../domain/deed-report.ts';
+import type { DeedReport, DeedWord } from '../domain/deed-report.ts';
 import type { MigrationInput, ProbeSpec } from '../domain/migration.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { Method } from '../domain/names.ts';
@@ -91,8 +91,8 @@ export interface HostActivities {
   }): Promise<{ removed: GarbageItem[]; refused: { id: string; why: string }[] }>;
   findReceipts(ask: { vm?: string; migrationId?: string }): Promise<Receipt[]>;
   runState(ask: RunRef): Promise<RunState>;
-  /** This host's side of a VM's deed; `shown` are statements of other hosts, which count in what is possible. Null for a VM it knows nothing of. */
-  deedReport(ask: { vm: string; shown: CarriedStatement[] }): Promise<DeedReport | null>;
+  /** This host's side of a VM's deed; `peers`, what other hosts told, counts in what is possible. Null for a VM it knows nothing of. */
+  deedReport(ask: { vm: string; peers: DeedWord[] }): Promise<DeedReport | null>;
   /** Heeds what concerns this host, and tells the claims that it has itself; `told` are those in plain words. */
   exchangeClaims(ask: { claims: Signed<Claim>[] }): Promise<{ claims: Signed<Claim>[]; told: string[] }>;
 

@@ -23,7 +23,7 @@ export async function atHost(
   const host = await openHost(ask.file, log).catch(explained);
   try {
     const lines = await act(host);
-    const report = await deedReport(onlookerOf(host), { vm: ask.vm, shown: [] });
+    const report = await deedReport(onlookerOf(host), { vm: ask.vm, peers: [] });
     cli.answer({ reports: report === null ? [] : [report satisfies DeedReport], away: [] }, lines);
   } finally {
     await closeHost(host);

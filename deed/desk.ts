@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { SealiftError } from '../domain/error.ts';
 import type { Identity } from './identity.ts';
-import { findRecord, findRun, findRunOfToken } from './record.ts';
+import { findRecord, findRun, findRunOfToken, isCurrent } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
 
 /** What an action works with: the database inside of its transaction, and the identity that signs. */
@@ -49,6 +49,20 @@ export function runInProgress(sql: DatabaseSync, record: DeedRecord): DeedRun | 
 export function refuseClosed(step: string, run: DeedRun): void {
   if (run.state !== 'aborted' && run.state !== 'returned') return;
   throw new SealiftError('run-closed', `${step} refused: the run of migration ${run.migrationId} was ${run.state}`);
+}
+
+/** Throws 'run-closed' when the VM has gone on since this run's deed was taken: a repetition comes too late. */
+export function refuseOvertaken(step: string, record: DeedRecord, run: DeedRun): void {
+  const isTaken = run.state === 'accepted' || run.state === 'returned';
+  if (isTaken && !isCurrent(record, run)) throw overtaken(step, record, run);
+}
+
+/** What a step of a run is told after which another one was opened, or came. */
+export function overtaken(step: string, { token, vmName }: DeedRecord, run: DeedRun): SealiftError {
+  const tokens = `had token ${String(run.token)}, the record is at ${String(token)}`;
+  return new SealiftError('run-closed', `${step} refused: migration ${run.migrationId} ${tokens}`, {
+    hint: `somebody has moved ${vmName} on since: sealift list`,
+  });
 }
 
 /** Throws 'claimed' when an operator's claim that is newer than the token was made or heeded here: what went by that token is over. */

@@ -2,7 +2,8 @@ import { SealiftError } from '../domain/error.ts';
 import { protocolVersion } from '../domain/protocol.ts';
 import type { Offer, Ready, RunKey, Session, Signed } from '../domain/statement.ts';
 import { findStatement, isKept, keepStatement } from './book.ts';
-import { findOfMigration, guard, refuseClaimed, refuseClosed, refused, refuseOtherHolder, runOfToken } from './desk.ts';
+import { findOfMigration, guard, refuseClaimed, refuseClosed, refused, refuseOtherHolder } from './desk.ts';
+import { refuseOvertaken, runOfToken } from './desk.ts';
 import type { Desk } from './desk.ts';
 import { guardQuiet } from './intents.ts';
 import type { FencePlaces } from './places.ts';
@@ -112,6 +113,7 @@ export function acceptDeed(desk: Desk, deed: unknown): { record: DeedRecord; run
   guard('accept', 'role', run.role, 'destination');
   const checked = checkStatement(deed, { kind: 'deed', from: run.peer, to: desk.identity.name, lineage, token });
   refuseClaimed(desk, 'accept', checked.body);
+  refuseOvertaken('accept', record, run);
   guard('accept', 'token', token, record.token);
   if (record.state === 'holder' && run.state === 'accepted' && isKept(desk.sql, checked)) return { record, run };
   guard('accept', 'state', record.state, 'receiving');

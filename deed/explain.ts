@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ExplainedStep } from '../domain/deed-report.ts';
 import { isSealiftError } from '../domain/error.ts';
-import type { Signed, StatementKind } from '../domain/statement.ts';
+import type { Offer, Signed, StatementKind } from '../domain/statement.ts';
 import type { Database } from '../storage/database.ts';
 import type { Operator } from './claim.ts';
 import { Deeds } from './deeds.ts';
@@ -73,6 +73,8 @@ function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<E
       state === 'holder' && record.places !== null && open === null
         ? 'it lies aside here: it has to be set up again first'
         : () => deeds.open({ ...record, migrationId: randomUUID(), to: somebodyElse, method: 'sealed' }),
+    receive: receiveAttempt(deeds, runs, known, ask),
+    ready: readyAttempt(deeds, record, runs),
     cede: run === undefined ? none : cedeAttempt(deeds, run, find('ready', { token: run.token, from: run.peer })),
     abort: abortAttempt(deeds, record, run),
     accept: inState('receiving', find('deed', { token, to: ask.me }), 'deed', (deed) => deeds.accept(deed)),
@@ -86,6 +88,23 @@ function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<E
     claim: () => deeds.claimGround(lineage),
     heed: heedAttempt(deeds, record, known, ask),
   };
+}
+
+function receiveAttempt(deeds: Deeds, runs: DeedRun[], known: readonly Signed[], { me, lineage }: ExplainAsk): Attempt {
+  const [offer] = known
+    .filter((one): one is Signed<Offer> => has(one.body, { kind: 'offer', to: me, lineage }))
+    .sort((a, b) => b.body.token - a.body.token);
+  if (offer === undefined) return 'no offer to this host is here';
+  const { from, token, migrationId } = offer.body;
+  if (runs.some((run) => run.migrationId === migrationId)) return `the offer of token ${String(token)} was received`;
+  return () => deeds.receive({ offer, from, recipient: noKey, places: nowhere });
+}
+
+function readyAttempt(deeds: Deeds, { token, madeToken }: DeedRecord, runs: DeedRun[]): Attempt {
+  const landing = runs.findLast(({ role, state }) => role === 'destination' && state === 'open');
+  if (landing === undefined) return 'no landing is open here';
+  if (madeToken === token) return `READY of token ${String(token)} was signed`;
+  return () => deeds.ready(landing.migrationId, noRoot);
 }
 
 function cedeAttempt(
@@ -111,7 +130,7 @@ function finishAttempt(deeds: Deeds, record: DeedRecord, runs: DeedRun[], settle
   const accepted = runs.findLast(({ role, state }) => role === 'destination' && state === 'accepted');
   if (record.state === 'holder') {
     if (accepted === undefined) return 'nothing that came from another host was accepted here';
-    return () => deeds.settle(record.lineage, accepted.token, accepted.peer);
+    return () => deeds.settle(record.lineage, accepted.token, 'nobody');
   }
   return statementAttempt(settled, 'the holder has not said that the VM stays there', (shown) =>
     deeds.release(shown, record.vmName),
@@ -176,6 +195,8 @@ function has(body: object, like: object): boolean {
 
 /** Stand in where a step is only tried out: guards look at the record. */
 const somebodyElse = `ed25519:${'A'.repeat(43)}`;
+const noRoot = '0'.repeat(64);
+const noKey = `age1${'q'.repeat(58)}`;
 const nowhere: FencePlaces = {
   disks: [],
   configPath: null,

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
-import { findOfMigration, guard, recordOf, refuseClaimed, refuseClosed, runInProgress } from './desk.ts';
+import { findOfMigration, guard, overtaken, recordOf, refuseClaimed, refuseClosed, runInProgress } from './desk.ts';
 import type { Desk } from './desk.ts';
 import type { FencePlaces } from './places.ts';
 import { findRunOfToken, isCurrent, isReturning, saveRecord, saveRun } from './record.ts';
@@ -122,10 +122,7 @@ function idleHolder(desk: Desk, step: string, migrationId: string): DeedRecord {
   const { record, run } = findOfMigration(desk, migrationId);
   if (!isCurrent(record, run)) {
     refuseClaimed(desk, step, run);
-    const tokens = `had token ${String(run.token)}, the record is at ${String(record.token)}`;
-    throw new SealiftError('run-closed', `${step} refused: migration ${migrationId} ${tokens}`, {
-      hint: `somebody has moved ${record.vmName} on since: sealift list`,
-    });
+    throw overtaken(step, record, run);
   }
   guard(step, 'state', record.state, 'holder');
   guard(step, 'open run', record.runToken, 0);

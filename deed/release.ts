@@ -1,6 +1,7 @@
 import { protocolVersion } from '../domain/protocol.ts';
-import type { Settled, Signed } from '../domain/statement.ts';
+import type { Claim, Settled, Signed } from '../domain/statement.ts';
 import { findStatement, kept, keepStatement } from './book.ts';
+import { claimStride } from './claim.ts';
 import { findOfMigration, guard, recordOf, refused, runOfToken } from './desk.ts';
 import type { Desk } from './desk.ts';
 import { logEvent } from './log.ts';
@@ -19,10 +20,8 @@ export function settle(
   by: string,
 ): { settled: Signed<Settled>; released: DeedRun[] } {
   const record = recordOf(desk, lineage);
-  const run = findRunOfToken(desk.sql, lineage, token);
-  if (run?.role !== 'destination' || run.state !== 'accepted')
-    throw refused('finish', `nothing of token ${String(token)} was accepted here`);
-  const { peer: to } = run;
+  const to = cameFrom(desk, lineage, token);
+  if (to === null) throw refused('finish', `nothing of token ${String(token)} was accepted here`);
   const released = releaseUntil(desk, lineage, token, by);
   const from = desk.identity.name;
   const said = findStatement(desk.sql, { kind: 'settled', lineage, token, from });
@@ -34,6 +33,18 @@ export function settle(
   }
   const body = { v: protocolVersion, lineage, from, to, token, kind: 'settled' } as const;
   return { settled: kept(desk.sql, signStatement(desk.identity, body)), released };
+}
+
+/** Whose copy the VM came from by a token: a move's, or the one that an operator's claim was made against. */
+function cameFrom(desk: Desk, lineage: string, token: number): string | null {
+  const claimAt = (at: number): Signed<Claim> | null =>
+    findStatement(desk.sql, { kind: 'claim', lineage, token: at, to: desk.identity.name });
+  const run = findRunOfToken(desk.sql, lineage, token);
+  if (run?.role !== 'destination' || run.state !== 'accepted') return claimAt(token)?.body.against ?? null;
+  const claim = claimAt(token + claimStride);
+  if (claim?.body.against !== run.peer) return run.peer;
+  const text = `the VM is here by the claim of token ${String(claim.body.token)}, which ${run.peer} has not heeded`;
+  throw refused('finish', text);
 }
 
 /** The model's Release: what was ceded from here until the settled token is free for collection. The record does not change. */

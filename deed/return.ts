@@ -2,7 +2,8 @@ import { SealiftError } from '../domain/error.ts';
 import { protocolVersion } from '../domain/protocol.ts';
 import type { Deed, Signed } from '../domain/statement.ts';
 import { findStatement, isKept, keepStatement } from './book.ts';
-import { findOfMigration, guard, recordOf, refuseClaimed, refused, refuseOtherHolder, runOfToken } from './desk.ts';
+import { findOfMigration, guard, recordOf, refuseClaimed, refused, refuseOtherHolder } from './desk.ts';
+import { refuseOvertaken, runOfToken } from './desk.ts';
 import type { Desk } from './desk.ts';
 import { guardQuiet } from './intents.ts';
 import { findRunOfToken, isReturning, saveRecord, saveRun } from './record.ts';
@@ -100,6 +101,7 @@ export function takeBack(desk: Desk, deed: unknown): { record: DeedRecord; run: 
   const taken = record.state === 'holder' && record.token === token && run.state === 'returned';
   if (taken && isKept(desk.sql, checked)) return { record, run };
   refuseClaimed(desk, 'take back', checked.body);
+  refuseOvertaken('take back', record, run);
   guard('take back', 'state', record.state, 'ceded');
   guard('take back', 'peer', record.peer, run.peer);
   guard('take back', 'token', token, record.token + 1);
@@ -118,11 +120,11 @@ export function takeBack(desk: Desk, deed: unknown): { record: DeedRecord; run: 
 function keepCeded(desk: Desk, { lineage, token, peer }: DeedRecord, deed: unknown): void {
   const to = desk.identity.name;
   if (peer === null) throw revertRefused('it came from nowhere');
-  if (findStatement(desk.sql, { kind: 'claim', lineage, token, to }) !== null) return;
   const shown = deed === undefined ? null : claimOf('deed', deed).token;
-  // an order for an earlier crossing, late
+  // an order for an earlier crossing, or from before a claim, late
   if (shown !== null && shown !== token)
     throw revertRefused(`the deed shown is of token ${String(shown)}, it came by token ${String(token)}`);
+  if (findStatement(desk.sql, { kind: 'claim', lineage, token, to }) !== null) return;
   if (findStatement(desk.sql, { kind: 'deed', lineage, token, from: peer, to }) !== null) return;
   if (deed === undefined) throw revertRefused(`no deed of token ${String(token)} was given to this host`);
   keepStatement(desk.sql, checkStatement(deed, { kind: 'deed', from: peer, to, lineage, token }));

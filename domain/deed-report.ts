@@ -12,6 +12,8 @@ const deedSteps = [
   'stop',
   'fence',
   'open',
+  'receive',
+  'ready',
   'cede',
   'abort',
   'accept',
@@ -79,3 +81,7 @@ export const deedReport = z.strictObject({
   steps: z.array(explainedStep),
 });
 export type DeedReport = z.infer<typeof deedReport>;
+
+/** What another host's report means for what is possible here. */
+export const deedWord = deedReport.pick({ host: true, identity: true, record: true, statements: true });
+export type DeedWord = z.infer<typeof deedWord>;

@@ -104,7 +104,7 @@ async function undo(task: Task, how: Undo): Promise<boolean> {
       'abortRun',
       {
         summary: `leave ${about.vmName} on ${how.host} as it was`,
-        known: ({ type }) => (type === 'abort-refused' ? 'ceded' : type === 'unknown-run' ? 'none' : undefined),
+        known: ({ type }) => (type === 'abort-refused' ? 'ceded' : isNotOurs.has(type) ? 'none' : undefined),
       },
       { migrationId },
     );
@@ -119,6 +119,9 @@ async function undo(task: Task, how: Undo): Promise<boolean> {
   leave(task, undoNote(task, how.host, passed, restarted));
   return !passed;
 }
+
+/** What is there is no run's of this task: none was opened, or somebody has opened another one since. */
+const isNotOurs: ReadonlySet<string> = new Set(['unknown-run', 'run-closed']);
 
 /** A run that came back is over: the VM is the host's own again, in whatever state people want it. */
 function isToAbort(task: Task, record: RunState | 'none'): boolean {

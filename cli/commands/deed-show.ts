@@ -61,7 +61,7 @@ async function lookHere(file: string, vm: string, peer: string[]): Promise<DeedV
   const host = await openOnlooker(file);
   try {
     const peers = (await readPeers(peer)).filter(({ identity }) => identity !== host.me);
-    const report = await deedReport(host, { vm, shown: peers.flatMap(({ statements }) => statements) });
+    const report = await deedReport(host, { vm, peers });
     if (report === null) throw new SealiftError('unknown-vm', `${host.file.name} has neither record nor VM ${vm}`);
     return { reports: [report, ...peers], away: [] };
   } finally {

@@ -35,6 +35,8 @@ const means: Record<DeedReport['steps'][number]['step'], string> = {
   stop: 'shut it down for the open run',
   fence: 'fence its copy for the open run',
   open: 'begin a move from here: sealift migrate',
+  receive: 'take in what is offered: the move does it',
+  ready: 'when all has landed and was read back, sign READY: the move does it',
   cede: 'sign it over to the destination: the move does it',
   abort: 'leave it here: sealift abort; without Temporal sealift deed abort',
   accept: 'take what was signed over: the move does it; without Temporal sealift deed take',

@@ -31,6 +31,11 @@ test('a claim is refused when a third host that is shown has the VM, and not whe
   const plan = (...peers: DeedReport[]) => planClaim(host, { vm: vm.vmName, reason: 'fra-1 is gone', operator, peers });
   expect(plan(told('fra-1', b)).body).toMatchObject({ against: b.identity.name });
   moved(b, c);
+  moved(c, a);
+  moved(a, b);
+  // What this host itself told is in what all hosts told.
+  expect(plan(told('lon-1', a), told('fra-1', b)).body).toMatchObject({ against: b.identity.name });
+  moved(b, c);
   expect(() => plan(told('fra-1', b), told('par-1', c))).toThrow(
     `claim refused: par-1 has ${vm.vmName} as holder, and is not the host that is gone`,
   );

@@ -8,7 +8,18 @@ import { createIdentity } from '../../deed/identity.ts';
 import type { Identity } from '../../deed/identity.ts';
 import { signStatement } from '../../deed/statement.ts';
 import type { Claim, Signed } from '../../domain/statement.ts';
-import { adopted, expectRefusal, fences, makeHost, moved, opens, places, readyMove, receives } from './support.ts';
+import {
+  adopted,
+  expectRefusal,
+  fences,
+  makeHost,
+  moved,
+  opens,
+  places,
+  readyMove,
+  receives,
+  rootA,
+} from './support.ts';
 import { removeHosts, reopened, vm } from './support.ts';
 import type { TestHost } from './support.ts';
 
@@ -143,15 +154,38 @@ describe('a claim', () => {
     expectRefusal(() => a.deeds.mayQuell(lineage, 'stop', places()), 'deed-refused', /state is holder/);
   });
 
-  test('is settled and released as a move is', () => {
+  test('is settled and released as a move is, when the other host has heeded it', () => {
     readyMove(a, b);
     const claim = claimAt(b);
     b.deeds.claim(claim, by);
+    expectRefusal(() => b.deeds.settle(lineage, 2, 'x'), 'deed-refused', /which .* has not heeded/);
     a.deeds.heed(claim, by);
     const { settled } = b.deeds.settle(lineage, 2 + claimStride, 'x');
     const released = a.deeds.release(settled, 'x');
     expect(released.map(({ token }) => token)).toEqual([2 + claimStride]);
     expect(a.deeds.mayCollect(released[0]!.migrationId, { by: 'x' })).toMatchObject({ collected: true });
+  });
+
+  test('of the copy that was handed over is settled and released as well', () => {
+    moved(a, b);
+    const claim = claimAt(a);
+    a.deeds.claim(claim, by);
+    b.deeds.heed(claim, by);
+    const { settled } = a.deeds.settle(lineage, 2 + claimStride, 'x');
+    const [released] = b.deeds.release(settled, 'x');
+    expect(b.deeds.mayCollect(released!.migrationId, { by: 'x' })).toMatchObject({ collected: true });
+  });
+
+  test('is not given back by an order that was given before it', () => {
+    const { migrationId, ready } = readyMove(a, b);
+    const deed = a.deeds.cede(migrationId, ready);
+    b.deeds.claim(claimAt(b), by);
+    expectRefusal(
+      () => b.deeds.beginReturn(lineage, a.identity.name, deed),
+      'revert-refused',
+      /of token 2, .* by token/,
+    );
+    expect(b.deeds.beginReturn(lineage, a.identity.name).record.runToken).not.toBe(0);
   });
 
   test('takes up what a host lost with its database', async () => {
@@ -209,6 +243,17 @@ describe('explaining', () => {
     expect(stepsAt(a, [back])).toEqual(['take-back', 'revert', 'claim']);
     const claim = claimAt(b);
     expect(stepsAt(a, [claim])).toEqual(['revert', 'claim', 'heed']);
+  });
+
+  test('tells what a host may take in that the VM has left before', () => {
+    moved(a, b);
+    const offer = opens(b, a);
+    expect(stepsAt(a)).toEqual(['revert', 'claim']);
+    expect(stepsAt(a, [offer])).toEqual(['receive', 'revert', 'claim']);
+    receives(a, b, offer);
+    expect(stepsAt(a, [offer])).toEqual(['ready']);
+    a.deeds.ready(offer.body.migrationId, rootA);
+    expect(stepsAt(a, [offer])).not.toContain('ready');
   });
 });
 

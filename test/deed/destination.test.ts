@@ -223,11 +223,11 @@ describe('accept', () => {
     adopted(a);
     const { deed } = moved(a, b);
     const { deed: onward } = moved(b, c);
-    expectRefusal(() => b.deeds.accept(deed), 'deed-refused', /token is 2, needed 3/);
+    expectRefusal(() => b.deeds.accept(deed), 'run-closed', /had token 2, the record is at 3/);
     expect(c.deeds.accept(onward).record).toMatchObject({ state: 'holder', token: 3 });
     const third = opens(c, b);
     receives(b, c, third);
     fences(c, third.body.migrationId);
-    expectRefusal(() => b.deeds.accept(deed), 'deed-refused', /token is 2, needed 4/);
+    expectRefusal(() => b.deeds.accept(deed), 'run-closed', /had token 2, the record is at 4/);
   });
 });

@@ -15,6 +15,9 @@ import type { TestHost } from './support.ts';
 const seed = Number(process.env.SEALIFT_SEED ?? 1);
 const numRuns = Number(process.env.SEALIFT_RUNS ?? 100);
 
+/** Longer than all runs take: a failure is made smaller for so long. */
+const limitMs = Math.max(60_000, numRuns * 600);
+
 /** The hosts with their databases serve all runs: each has a VM of its own. The last one's identity is the operator's. */
 let hosts: TestHost[] = [];
 beforeAll(async () => {
@@ -77,7 +80,7 @@ test(`real databases do what the model does, in any order, with any statement ev
         expect({ broken: broken(vm.model), story }).toEqual({ broken: [], story });
       }
     }),
-    { seed, numRuns },
+    { seed, numRuns, interruptAfterTimeLimit: limitMs },
   );
   // the runs went to the end of the protocol, or this test shows little
   expect([...reached]).toEqual(

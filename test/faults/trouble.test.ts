@@ -431,6 +431,19 @@ describe('a revert', () => {
   });
 });
 
+test('an abort is answered when somebody has opened another run meanwhile', async () => {
+  const pair = await temporal.pair();
+  const held = pair.to.hold('receiveRun');
+  pair.from.rule('abortRun', () => {
+    throw failure('run-closed', 'unfence refused: the migration had token 2, the record is at 3');
+  });
+  const move = await pair.migrate();
+  await held.begun;
+  expect(await move.abort()).toEqual({ outcome: 'aborted', restarted: false });
+  held.release();
+  await expect(move.result()).rejects.toMatchObject({ type: 'aborted' });
+});
+
 test('a move ends when somebody has moved its VM on before it was started', async () => {
   const pair = await temporal.pair();
   pair.to.rule('startVm', () => {

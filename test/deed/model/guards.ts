@@ -1,3 +1,4 @@
+import { claimStride } from '../../../deed/claim.ts';
 import type { Action } from './actions.ts';
 import { at, cameBack, has, hasWholeCopy, isAwaited, isReturning, landingOf } from './state.ts';
 import type { Host, Model } from './state.ts';
@@ -99,6 +100,8 @@ export function enabled(model: Model, action: Action): boolean {
       const run = landingOf(model, h, token);
       if (run?.state !== 'accepted') return false;
       const isSaid = has(model.settled, { from: h, to: run.from, token });
+      // What was claimed is settled by the claim's token.
+      if (has(model.claims, { from: run.from, to: h, token: token + claimStride })) return false;
       return !isSaid && !(returning && token === host.token);
     }
     case 'release': {
