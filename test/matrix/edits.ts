@@ -99,6 +99,20 @@ export const pointEdits: Edit[] = [
           lost ? { bytesWritten: from.length - done } : handle.write(from, done, from.length - done, atBytes + done))`,
   },
   {
+    file: 'seal/container-file.ts',
+    old: "await told(file.write(bytes, written, bytes.length - written, length + written), 'writing');",
+    new: `await told(Promise.resolve()
+          .then(() => globalThis.matrix.strike('write', path))
+          .then((lost) => lost
+            ? { bytesWritten: bytes.length - written }
+            : file.write(bytes, written, bytes.length - written, length + written)), 'writing');`,
+  },
+  {
+    file: 'seal/container-file.ts',
+    old: 'sync: () => synced(file.datasync()),',
+    new: "sync: () => synced(Promise.resolve().then(() => globalThis.matrix.strike('sync', path)).then(() => file.datasync())),",
+  },
+  {
     file: 'storage/database.ts',
     old: "this.sql.exec('COMMIT');",
     new: `globalThis.matrix.strike('commit', 'host.db');

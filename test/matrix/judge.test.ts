@@ -99,6 +99,14 @@ test('it sees what is wrong', async () => {
   ]);
   for (const path of [stray, told, join(world.folder, 'tmp/key')]) await rm(path);
 
+  // A host that says nothing of what it has.
+  const mute = { ...world, sealift: { ...world.sealift, vms: () => Promise.resolve({ vms: [], away: [] }) } };
+  const scene = { world: mute, temporal: new Client({ connection }), secrets };
+  expect(await judge(scene, suspect, { at: world.frankfurt, runs: false })).toEqual([
+    "lon-1 shows nothing of bad's copy of token 2 (ceded)",
+    "fra-1 shows nothing of bad's copy of token 2 (accepted)",
+  ]);
+
   // Two of them, the second without the right.
   const copy = join(world.london.host.poolPath, 'copy.raw');
   await writeFile(copy, Buffer.alloc(MiB));

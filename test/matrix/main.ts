@@ -44,9 +44,11 @@ mustBe('seed', values.seed, isNumber);
 mustBe('minutes', values.minutes, isNumber);
 for (const option of ['point', 'first-point'] as const)
   mustBe(option, values[option], (named) => points.some(({ name }) => name === named));
-for (const option of ['fault', 'first-fault'] as const)
-  mustBe(option, values[option], (named) => [nothing, ...faults].some(({ name }) => name === named));
+mustBe('fault', values.fault, (named) => [nothing, ...faults].some(({ name }) => name === named));
+mustBe('first-fault', values['first-fault'], (named) => faults.some(({ name }) => name === named));
 mustBe('method', values.method, (named) => methodShape.safeParse(named).success);
+
+const before = firstNamed();
 
 if (values.table === undefined) await playAll();
 else process.stdout.write(table(outcomesIn(values.table)));
@@ -102,13 +104,15 @@ function* product(first: number): Generator<Cast> {
   for (const method of methodShape.options.filter((one) => isWanted(values.method, one)))
     for (const point of points.filter(({ name }) => isWanted(values.point, name)))
       for (const fault of [nothing, ...faults].filter(({ name }) => isWanted(values.fault, name)))
-        if (fits(fault, point, method)) yield { seed: seed++, method, point, fault, ...firstNamed() };
+        if (fits(fault, point, method)) yield { seed: seed++, method, point, fault, ...before };
 }
 
 function firstNamed(): Pick<Cast, 'first'> {
   const point = points.find(({ name }) => name === values['first-point']);
   const fault = faults.find(({ name }) => name === values['first-fault']);
-  return point === undefined || fault === undefined ? {} : { first: { point, fault } };
+  if (point === undefined && fault === undefined) return {};
+  if (point !== undefined && fault !== undefined && values.point !== undefined) return { first: { point, fault } };
+  return wrongOptions(usage, '--first-point, --first-fault and --point belong together');
 }
 
 /** A run that this machinery itself could not play proves nothing. */
@@ -119,11 +123,12 @@ function unplayed({ seed, method, point, fault }: Cast, error: unknown): Outcome
 }
 
 function tell(cast: Cast, outcome: Outcome): void {
-  const { seed, method, point, fault, struck, end, ms, story, complaints } = outcome;
+  const { seed, method, point, fault, first, struck, end, ms, story, complaints } = outcome;
   const mark = complaints.length > 0 ? 'BAD ' : struck ? 'ok  ' : 'miss';
   const seconds = (ms / 1_000).toFixed(1);
+  const earlier = first === undefined ? '' : `${first.point} · ${first.fault}, then `;
   process.stdout.write(
-    `${mark} seed ${String(seed)} ${method} · ${point} · ${fault} → ${end} in ${seconds} s | ${story.join(' | ')}\n`,
+    `${mark} seed ${String(seed)} ${method} · ${earlier}${point} · ${fault} → ${end} in ${seconds} s | ${story.join(' | ')}\n`,
   );
   for (const complaint of complaints) process.stdout.write(`     ${complaint}\n`);
   if (complaints.length > 0) process.stdout.write(`     again: ${repeatCommand(cast)}\n`);

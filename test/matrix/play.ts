@@ -29,6 +29,8 @@ export interface Outcome {
   method: Method;
   point: string;
   fault: string;
+  /** What struck before. */
+  first?: { point: string; fault: string };
   /** Whether the run came to the point, and to that of `first`. */
   struck: boolean;
   /** The host that holds the VM in the end, by the hosts' records, or `unsettled`. */
@@ -64,7 +66,7 @@ let played = 0;
 /** Plays a run to its end, as its operator would see to it, and has it judged. */
 export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
   const began = Date.now();
-  const { seed, method, point, fault } = cast;
+  const { seed, method, point, fault, first } = cast;
   const random = new Random(seed ^ 0x5ea11f7);
   const name = `m${String((played += 1))}-${seed.toString(36)}`;
   stage.begin();
@@ -88,6 +90,7 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
     method,
     point: point.name,
     fault: fault.name,
+    ...(first === undefined ? {} : { first: { point: first.point.name, fault: first.fault.name } }),
     struck,
     end,
     story: run.story,
@@ -105,8 +108,10 @@ export async function perform(
   const { stage } = run;
   const left = [...(first === undefined ? [] : [first]), { point, fault }];
   let settled = true;
+  let stageName: StageName | null = null;
   for (const one of path) {
-    lieInWait(run, left, one);
+    stageName = one;
+    lieInWait(run, left, () => stageName);
     settled = (await run.carryOut(one)) && settled;
     stage.director.lie(null);
     if (one === 'adopt' && !settled) {
@@ -117,6 +122,7 @@ export async function perform(
     // On a busy machine a guest may not halt in its time, and its operator abort the move: then nothing is to be taken further.
     if (one === 'move' && !run.holders().includes(run.destination.host.name)) break;
   }
+  stageName = null;
   while (stage.director.striking) await sleep(20);
   await run.restart;
   await mendAll(stage);
@@ -125,11 +131,12 @@ export async function perform(
   return { struck: left.length === 0, settled };
 }
 
-/** For the strikes of a stage, one after the other; `left` loses what has struck. */
-function lieInWait(run: Run, left: Strike[], during: StageName): void {
+/** For the strikes of the present stage, one after the other; `left` loses what has struck. */
+function lieInWait(run: Run, left: Strike[], present: () => StageName | null): void {
   const { stage } = run;
   const [next] = left;
-  if (next?.point.stage !== during) return;
+  const isNow = next?.point.stage === present();
+  if (next === undefined || !isNow) return;
   const { point, fault } = next;
   stage.director.lie({
     fits: (at) => at.host === run[point.end].host.name && point.fits(at),
@@ -142,7 +149,7 @@ function lieInWait(run: Run, left: Strike[], during: StageName): void {
       } catch (error) {
         run.story.push(`${fault.name}: ${String(error)}`);
       }
-      lieInWait(run, left, during);
+      lieInWait(run, left, present);
     },
   });
 }

@@ -47,8 +47,7 @@ export async function cross(
   source: TestHost,
   { number, seed }: { number: number; seed: number },
 ): Promise<Crossing> {
-  const random = new Random(seed ^ 0x5ea11f7);
-  const cast = castIn(seed, random);
+  const { cast, random } = drawn(seed);
   // Now and then the copy is kept, and the VM goes back to a host that has an older one of it.
   const keeps = random.below(4) === 0;
   stage.begin();
@@ -89,12 +88,13 @@ export async function cross(
   };
 }
 
-/** Two of three crossings are struck; on the others nothing lies in wait. */
-function castIn(seed: number, random: Random): Cast {
+/** What strikes a crossing, and what draws the rest. Two of three are struck; on the others nothing lies in wait. */
+export function drawn(seed: number): { cast: Cast; random: Random } {
+  const random = new Random(seed ^ 0x5ea11f7);
   const cast = castOf(seed, onTheWay);
   const calm = onTheWay.find(({ name }) => name === 'after receipt');
-  if (random.below(3) > 0 || calm === undefined) return cast;
-  return { ...cast, point: calm, fault: nothing };
+  if (random.below(3) > 0 || calm === undefined) return { cast, random };
+  return { cast: { ...cast, point: calm, fault: nothing }, random };
 }
 
 /** What an operator does in the end: gives the finish, and lets both hosts remove what they need no longer. */

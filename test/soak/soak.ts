@@ -24,7 +24,7 @@ export async function* soak({ crossings, seed }: { crossings: number; seed: numb
     let source = world.london;
     let badInARow = 0;
     for (let number = 1; number <= crossings && badInARow < mostBadInARow; number += 1) {
-      const crossing = await cross(stage, suspect, source, { number, seed: seed * 10_000 + number });
+      const crossing = await cross(stage, suspect, source, { number, seed: crossingSeed(seed, number) });
       yield crossing;
       badInARow = crossing.complaints.length === 0 ? 0 : badInARow + 1;
       const holder = world.up.hosts.find(({ host }) => host.name === crossing.end);
@@ -34,4 +34,9 @@ export async function* soak({ crossings, seed }: { crossings: number; seed: numb
   } finally {
     await stage.close();
   }
+}
+
+/** The seed of one crossing of a soak. */
+export function crossingSeed(seed: number, number: number): number {
+  return seed * 10_000 + number;
 }

@@ -21,6 +21,10 @@ export const diskFaults: Fault[] = [
   failing('database fails at the source', 'source', 'commit', 'EIO', isToWrite),
   failing('database fails at the destination', 'destination', 'commit', 'EIO', isToWrite),
   failing('failed fsync', 'destination', 'sync', 'EIO', isCopying),
+  failing('container: disk full', 'source', 'write', 'ENOSPC', isSealing),
+  failing('container: write error', 'source', 'write', 'EIO', isSealing),
+  failing('container: write lost without a word', 'source', 'write', 'LOST', isSealing),
+  failing('container: failed fsync', 'source', 'sync', 'EIO', isSealing),
 ];
 
 /** A worker that ends itself, as a failed sync makes it, is started again by whoever runs the host. */
@@ -42,6 +46,11 @@ function failing(
 /** Until the last chunk is on the disk. */
 function isCopying(point: Point): boolean {
   return isVerifying(point) && !/after (last chunk|send|unseal)|manifest|READY/.test(point.name);
+}
+
+/** By `staged`, until the source has made its container. */
+function isSealing(point: Point): boolean {
+  return !point.methods.includes('sealed') && isCopying(point) && !/after seal|copy|unseal|chunk/.test(point.name);
 }
 
 /** Until the destination has read back what it wrote. */

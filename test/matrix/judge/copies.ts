@@ -63,12 +63,13 @@ export async function judgeContent(disks: string[], { vm, content }: Suspect): P
   return [`${vm.name}: the content of ${first} is not what it was`];
 }
 
-function runsOf({ runs, records }: HostRecords, vmUuid: string): DeedRun[] {
+/** A VM's runs at a host. */
+export function runsOf({ runs, records }: HostRecords, vmUuid: string): DeedRun[] {
   const lineages = records.filter((record) => record.vmUuid === vmUuid).map(({ lineage }) => lineage);
   return runs.filter(({ lineage }) => lineages.includes(lineage));
 }
 
-function pathsOf(run: DeedRun): string[] {
+export function pathsOf(run: DeedRun): string[] {
   return run.places?.disks.map(({ path }) => path) ?? [];
 }
 

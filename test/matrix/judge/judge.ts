@@ -9,6 +9,7 @@ import { judgeLeftOver } from './left-over.ts';
 import { judgeRecords } from './lost-records.ts';
 import { judgeFiles, judgeHistories, judgeProcesses } from './secrets.ts';
 import type { Secrets } from './secrets.ts';
+import { judgeShown } from './shown.ts';
 import type { Suspect } from './suspect.ts';
 
 /** Where it happened: what is watched, and what must not be told. */
@@ -48,6 +49,7 @@ export async function judge(scene: Scene, suspect: Suspect, ended: Ended): Promi
       complaints.push(...(await judgeRecords(world, suspect, { ...holder, dataPath: disks.at(-1) ?? '' }, rest)));
     }
   }
+  complaints.push(...(await judgeShown(world, suspect, hosts)));
   const further = { processes: scene.processes?.() ?? [], folders: scene.otherFolders ?? [] };
   complaints.push(...(await judgeLeftOver(world, suspect, hosts, further)));
   complaints.push(...judgeFiles(world, secrets, scene.otherFolders), ...judgeProcesses(world, secrets));

@@ -1,10 +1,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { until } from '../../../infra/lab/patience.ts';
+import { processFacts } from '../../../infra/lab/process.ts';
 import { markPath } from '../../../storage/mark.ts';
 import type { TestHost, World } from '../../support/world.ts';
 import { configuredDisks } from './copies.ts';
 import type { HostRecords } from './host-records.ts';
 import { openFiles, ownProcesses, tcpSockets } from './processes.ts';
+import type { OwnProcess } from './processes.ts';
 import type { Suspect } from './suspect.ts';
 
 /** Files of a world that nobody has to speak of; what lies in pools and aside is looked at by itself. */
@@ -24,7 +27,7 @@ export async function judgeLeftOver(
   hosts: { at: TestHost; records: HostRecords }[],
   further: { processes: number[]; folders: string[] },
 ): Promise<string[]> {
-  const complaints = [...strangers(world, further.processes), ...sockets(world)];
+  const complaints = [...(await strangers(world, further.processes)), ...sockets(world)];
   complaints.push(
     ...filesUnder(world.folder)
       .map((path) => relative(world.folder, path))
@@ -68,14 +71,20 @@ function explained({ runs }: HostRecords): string[] {
     .flatMap(({ places }) => places?.disks.map(({ path }) => path) ?? []);
 }
 
-function strangers(world: World, further: number[]): string[] {
+/** An `xl` that a worker asks has its answer soon. */
+const answerLimitMs = 3_000;
+
+async function strangers(world: World, further: number[]): Promise<string[]> {
   const known = new Set([
     ...Object.values(world.processes()),
     ...further,
     ...world.observer.boots.flatMap(({ uuid }) => world.observer.living(uuid)).map(({ pid }) => pid),
   ]);
-  return ownProcesses(world)
-    .filter(({ pid }) => !known.has(pid))
+  const found = ownProcesses(world).filter(({ pid }) => !known.has(pid));
+  const isThere = ({ pid }: OwnProcess): boolean => processFacts(pid) !== null;
+  await until(answerLimitMs, () => !found.some(isThere));
+  return found
+    .filter(isThere)
     .map(({ pid, commandLine }) => `process ${String(pid)} is left: ${commandLine.replaceAll('\0', ' ').trim()}`);
 }
 
