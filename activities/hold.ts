@@ -90,7 +90,10 @@ export function takeBack(host: Host, deed: Signed<Deed>): { migrationId: string 
   return { migrationId: host.deeds.takeBack(deed).run.migrationId };
 }
 
-/** The holder says that the VM stays that came by this token; an order that comes late says nothing of a later crossing. Copies which this host itself ceded before the VM came back to it become garbage. */
+/**
+ * The holder says that the VM stays that came by this token; an order that comes late says nothing of a later crossing. Copies which this
+ * host itself ceded before the VM came back to it become garbage.
+ */
 export function settleHold(
   host: Host,
   ask: { vmUuid: string; token: number; by: string },

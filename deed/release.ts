@@ -10,8 +10,8 @@ import type { DeedRecord, DeedRun } from './record.ts';
 import { checkStatement, claimOf, signStatement } from './statement.ts';
 
 /**
- * The model's Settle: the holder gives up the return of what it accepted by `token` for good, and says so. Without this word the source could free its
- * copy while a give-back is on its way to it, and then neither host would have to keep one.
+ * The model's Settle: the holder gives up the return of what it accepted by `token` for good, and says so. Without this word the
+ * source could free its copy while a give-back is on its way to it, and then neither host would have to keep one.
  */
 export function settle(
   desk: Desk,

@@ -34,7 +34,10 @@ export const errorTypes = {
   'already-migrating': { meaning: 'another migration of the VM is open', exitCode: 3 },
   ended: { meaning: 'the move, revert or finish has ended; there is nothing left to steer', exitCode: 3 },
   'run-open': { meaning: 'the source has an open run for another migration of the VM', exitCode: 3 },
-  'run-closed': { meaning: 'the run was aborted or superseded, or its VM was moved on; its migration cannot go on', exitCode: 3 },
+  'run-closed': {
+    meaning: 'the run was aborted or superseded, or its VM was moved on; its migration cannot go on',
+    exitCode: 3,
+  },
   'preflight-refused': { meaning: 'the plan has concerns that refuse the move', exitCode: 3 },
   'no-space': {
     meaning: 'the pool cannot hold the disks',

@@ -441,7 +441,7 @@ test('an abort is answered when somebody has opened another run meanwhile', asyn
   await held.begun;
   expect(await move.abort()).toEqual({ outcome: 'aborted', restarted: false });
   held.release();
-  await expect(move.result()).rejects.toMatchObject({ type: 'aborted' });
+  await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
 });
 
 test('a move ends when somebody has moved its VM on before it was started', async () => {

@@ -53,7 +53,13 @@ export const sabotages: Sabotage[] = [
   },
   {
     name: 'token check skipped',
-    edits: [{ file: 'deed/destination.ts', old: "guard('accept', 'token', token, record.token);", new: '' }],
+    edits: [
+      {
+        file: 'deed/destination.ts',
+        old: "refuseOvertaken('accept', record, run);\n  guard('accept', 'token', token, record.token);",
+        new: '',
+      },
+    ],
   },
   {
     name: 'verify skipped',
