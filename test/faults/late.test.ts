@@ -84,7 +84,7 @@ describe('what was ordered earlier, and takes effect late', () => {
     const vm = await world.makeVm('later');
     for (const away of [false, true]) {
       const before = await domid(vm);
-      setFault(world.london.host.lab.root, { slowShutdownMs: 3_000, vm: vm.name });
+      setFault(world.london.host.lab.root, { slowShutdownMs: 8_000, vm: vm.name });
       const move = await migrate(world, { vm: vm.name, graceMs: 300, onStuckGuest: 'abort' });
       await expect(move.result()).rejects.toMatchObject({ type: 'guest-stuck' });
       expect(await domid(vm)).toBe(before);
