@@ -4,6 +4,7 @@ import { Client } from '@temporalio/client';
 import type { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openConnection } from '../../client/connect.ts';
+import { until } from '../../infra/lab/patience.ts';
 import { recordBytes, recordOffset } from '../../infra/lab/record-format.ts';
 import { makeWorld, MiB, migrate, quick, xl } from '../support/world.ts';
 import type { TestHost, World } from '../support/world.ts';
@@ -51,6 +52,18 @@ test('the judge has nothing to say about a move, its revert, another move, its f
   expect(started).toEqual([]);
   await removeSuspect(world, suspect);
   expect(world.observer.living(suspect.vm.uuid)).toEqual([]);
+}, 120_000);
+
+test('it finds what a return has left behind, also when the VM has gone on before it looks', async () => {
+  const suspect = await makeSuspect(world, secrets, 'onward');
+  const { name } = suspect.vm;
+  await (await migrate(world, { vm: name })).result();
+  const [boot] = world.observer.boots.filter(({ uuid, root }) => uuid === suspect.vm.uuid && root.includes('fra-1'));
+  expect(await until(30_000, () => (boot?.records.length ?? 0) > 3)).toBe(true);
+  await (await world.sealift.revert({ vm: name, confirm: name, timings: quick })).result();
+  await (await migrate(world, { vm: name })).result();
+  expect(await judged(suspect, world.frankfurt)).toEqual([]);
+  await removeSuspect(world, suspect);
 }, 120_000);
 
 test('it sees what is wrong', async () => {

@@ -25,11 +25,16 @@ export async function digestOf(path: string): Promise<string> {
 }
 
 /** The data disk of the copy that came by a token and was given back; null when gc has removed it. */
-export function returnedDataDisk(hosts: HostRecords[], { vm }: Suspect, token: number): string | null {
-  const copy = hosts
-    .flatMap((host) => runsOf(host, vm.uuid))
-    .find((run) => run.role === 'destination' && run.state === 'returned' && run.token === token);
-  return copy === undefined || copy.collected ? null : (copy.places?.disks.at(-1)?.path ?? null);
+export function returnedDataDisk(hosts: HostRecords[], suspect: Suspect, token: number): string | null {
+  return hosts.flatMap((host) => returnedDataDisks(host, suspect, token))[0] ?? null;
+}
+
+/** The data disks of the copies that a host gave back and that gc has not removed; of the one that came by `token`, when it is given. */
+export function returnedDataDisks(host: HostRecords, { vm }: Suspect, token?: number): string[] {
+  return runsOf(host, vm.uuid)
+    .filter(({ role, state, collected }) => role === 'destination' && state === 'returned' && !collected)
+    .filter((run) => token === undefined || run.token === token)
+    .flatMap(({ places }) => places?.disks.at(-1)?.path ?? []);
 }
 
 /** No copy that nobody gave free for removal has lost a disk or its journal; none that was handed over can be written. */

@@ -2,7 +2,7 @@ import { isCurrent } from '../../../deed/record.ts';
 import type { ObservedBoot } from '../../../infra/lab/observer.ts';
 import { checkRecords, readRecords } from '../../../infra/lab/records.ts';
 import type { TestHost, World } from '../../support/world.ts';
-import { returnedDataDisk } from './copies.ts';
+import { returnedDataDisk, returnedDataDisks } from './copies.ts';
 import type { HostRecords } from './host-records.ts';
 import type { Suspect } from './suspect.ts';
 
@@ -29,11 +29,15 @@ export async function judgeRecords(
     const left = token === undefined ? null : returnedDataDisk([...others, holder.records], suspect, token);
     // A copy that gc removed took what was left behind with it.
     if (token !== undefined && left === null) continue;
-    const { records, oldest } = left === null ? there : await readRecords(left);
-    const lost = written.filter(
-      ({ sequence, crc }) => records.get(sequence) !== crc && !(sequence < oldest && records.size > 0),
-    );
+    const lost = missing(written, left === null ? there : await readRecords(left));
     if (lost.length === 0) continue;
+    // Nobody looked between a return and the next move: what was left behind may lie on any copy that was given back there.
+    const host = [...others, holder.records].find(({ name }) => boot.root === rootOf(world, name));
+    const copies = token !== undefined || host === undefined ? [] : returnedDataDisks(host, suspect);
+    const isLeft = await Promise.all(
+      copies.map(async (path) => missing(written, await readRecords(path)).length === 0),
+    );
+    if (isLeft.includes(true)) continue;
     const numbers = `${String(lost[0]?.sequence)} to ${String(lost.at(-1)?.sequence)}`;
     const where = `not on ${left ?? holder.dataPath}`;
     complaints.push(
@@ -41,6 +45,19 @@ export async function judgeRecords(
     );
   }
   return complaints;
+}
+
+type Records = Awaited<ReturnType<typeof readRecords>>;
+
+/** Which of the records told are not there; what the guest has overwritten itself is not asked for. */
+function missing(written: ObservedBoot['records'], { records, oldest }: Records): ObservedBoot['records'] {
+  return written.filter(
+    ({ sequence, crc }) => records.get(sequence) !== crc && !(sequence < oldest && records.size > 0),
+  );
+}
+
+function rootOf({ up }: World, name: string): string | undefined {
+  return up.hosts.find(({ host }) => host.name === name)?.host.lab.root;
 }
 
 /** After a return, what the VM wrote at the host that gave it back is the newest group of boots there. */
