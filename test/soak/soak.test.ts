@@ -74,8 +74,8 @@ test('the verdict sees an entry, a descriptor, memory and a process too many, an
   const memory = quiet(40);
   for (const { number, figures } of memory) figures.processes['lon-1']!.residentBytes += (number % 7) * 2 ** 22;
   expect(leaksIn(memory)).toEqual([]);
-  for (const { number, figures } of memory) figures.processes['lon-1']!.residentBytes += number * 2 ** 21;
-  expect(leaksIn(memory)).toEqual(['memory of lon-1: at most 250 MiB, then at least 266 MiB, from crossing 4 to 40']);
+  for (const { number, figures } of memory) figures.processes['lon-1']!.residentBytes += number * 2 ** 22;
+  expect(leaksIn(memory)).toEqual(['memory of lon-1: at most 276 MiB, then at least 320 MiB, from crossing 4 to 40']);
   const process = quiet(12);
   process[11]!.figures.processCount += 1;
   expect(leaksIn(process)).toHaveLength(1);
