@@ -48,7 +48,7 @@ export function planClaim(host: Host, ask: ClaimAsk): ClaimPlan {
   const ground = host.deeds.claimGround(known.lineage);
   const { record, against, token } = ground;
   const { lineage, vmUuid, vmName } = record;
-  const third = thirdHost(ask.peers, host.identity.name, ground);
+  const third = thirdHostRefusal(ask.peers, host.identity.name, ground);
   if (third !== null) throw third;
   const body = { ...common, lineage, token, against, vmUuid, vmName, reason: ask.reason };
   return { body, by, signed: null, heir: null };
@@ -95,7 +95,7 @@ export function pinnedOperator({ file }: Pick<Host, 'file'>, identity: string): 
  * about to get it, at a third one: that one never has to heed. So has one that handed it there after this host did, when the host that is
  * gone gave it back before its end.
  */
-export function thirdHost(
+export function thirdHostRefusal(
   others: readonly DeedWord[],
   me: string,
   { record: { lineage, vmName, token }, against }: Pick<ClaimGround, 'record' | 'against'>,

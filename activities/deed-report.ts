@@ -16,7 +16,7 @@ import { findVms } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { domainsOf } from '../xen/gone.ts';
 import type { Toolstack } from '../xen/toolstack.ts';
-import { thirdHost } from './claims.ts';
+import { thirdHostRefusal } from './claims.ts';
 import type { Onlooker } from './host.ts';
 import { guestDisks } from './memory-image.ts';
 import { findNotes } from './notes.ts';
@@ -87,7 +87,7 @@ function stepsOf(
   const steps = explainSteps(host.database, { me: host.me, lineage, shown, operators: host.file.operator });
   return steps.map(({ step, possible, why }) => {
     // A claim which the record permits may be forbidden by the hosts together.
-    const third = step === 'claim' && possible ? thirdHost(peers, host.me, deeds.claimGround(lineage)) : null;
+    const third = step === 'claim' && possible ? thirdHostRefusal(peers, host.me, deeds.claimGround(lineage)) : null;
     const not = why ?? third?.message ?? null;
     return { step, possible: not === null, why: not === null ? null : say(not) };
   });

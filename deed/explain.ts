@@ -127,10 +127,9 @@ function abortAttempt(deeds: Deeds, record: DeedRecord, run: DeedRun | undefined
 }
 
 function finishAttempt(deeds: Deeds, record: DeedRecord, runs: DeedRun[], settled: Signed | undefined): Attempt {
-  const accepted = runs.findLast(({ role, state }) => role === 'destination' && state === 'accepted');
   if (record.state === 'holder') {
-    if (accepted === undefined) return 'nothing that came from another host was accepted here';
-    return () => deeds.settle(record.lineage, accepted.token, 'nobody');
+    const accepted = runs.findLast(({ role, state }) => role === 'destination' && state === 'accepted');
+    return () => deeds.settle(record.lineage, accepted?.token ?? record.token, 'nobody');
   }
   return statementAttempt(settled, 'the holder has not said that the VM stays there', (shown) =>
     deeds.release(shown, record.vmName),

@@ -102,11 +102,12 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
 /** Takes a VM along a path, with the fault lying in wait at its point; when it returns all is mended and nothing goes on any more. */
 export async function perform(
   run: Run,
-  { point, fault, first }: Pick<Cast, 'point' | 'fault' | 'first'>,
+  cast: Pick<Cast, 'point' | 'fault' | 'first'>,
   path: StageName[],
 ): Promise<{ struck: boolean; settled: boolean }> {
   const { stage } = run;
-  const left = [...(first === undefined ? [] : [first]), { point, fault }];
+  const { point } = cast;
+  const left = strikesOf(cast);
   let settled = true;
   let stageName: StageName | null = null;
   for (const one of path) {
@@ -129,6 +130,11 @@ export async function perform(
   if (run.restart !== null && point.stage !== 'adopt' && point.stage !== 'gc') settled = await run.rest(point.stage);
   await run.afterwards?.();
   return { struck: left.length === 0, settled };
+}
+
+/** What strikes, in its order. */
+export function strikesOf({ point, fault, first }: Pick<Cast, 'point' | 'fault' | 'first'>): Strike[] {
+  return [...(first === undefined ? [] : [first]), { point, fault }];
 }
 
 /** For the strikes of the present stage, one after the other; `left` loses what has struck. */

@@ -1,6 +1,6 @@
-import { isSealiftError } from '../../../domain/error.ts';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isSealiftError } from '../../../domain/error.ts';
 import { quick, xl } from '../../support/world.ts';
 import type { Reached } from '../director.ts';
 import { insist } from '../run.ts';
@@ -105,8 +105,8 @@ async function second(run: Run): Promise<void> {
   const [from, other] = run.holders().includes(run.destination.host.name)
     ? [run.destination, run.source]
     : [run.source, run.destination];
-  const wasOff = world.observer.living(suspect.vm.uuid).length === 0;
-  if (from === run.destination && wasOff) run.afterwards = () => startByHand(run);
+  const isArrivedOff = from === run.destination && world.observer.living(suspect.vm.uuid).length === 0;
+  if (isArrivedOff) run.afterwards = () => startByHand(run);
   const supersede = from === run.source && random.below(2) === 0 ? { supersede: run.migrationId } : {};
   const to = random.one([other, stage.third]).host.name;
   try {
@@ -130,7 +130,7 @@ async function second(run: Run): Promise<void> {
         story.push(`second plane, late: ${await end}`);
         await take();
         await giveUpWhatIsOpen(run);
-        if (from === run.destination && wasOff) await startByHand(run);
+        if (isArrivedOff) await startByHand(run);
       };
     }, 10_000);
   } catch (error) {

@@ -32,12 +32,8 @@ export async function judge(scene: Scene, suspect: Suspect, ended: Ended): Promi
   const hosts = world.up.hosts.map((at) => ({ at, records: readHostRecords(at) }));
   const { holder, complaints } = holderOf(hosts, suspect);
   complaints.push(...world.observer.doubles);
-  complaints.push(
-    ...(await judgeCopies(
-      hosts.map(({ records }) => records),
-      suspect,
-    )),
-  );
+  const everywhere = hosts.map(({ records }) => records);
+  complaints.push(...(await judgeCopies(everywhere, suspect)), ...(await judgeShown(world, suspect, everywhere)));
   if (holder !== null) {
     complaints.push(...(await judgeAgreement(world, suspect, hosts, holder, ended)));
     const disks = await configuredDisks(holder.at, suspect);
@@ -49,7 +45,6 @@ export async function judge(scene: Scene, suspect: Suspect, ended: Ended): Promi
       complaints.push(...(await judgeRecords(world, suspect, { ...holder, dataPath: disks.at(-1) ?? '' }, rest)));
     }
   }
-  complaints.push(...(await judgeShown(world, suspect, hosts)));
   const further = { processes: scene.processes?.() ?? [], folders: scene.otherFolders ?? [] };
   complaints.push(...(await judgeLeftOver(world, suspect, hosts, further)));
   complaints.push(...judgeFiles(world, secrets, scene.otherFolders), ...judgeProcesses(world, secrets));

@@ -4,7 +4,7 @@ import { until } from '../../../infra/lab/patience.ts';
 import { processFacts } from '../../../infra/lab/process.ts';
 import { markPath } from '../../../storage/mark.ts';
 import type { TestHost, World } from '../../support/world.ts';
-import { configuredDisks } from './copies.ts';
+import { configuredDisks, pathsOf } from './copies.ts';
 import type { HostRecords } from './host-records.ts';
 import { openFiles, ownProcesses, tcpSockets } from './processes.ts';
 import type { OwnProcess } from './processes.ts';
@@ -48,7 +48,8 @@ export async function judgeLeftOver(
       );
       if (!isKept) complaints.push(`what ${records.name} has put aside, ${name}, belongs to no run that it keeps`);
     }
-    const known = new Set(explained(records));
+    // fenced, landed, or on their way
+    const known = new Set(records.runs.filter(({ collected }) => !collected).flatMap(pathsOf));
     for (const path of (await configuredDisks(at, suspect)) ?? []) known.add(path);
     for (const path of filesUnder(poolPath)) {
       if (!known.has(path) && ![...known].some((disk) => markPath(disk) === path))
@@ -62,13 +63,6 @@ export async function judgeLeftOver(
       complaints.push(`${records.name} keeps ${String(keys.length)} keys for ${String(open.length)} open runs`);
   }
   return complaints;
-}
-
-/** The disks that the records of a host speak of: fenced, landed, or on their way. */
-function explained({ runs }: HostRecords): string[] {
-  return runs
-    .filter(({ collected }) => !collected)
-    .flatMap(({ places }) => places?.disks.map(({ path }) => path) ?? []);
 }
 
 /** An `xl` that a worker asks has its answer soon. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DeedRun } from '../../../deed/record.ts';
-import type { TestHost, World } from '../../support/world.ts';
+import type { World } from '../../support/world.ts';
 import { pathsOf, runsOf } from './copies.ts';
 import type { HostRecords } from './host-records.ts';
 import type { Suspect } from './suspect.ts';
@@ -9,10 +9,10 @@ import type { Suspect } from './suspect.ts';
 export async function judgeShown(
   { sealift }: Pick<World, 'sealift'>,
   { vm }: Suspect,
-  hosts: { at: TestHost; records: HostRecords }[],
+  hosts: HostRecords[],
 ): Promise<string[]> {
   const complaints: string[] = [];
-  for (const { records: host } of hosts) {
+  for (const host of hosts) {
     const isListed = (await sealift.vms(host.name)).vms.some(({ vmUuid }) => vmUuid === vm.uuid);
     const garbage = new Set((await sealift.garbage(host.name)).map(({ id }) => id));
     const kept = runsOf(host, vm.uuid).filter((run) => !run.collected);
