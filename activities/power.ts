@@ -89,7 +89,7 @@ export async function startVm(
   const { lineage } = host.deeds.byMigration(ask.migrationId).record;
   const notes = readNotes(host.deeds, ask.migrationId);
   const memory = await inTurn(host, lineage, async () => {
-    const unfencing = host.deeds.mayUnfence(ask.migrationId);
+    const unfencing = host.deeds.mayUnfence(ask.migrationId, ask.start);
     const { record, run } = host.deeds.byMigration(ask.migrationId);
     const configPath = await ending(host, unfencing.intent, async (env) => {
       await checkOwnMarks(record, notes);

@@ -1,3 +1,4 @@
+import { isCutShort } from '../deed/record.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import { note, refusal, warning } from '../domain/concern.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
@@ -209,16 +210,11 @@ async function reportOfRecord(host: Host, vm: string, domains: Domain[]): Promis
   };
 }
 
-/** The run whose abort brings the VM back: the one in progress, or the last one, whose abort or return was cut short before its start. */
+/** The run whose abort brings the VM back: the one in progress, or the last one, whose end was cut short. */
 export function runToAbort(host: Pick<Host, 'deeds' | 'file'>, record: DeedRecord | null): VmReport['run'] {
   if (record === null) return null;
   const last = host.deeds.runs(record.lineage).at(-1);
-  const cutShort =
-    record.state === 'holder' &&
-    record.places !== null &&
-    last?.role === 'source' &&
-    (last.state === 'aborted' || last.state === 'returned');
-  const run = host.deeds.inProgress(record.lineage) ?? (cutShort ? last : undefined);
+  const run = host.deeds.inProgress(record.lineage) ?? (isCutShort(record, last) ? last : undefined);
   if (run === undefined) return null;
   const peer = host.file.peer.find(({ identity }) => identity === run.peer);
   return { migrationId: run.migrationId, peer: peer?.name ?? null };

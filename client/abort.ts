@@ -2,7 +2,7 @@ import { isSealiftError } from '../domain/error.ts';
 import type { AbortAnswer } from '../workflows/contract.ts';
 import { askHost } from './ask-host.ts';
 import type { Link } from './link.ts';
-import { isUnfinished, listVms } from './vms.ts';
+import { listVms } from './vms.ts';
 
 /**
  * Aborts a VM's move by its workflow or, when no workflow is open although a host still has the move's run, at the hosts
@@ -28,13 +28,15 @@ const workflowIsOver: ReadonlySet<string> = new Set(['unknown-run', 'abort-refus
 /** Null when no host has anything to abort. */
 async function abortAtHosts(link: Link, uuid: string): Promise<AbortAnswer | null> {
   const { vms } = await listVms(link);
-  const left = vms.find((vm) => vm.vmUuid === uuid && isUnfinished(vm));
-  if (left === undefined) return null;
-  const { run } = await askHost(link, left.host, 'inspectVm', { vm: uuid });
-  if (run === null) return null;
-  const { migrationId, peer } = run;
-  const { restarted } = await askHost(link, left.host, 'abortRun', { migrationId });
-  // Good to have only: the landing keeps nothing but space and a slot.
-  if (peer !== null) await askHost(link, peer, 'closeLanding', { migrationId }).catch(() => undefined);
-  return { outcome: 'aborted', restarted };
+  const states = ['holder', 'receiving'];
+  for (const { host } of vms.filter(({ vmUuid, deed }) => vmUuid === uuid && states.includes(deed?.state ?? ''))) {
+    const { run } = await askHost(link, host, 'inspectVm', { vm: uuid });
+    if (run === null) continue;
+    const { migrationId, peer } = run;
+    const { restarted } = await askHost(link, host, 'abortRun', { migrationId });
+    // Good to have only: the landing keeps nothing but space and a slot.
+    if (peer !== null) await askHost(link, peer, 'closeLanding', { migrationId }).catch(() => undefined);
+    return { outcome: 'aborted', restarted };
+  }
+  return null;
 }

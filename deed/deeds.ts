@@ -244,10 +244,10 @@ export class Deeds {
   }
   /**
    * May the fence be taken off? Only the holder's, with no run open, and for the run that it holds by, or the one of its token
-   * that was aborted ('run-closed' for an older one). `places` null: there is nothing to take off.
+   * that was aborted ('run-closed' for an older one). `start`: whether a start is to follow. `places` null: there is nothing to take off.
    */
-  mayUnfence(migrationId: string): { intent: Intent; places: FencePlaces | null } {
-    return this.#act((desk) => mayUnfence(desk, migrationId));
+  mayUnfence(migrationId: string, start: boolean): { intent: Intent; places: FencePlaces | null } {
+    return this.#act((desk) => mayUnfence(desk, migrationId, start));
   }
   /** May a copy without any right to run be stopped, or fenced? Only where the record says that it went elsewhere. */
   mayQuell(lineage: string, what: 'stop' | 'fence', found: FencePlaces): { intent: Intent; places: FencePlaces } {

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { ExplainedStep } from '../domain/deed-report.ts';
+import type { DeedStep, ExplainedStep } from '../domain/deed-report.ts';
 import { isSealiftError } from '../domain/error.ts';
 import type { Offer, Signed, StatementKind } from '../domain/statement.ts';
 import type { Database } from '../storage/database.ts';
 import type { Operator } from './claim.ts';
 import { Deeds } from './deeds.ts';
 import type { FencePlaces } from './places.ts';
-import { isCurrent, isReturning } from './record.ts';
+import { isCurrent, isCutShort, isReturning } from './record.ts';
 import type { DeedRecord, DeedRun } from './record.ts';
 import type { BodyOf } from './statement.ts';
 
@@ -31,14 +31,14 @@ export function explainSteps(database: Database, ask: ExplainAsk): ExplainedStep
   return Object.entries(attempts).map(([step, attempt]) => {
     const why = attempt === null ? null : typeof attempt === 'string' ? attempt : refusalOf(database, attempt);
     // the keys are the steps, which the compiler forgets
-    return { step: step as ExplainedStep['step'], possible: why === null, why };
+    return { step: step as DeedStep, possible: why === null, why };
   });
 }
 
 /** What would do the step; or why nothing can be tried; or null where no record stands in the way. */
 type Attempt = (() => unknown) | string | null;
 
-function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<ExplainedStep['step'], Attempt> {
+function attemptsOf(deeds: Deeds, record: DeedRecord, ask: ExplainAsk): Record<DeedStep, Attempt> {
   const { lineage, token, state } = record;
   const runs = deeds.runs(lineage);
   const last = runs.at(-1);
@@ -119,10 +119,12 @@ function cedeAttempt(
 }
 
 function abortAttempt(deeds: Deeds, record: DeedRecord, run: DeedRun | undefined): Attempt {
+  // the VM is only set up, or started, again
+  if (isCutShort(record, run)) return null;
   if (run?.role === 'destination') {
     return isReturning(record) ? () => deeds.abortReturn(run.migrationId) : 'nothing is on its way back';
   }
-  if (run === undefined || (run.state === 'aborted' && record.places === null)) return 'no run is open';
+  if (run === undefined || run.state === 'aborted') return 'no run is open';
   return () => deeds.abort(run.migrationId);
 }
 

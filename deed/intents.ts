@@ -48,10 +48,16 @@ export function mayFence(
   return { intent: begun, places };
 }
 
-/** May the fence be taken off? The model's Unfence. */
-export function mayUnfence(desk: Desk, migrationId: string): { intent: Intent; places: FencePlaces | null } {
+/** May the fence be taken off? The model's Unfence. Where no start is to follow, none is owed any more. */
+export function mayUnfence(
+  desk: Desk,
+  migrationId: string,
+  start: boolean,
+): { intent: Intent; places: FencePlaces | null } {
   const record = idleHolder(desk, 'unfence', migrationId);
-  return { intent: beginIntent(desk, record, 'unfence'), places: record.places };
+  const begun = beginIntent(desk, record, 'unfence');
+  if (!start) saveRecord(desk.sql, { ...record, wasRunning: null });
+  return { intent: begun, places: record.places };
 }
 
 /** May the domain be started? */

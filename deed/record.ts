@@ -95,6 +95,19 @@ export function isCurrent(record: DeedRecord, run: DeedRun): boolean {
   return record.token === (cameBack ? run.token + 1 : run.token);
 }
 
+/**
+ * Whether the VM is this host's by the end of `last`, its last run, by an abort or by a return, and that end was cut short: the
+ * fence was not taken off, or the guest that had been stopped was not started again.
+ */
+export function isCutShort(record: DeedRecord, last: DeedRun | undefined): boolean {
+  if (record.state !== 'holder' || record.runToken !== 0 || last === undefined) return false;
+  const ended = last.state === 'aborted' || last.state === 'returned';
+  // what came here is stopped only to go back; one that has not been set up since it came owes that to its move
+  const stayed = last.state === 'accepted' && record.wasRunning !== null;
+  if (last.role === 'source' ? !ended : !stayed) return false;
+  return record.places !== null || record.wasRunning === true;
+}
+
 /** The record of a lineage; null when this host never had one. */
 export function findRecord(sql: DatabaseSync, ofLineage: string): DeedRecord | null {
   return recordOf(sql.prepare('SELECT * FROM deed_record WHERE lineage = ?').get(ofLineage));

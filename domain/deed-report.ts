@@ -7,6 +7,8 @@ import { deedState, domainState } from './survey.ts';
 export const carriedStatement = z.union([signedOffer, signedReady, signedDeed, signedSettled, signedClaim]);
 export type CarriedStatement = z.infer<typeof carriedStatement>;
 
+/** The steps that `deed explain` tells of. */
+export type DeedStep = (typeof deedSteps)[number];
 const deedSteps = [
   'start',
   'stop',
@@ -27,16 +29,18 @@ const deedSteps = [
 ] as const;
 
 /** A step, and whether the host's record permits it now. */
-export const explainedStep = z.strictObject({
-  step: z.enum(deedSteps),
-  possible: z.boolean(),
+export interface ExplainedStep {
+  step: DeedStep;
+  possible: boolean;
   /** The guard that refuses it; null when it is possible. */
-  why: z.string().nullable(),
-});
-export type ExplainedStep = z.infer<typeof explainedStep>;
+  why: string | null;
+}
 
-/** One host's side of a VM's deed: what its record says, what is seen there, what it permits. `deed show --json` prints it. */
-export const deedReport = z.strictObject({
+/**
+ * One host's side of a VM's deed: what its record says, what is seen there, what it permits. `deed show --json` prints it. Hosts of
+ * different versions read each other's: what this one does not know is left out.
+ */
+export const deedReport = z.object({
   v: z.literal(1),
   host: hostName,
   identity,
@@ -44,7 +48,7 @@ export const deedReport = z.strictObject({
   vmName,
   /** Null when the host has no record of the VM. */
   record: z
-    .strictObject({
+    .object({
       lineage,
       token,
       state: deedState,
@@ -60,7 +64,7 @@ export const deedReport = z.strictObject({
   /** In plain words: may the VM run here, and why not. */
   standing: z.string(),
   runs: z.array(
-    z.strictObject({
+    z.object({
       migrationId,
       role: z.enum(['source', 'destination']),
       state: z.enum(['open', 'aborted', 'ceded', 'accepted', 'returned']),
@@ -72,16 +76,20 @@ export const deedReport = z.strictObject({
     }),
   ),
   domain: domainState.or(z.literal('unknown')),
-  disks: z.array(z.strictObject({ vdev, there: z.boolean(), fenced: z.boolean(), mark: z.string().nullable() })),
+  disks: z.array(z.object({ vdev, there: z.boolean(), fenced: z.boolean(), mark: z.string().nullable() })),
   /** Commands that were begun on the VM and may still take effect. */
-  intents: z.array(z.strictObject({ what: z.string(), at: z.string() })),
+  intents: z.array(z.object({ what: z.string(), at: z.string() })),
   /** What people chose, oldest first. */
-  events: z.array(z.strictObject({ at: z.string(), who: z.string(), what: z.string(), detail: z.string() })),
-  statements: z.array(carriedStatement),
-  steps: z.array(explainedStep),
+  events: z.array(z.object({ at: z.string(), who: z.string(), what: z.string(), detail: z.string() })),
+  statements: known(carriedStatement),
+  steps: known(z.object({ step: z.enum(deedSteps), possible: z.boolean(), why: z.string().nullable() })),
 });
 export type DeedReport = z.infer<typeof deedReport>;
 
 /** What another host's report means for what is possible here. */
 export const deedWord = deedReport.pick({ host: true, identity: true, record: true, statements: true });
 export type DeedWord = z.infer<typeof deedWord>;
+
+function known<Item extends z.ZodType>(item: Item): z.ZodType<z.output<Item>[]> {
+  return z.array(z.unknown()).transform((all) => all.flatMap((one) => item.safeParse(one).data ?? []));
+}

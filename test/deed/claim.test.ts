@@ -54,7 +54,7 @@ describe('a claim', () => {
     const { record, run } = b.deeds.claim(claim, by);
     expect(record).toMatchObject({ state: 'holder', token: 2 + claimStride, peer: a.identity.name });
     expect(b.deeds.claim(claim, by).run.migrationId).toBe(run.migrationId);
-    expect(b.deeds.mayUnfence(run.migrationId).places).toEqual(places('/srv/landing-2'));
+    expect(b.deeds.mayUnfence(run.migrationId, true).places).toEqual(places('/srv/landing-2'));
     // the source cedes late, or before it hears: worth nothing
     const deed = a.deeds.cede(migrationId, ready);
     expectRefusal(() => b.deeds.accept(deed), 'claimed', /by token 1002, after token 2/);
@@ -79,7 +79,7 @@ describe('a claim', () => {
     const claim = claimAt(a);
     const { run } = a.deeds.claim(claim, by);
     expect(stateOf(a)).toMatchObject({ state: 'holder', peer: null });
-    a.deeds.endIntent(a.deeds.mayUnfence(run.migrationId).intent.id, true);
+    a.deeds.endIntent(a.deeds.mayUnfence(run.migrationId, true).intent.id, true);
     a.deeds.endIntent(a.deeds.mayStart(run.migrationId).id, true);
     b.deeds.heed(claim, by);
     expect(stateOf(b)).toMatchObject({ state: 'none', token: 2 + claimStride });

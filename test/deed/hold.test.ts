@@ -32,19 +32,23 @@ describe('intents', () => {
   test('of starting and unfencing are the idle holder’s only', () => {
     const { migrationId } = opens(a, b).body;
     expectRefusal(() => a.deeds.mayStart(migrationId), 'deed-refused', /start refused: open run is 2, needed 0/);
-    expectRefusal(() => a.deeds.mayUnfence(migrationId), 'deed-refused', /unfence refused: open run is 2, needed 0/);
+    expectRefusal(
+      () => a.deeds.mayUnfence(migrationId, true),
+      'deed-refused',
+      /unfence refused: open run is 2, needed 0/,
+    );
     a.deeds.abort(migrationId);
-    a.deeds.mayUnfence(migrationId);
+    a.deeds.mayUnfence(migrationId, true);
     const second = moved(...ended(a, b)).migrationId;
     expectRefusal(() => a.deeds.mayStart(second), 'deed-refused', /state is ceded, needed holder/);
-    expectRefusal(() => a.deeds.mayUnfence(second), 'deed-refused', /state is ceded/);
-    expect(b.deeds.mayUnfence(second).places).toEqual(places('/srv/landing-3'));
+    expectRefusal(() => a.deeds.mayUnfence(second, true), 'deed-refused', /state is ceded/);
+    expect(b.deeds.mayUnfence(second, true).places).toEqual(places('/srv/landing-3'));
   });
 
   test('of starting and unfencing are refused to a run that another came after', () => {
     const late = (host: TestHost, migrationId: string): void => {
       const intents = host.deeds.intents();
-      expectRefusal(() => host.deeds.mayUnfence(migrationId), 'run-closed', /had token 2, the record is at 4/);
+      expectRefusal(() => host.deeds.mayUnfence(migrationId, true), 'run-closed', /had token 2, the record is at 4/);
       expectRefusal(() => host.deeds.mayStart(migrationId), 'run-closed');
       expect(host.deeds.intents()).toEqual(intents);
     };
@@ -52,14 +56,14 @@ describe('intents', () => {
     b.deeds.beginReturn(lineage, a.identity.name);
     fences(b, first);
     a.deeds.takeBack(b.deeds.giveBack(first));
-    const unfence = a.deeds.mayUnfence(first);
+    const unfence = a.deeds.mayUnfence(first, true);
     expect(unfence.places).toEqual(places());
     a.deeds.endIntent(unfence.intent.id, true);
     a.deeds.endIntent(a.deeds.mayStart(first).id, true);
     const second = moved(a, b).migrationId;
     late(b, first);
-    b.deeds.mayUnfence(second);
-    b.deeds.mayUnfence(second);
+    b.deeds.mayUnfence(second, true);
+    b.deeds.mayUnfence(second, true);
     late(b, first);
   });
 
@@ -67,14 +71,14 @@ describe('intents', () => {
   test('of starting and unfencing are closed for good once the VM is moved on', () => {
     const { migrationId } = moved(a, b);
     const late = (): void => {
-      expectRefusal(() => b.deeds.mayUnfence(migrationId), 'run-closed', /had token 2, the record is at 3/);
+      expectRefusal(() => b.deeds.mayUnfence(migrationId, true), 'run-closed', /had token 2, the record is at 3/);
     };
     const next = opens(b, a).body.migrationId;
     late();
     b.deeds.abort(next);
     late();
     moved(b, a);
-    expectRefusal(() => b.deeds.mayUnfence(migrationId), 'run-closed', /had token 2, the record is at 4/);
+    expectRefusal(() => b.deeds.mayUnfence(migrationId, true), 'run-closed', /had token 2, the record is at 4/);
   });
 
   test('of starting and unfencing are the last aborted run’s, not those of one before it', () => {
@@ -92,10 +96,10 @@ describe('intents', () => {
     a.deeds.abort(migrationId);
     a = reopened(a);
     expect(a.deeds.intents(lineage)).toEqual([intent]);
-    expectRefusal(() => a.deeds.mayUnfence(migrationId), 'intent-open', /the VM's fence/);
+    expectRefusal(() => a.deeds.mayUnfence(migrationId, true), 'intent-open', /the VM's fence/);
     a.deeds.endIntent(intent.id, false);
     a.deeds.endIntent(intent.id, false);
-    const unfence = a.deeds.mayUnfence(migrationId);
+    const unfence = a.deeds.mayUnfence(migrationId, true);
     expect(unfence.places).toEqual(places());
     const second = opens(a, b).body.migrationId;
     expectRefusal(() => a.deeds.mayFence(second, places(), false), 'intent-open', /the VM's unfence/);
@@ -133,6 +137,18 @@ describe('intents', () => {
     a.deeds.endIntent(a.deeds.mayStart(second).id, true);
     expect(a.deeds.byLineage(lineage)?.wasRunning).toBeNull();
     expect(stop(opens(a, b).body.migrationId, false)).toBe(false);
+  });
+
+  test('a VM that came back to stay off does not run by what was found before it went', () => {
+    const { migrationId, ready } = readyMove(a, b);
+    a.deeds.endIntent(a.deeds.mayStop(migrationId, true).intent.id, true);
+    b.deeds.accept(a.deeds.cede(migrationId, ready));
+    b.deeds.beginReturn(lineage, a.identity.name);
+    fences(b, migrationId);
+    a.deeds.takeBack(b.deeds.giveBack(migrationId));
+    a.deeds.endIntent(a.deeds.mayUnfence(migrationId, false).intent.id, true);
+    const next = opens(a, b).body.migrationId;
+    expect(a.deeds.mayStop(next, false).wasRunning).toBe(false);
   });
 
   test('of stopping and fencing belong to a run that is open', () => {

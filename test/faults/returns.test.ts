@@ -115,6 +115,40 @@ describe('a way back on which a worker is killed', () => {
     await expectUnmoved(world, vm);
   });
 
+  // An abort whose own start failed was told, when it was given again, that there was nothing to abort.
+  test.each(['move', 'revert'] as const)(
+    'abort of a %s that could not start the VM starts it when given again',
+    async (what) => {
+      const vm = await world.makeVm(`start-owed-${what}`);
+      const { lab } = world[what === 'move' ? 'london' : 'frankfurt'].host;
+      const fault = { slowShutdownMs: 2_000, vm: vm.name, times: 1 };
+      let ending: Pick<TaskHandle<RevertResult>, 'workflowId'>;
+      if (what === 'move') {
+        setFault(lab.root, fault);
+        ending = await migrate(world, { vm: vm.name });
+      } else {
+        await (await migrate(world, { vm: vm.name })).result();
+        setFault(lab.root, fault);
+        ending = await world.sealift.revert({ vm: vm.name, confirm: vm.name, timings: quick });
+      }
+      const ordered = (): boolean =>
+        readHostRecords(what === 'move' ? world.london : world.frankfurt).records.some(
+          ({ vmUuid, wasRunning }) => vmUuid === vm.uuid && wasRunning === true,
+        );
+      expect(await until(30_000, ordered)).toBe(true);
+      setFault(lab.root, { refuse: 'create', vm: vm.name });
+      const { connection, temporal } = await openTemporal();
+      await temporal.workflow.getHandle(ending.workflowId).terminate('lost by accident');
+      const handle = await world.sealift.handle(vm.name);
+      await expect(handle.abort()).rejects.toMatchObject({ type: 'xl-failed' });
+      clearFaults(lab.root);
+      expect(await handle.abort()).toEqual({ outcome: 'aborted', restarted: true });
+      await connection.close();
+      await (what === 'move' ? expectUnmoved : expectMoved)(world, vm);
+      await expect(handle.abort()).rejects.toMatchObject({ type: 'ended' });
+    },
+  );
+
   test('finish ends well, with both killed as it begins', async () => {
     const vm = await world.makeVm('finish');
     await (await migrate(world, { vm: vm.name })).result();
