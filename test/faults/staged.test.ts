@@ -2,12 +2,14 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execa } from 'execa';
 import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
 import type { ContainerServer } from '../../domain/host-file.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
 import { startSshd, sshdMissing } from '../../infra/lab/sshd.ts';
 import type { LabSshd } from '../../infra/lab/sshd.ts';
-import { until } from '../support/until.ts';
+import { canMount, needsRoot } from '../storage/support.ts';
+import { troubles, until } from '../support/until.ts';
 import { makeWorld, MiB, migrate, xl } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
@@ -94,6 +96,21 @@ withSshd(`a staged move${sshdMissing === null ? '' : ` (skipped: ${sshdMissing})
     await world.startWorker(world.london);
     await move.result();
     await expectMoved(world, vm);
+  });
+
+  const mounting = canMount ? test : test.skip;
+  mounting(`says that the SSH server's disk is full, and goes on when there is space ${needsRoot}`, async () => {
+    const vm = await world.makeVm('staged-full', { diskBytes: [24 * MiB, 2 * MiB], noise: true });
+    await execa('mount', ['-t', 'tmpfs', '-o', 'size=12m,mode=0700', 'none', arrived]);
+    try {
+      const move = await migrate(world, { vm: vm.name, method: 'staged' });
+      await until(move, (at) => troubles(at).includes('no space for …/'));
+      await execa('mount', ['-o', 'remount,size=64m', arrived]);
+      await move.result();
+      await expectMoved(world, vm);
+    } finally {
+      await execa('umount', ['--lazy', arrived]);
+    }
   });
 
   test('is undone when the file was changed on the way, with the VM running where it was', async () => {

@@ -129,7 +129,8 @@ export async function perform(
   await mendAll(stage);
   if (run.restart !== null && point.stage !== 'adopt' && point.stage !== 'gc') settled = await run.rest(point.stage);
   await run.afterwards?.();
-  return { struck: left.length === 0, settled };
+  const byItself = !run.givenUp || !strikesOf(cast).every(({ fault }) => fault.passes === true);
+  return { struck: left.length === 0, settled: settled && byItself };
 }
 
 /** What strikes, in its order. */

@@ -9,6 +9,7 @@ import type * as workflows from '../../workflows/index.ts';
 import { quick } from '../support/world.ts';
 import type { TestHost } from '../support/world.ts';
 import type { Proxy } from '../transport/proxy.ts';
+import { judgeGone } from './judge/copies.ts';
 import { readHostRecords } from './judge/host-records.ts';
 import { judge } from './judge/judge.ts';
 import { judgeHeartbeats } from './judge/secrets.ts';
@@ -41,6 +42,8 @@ export class Run {
   readonly story: string[] = [];
   /** Set by a fault after which the workflow's own end does not tell where the VM is. */
   uncertain = false;
+  /** Whether the operator has aborted what did not go on. */
+  givenUp = false;
   /** Set by a fault that the operator answers by one more operation when all is at rest. */
   afterwards: (() => Promise<void>) | null = null;
   /** Under way when a fault has ended the workflow and its operation is asked for again. */
@@ -192,6 +195,7 @@ export class Run {
         }
       }
       const passedMs = Date.now() - began;
+      if (look % 10 === 9) this.stage.seen.push(...this.#gone());
       if (status === 'RUNNING' && look % 10 === 9) await this.#attend(passedMs, done);
       if (passedMs > patience.giveUpMs) {
         this.story.push(`${name}: did not come to rest: ${await this.#waits()}`);
@@ -199,6 +203,11 @@ export class Run {
       }
       await sleep(100);
     }
+  }
+
+  /** Nothing is collected while a workflow goes on. */
+  #gone(): string[] {
+    return this.stage.world.up.hosts.flatMap((at) => judgeGone(readHostRecords(at), this.suspect));
   }
 
   /** What a person does who looks at it now and then. */
@@ -211,6 +220,7 @@ export class Run {
     }
     if (!done.aborted && passedMs > patience.abortMs) {
       done.aborted = true;
+      this.givenUp = true;
       this.story.push(`aborted after ${String(patience.abortMs)} ms: ${await this.#waits()}`);
       await this.#handle()
         .then((move) => move.abort())

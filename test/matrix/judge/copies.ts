@@ -39,26 +39,35 @@ export function returnedDataDisks(host: HostRecords, { vm }: Suspect, token?: nu
 
 /** No copy that nobody gave free for removal has lost a disk or its journal; none that was handed over can be written. */
 export async function judgeCopies(hosts: HostRecords[], suspect: Suspect): Promise<string[]> {
-  const complaints: string[] = [];
+  const complaints = hosts.flatMap((host) => judgeGone(host, suspect));
   for (const host of hosts) {
-    const runs = runsOf(host, suspect.vm.uuid);
-    // A copy that came back and went again is the copy of several runs.
-    const given = new Set(runs.filter(({ collected }) => collected).flatMap(pathsOf));
-    for (const run of runs) {
-      if (run.collected) continue;
-      const about = `${suspect.vm.name} at ${host.name}, token ${String(run.token)} (${run.role}, ${run.state})`;
-      const journal = `${run.role === 'source' ? 'source' : 'landing'} ${run.lineage}/${String(run.token)}`;
-      if (run.notes !== null && !host.journals.has(journal)) complaints.push(`${about}: its journal is gone`);
-      for (const path of run.role === 'source' ? pathsOf(run) : []) {
-        if (!existsSync(path) && !given.has(path)) complaints.push(`${about}: its source disk ${path} is gone`);
-      }
-      if (run.state !== (run.role === 'source' ? 'ceded' : 'returned')) continue;
+    for (const run of runsOf(host, suspect.vm.uuid)) {
+      if (run.collected || run.state !== (run.role === 'source' ? 'ceded' : 'returned')) continue;
       for (const path of pathsOf(run)) {
-        if (await opensForWriting(path)) complaints.push(`${about}: ${path} was handed over and can be written`);
+        if (await opensForWriting(path))
+          complaints.push(`${aboutRun(host, suspect, run)}: ${path} was handed over and can be written`);
       }
     }
   }
   return complaints;
+}
+
+/** The part of it that also holds while something goes on: source disks and journals that nobody gave free are there. */
+export function judgeGone(host: HostRecords, suspect: Suspect): string[] {
+  const runs = runsOf(host, suspect.vm.uuid);
+  // A copy that came back and went again is the copy of several runs.
+  const given = new Set(runs.filter(({ collected }) => collected).flatMap(pathsOf));
+  return runs
+    .filter(({ collected }) => !collected)
+    .flatMap((run) => {
+      const about = aboutRun(host, suspect, run);
+      const journal = `${run.role === 'source' ? 'source' : 'landing'} ${run.lineage}/${String(run.token)}`;
+      const lost = run.role === 'source' ? pathsOf(run).filter((path) => !existsSync(path) && !given.has(path)) : [];
+      return [
+        ...(run.notes !== null && !host.journals.has(journal) ? [`${about}: its journal is gone`] : []),
+        ...lost.map((path) => `${about}: its source disk ${path} is gone`),
+      ];
+    });
 }
 
 /** The disk that no guest writes to has arrived, or stayed, as it was. */
@@ -76,6 +85,10 @@ export function runsOf({ runs, records }: HostRecords, vmUuid: string): DeedRun[
 
 export function pathsOf(run: DeedRun): string[] {
   return run.places?.disks.map(({ path }) => path) ?? [];
+}
+
+function aboutRun({ name }: HostRecords, { vm }: Suspect, { token, role, state }: DeedRun): string {
+  return `${vm.name} at ${name}, token ${String(token)} (${role}, ${state})`;
 }
 
 /** Root may write what only its permissions guard, a guest may not. */
