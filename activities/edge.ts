@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import { errorKind } from '../domain/error-types.ts';
 import { isSealiftError } from '../domain/error.ts';
+import { storageFailure } from '../storage/durable-file.ts';
 import { endIfFatal } from '../storage/fatal.ts';
 
 /** Messages longer than this are cut: Temporal truncates failures above 4 KiB. */
@@ -89,8 +90,9 @@ export async function beating<Result>(work: Promise<Result>, details: () => unkn
   }
 }
 
-function toFailure(error: unknown, plain: (text: string) => string): unknown {
-  endIfFatal(error);
+function toFailure(thrown: unknown, plain: (text: string) => string): unknown {
+  endIfFatal(thrown);
+  const error = storageFailure(thrown, pathOf(thrown));
   if (isSealiftError(error)) {
     const { type, message, cause } = error;
     const told = {
@@ -117,6 +119,12 @@ function toFailure(error: unknown, plain: (text: string) => string): unknown {
     nonRetryable: true,
     details: [{ hint: "see the log of the host's worker, and report it" }],
   });
+}
+
+/** What the system was asked about when it failed. */
+function pathOf(error: unknown): string {
+  const { path } = error instanceof Error && 'path' in error ? error : { path: null };
+  return typeof path === 'string' ? path : 'a file';
 }
 
 /** Whether a step's error only says that the run is not known here. */

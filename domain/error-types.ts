@@ -120,7 +120,7 @@ export const errorTypes = {
   },
   'port-taken': { meaning: "the landing's port is in use", exitCode: 3 },
   'disk-io': { meaning: 'reading or writing a disk failed', retryable: true },
-  'disk-full': { meaning: 'the pool is full', retryable: true },
+  'disk-full': { meaning: 'a pool, or another folder that a host writes to, is full', retryable: true },
   'disk-changed': { meaning: 'a disk changed its size or went away while it was read' },
   'vm-changed': {
     meaning: "the VM's disks, configuration or autostart were changed after its move was opened",

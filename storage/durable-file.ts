@@ -1,25 +1,41 @@
 import { lstat, open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { SealiftError } from '../domain/error.ts';
 import { fatalError } from './fatal.ts';
 
 /**
  * Writes a small file so that after a crash either the old or the whole new text is there: temporary file, fsync,
  * rename, fsync of the folder. One process owns the folder, so the temporary name is fixed and a leftover is overwritten.
+ * Throws `disk-full` or `disk-io`, with the old text left as it was.
  */
 export async function writeFileDurably(path: string, text: string, mode: number): Promise<void> {
   const fresh = `${path}.new`;
-  // A leftover of a crash may have other rights or be a link; it is replaced, never written into.
-  await rm(fresh, { force: true });
-  const handle = await open(fresh, 'wx', mode);
   try {
-    await handle.writeFile(text);
-    await syncWhole(handle, fresh);
-  } finally {
-    await handle.close();
+    // A leftover of a crash may have other rights or be a link; it is replaced, never written into.
+    await rm(fresh, { force: true });
+    const handle = await open(fresh, 'wx', mode);
+    try {
+      await handle.writeFile(text);
+      await syncWhole(handle, fresh);
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, path);
+  } catch (error) {
+    await rm(fresh, { force: true }).catch(() => undefined);
+    throw storageFailure(error, path);
   }
-  await rename(fresh, path);
   await syncFolder(dirname(path));
+}
+
+/** What the system said of a file or folder, as `disk-full` or `disk-io` where the storage under it is at fault; else as it was. */
+export function storageFailure(error: unknown, what: string): unknown {
+  const code = errorCode(error);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new SealiftError('disk-full', `no space left for ${what}`, { cause: error });
+  }
+  return code === 'EIO' ? new SealiftError('disk-io', `${what} failed to write (${code})`, { cause: error }) : error;
 }
 
 /** Removes a file so that it stays removed after a crash; it need not be there. */

@@ -1,9 +1,9 @@
-import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { markPath, readMark, removeMark, writeMark } from '../../storage/mark.ts';
 import type { Mark } from '../../storage/mark.ts';
-import { makeFolder } from './support.ts';
+import { canMount, makeFolder, mountAt, needsRoot } from './support.ts';
 
 const mark: Mark = {
   v: 1,
@@ -44,6 +44,22 @@ describe('the mark beside a disk', () => {
     expect(await readMark({ path: disk })).toBeNull();
     await writeMark({ path: disk }, mark);
     expect(await readMark({ path: disk })).toEqual(mark);
+  });
+
+  const mounting = canMount ? test : test.skip;
+  mounting(`stays as it was when there is no space for a new one ${needsRoot}`, async () => {
+    const folder = await mountAt('-t', 'tmpfs', '-o', 'size=64k', 'none');
+    const disk = join(folder, 'xvda.raw');
+    await writeMark({ path: disk }, mark);
+    const ballast = join(folder, 'ballast');
+    await expect(writeFile(ballast, Buffer.alloc(100_000))).rejects.toMatchObject({ code: 'ENOSPC' });
+    const next = { ...mark, token: 4 };
+    await expect(writeMark({ path: disk }, next)).rejects.toMatchObject({ type: 'disk-full' });
+    expect(await readMark({ path: disk })).toEqual(mark);
+    expect((await readdir(folder)).sort()).toEqual(['ballast', 'xvda.raw.sealift']);
+    await rm(ballast);
+    await writeMark({ path: disk }, next);
+    expect(await readMark({ path: disk })).toEqual(next);
   });
 
   test.each([
