@@ -67,9 +67,11 @@ export class Director {
     this.#ambush = ambush;
   }
 
-  /** The next such operation of a host on any disk, or commit of its database, fails. */
-  async breakDisk(host: string, operation: DiskOperation, fault: DiskFault): Promise<void> {
-    await writeFile(join(this.#folder, `${host}.${operation}.${fault}`), '');
+  /** The next such operation of a host on any disk, file or database fails; or each for so long, when `forMs` is given. */
+  async breakDisk(host: string, operation: DiskOperation, fault: DiskFault, forMs?: number): Promise<void> {
+    const order = join(this.#folder, `${host}.${operation}.${fault}`);
+    await writeFile(order, forMs === undefined ? '' : 'stays');
+    if (forMs !== undefined) setTimeout(() => void rm(order, { force: true }), forMs).unref();
   }
 
   /** A host's worker dies at the so-manieth thing from now on that it makes durable, or program that it starts. */

@@ -9,7 +9,8 @@ export interface Edit {
 export const diskFaults = ['EIO', 'ENOSPC', 'LOST'] as const;
 export type DiskFault = (typeof diskFaults)[number];
 
-export const diskOperations = ['read', 'write', 'sync', 'commit'] as const;
+/** `file` and `file-sync`: of a small file that is to be durable, as a mark, a key or a configuration. */
+export const diskOperations = ['read', 'write', 'sync', 'commit', 'file', 'file-sync'] as const;
 export type DiskOperation = (typeof diskOperations)[number];
 
 /**
@@ -119,6 +120,16 @@ export const pointEdits: Edit[] = [
       globalThis.matrix.wear();
       this.sql.exec('COMMIT');
       globalThis.matrix.wear();`,
+  },
+  {
+    file: 'storage/durable-file.ts',
+    old: 'await handle.writeFile(text);',
+    new: "globalThis.matrix.strike('file', path); await handle.writeFile(text);",
+  },
+  {
+    file: 'storage/durable-file.ts',
+    old: 'await handle.sync();',
+    new: "globalThis.matrix.strike('file-sync', what); await handle.sync();",
   },
   {
     file: 'storage/durable-file.ts',

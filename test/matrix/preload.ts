@@ -105,8 +105,8 @@ function watched(steps: Record<string, Step>): Record<string, Step> {
 const sqliteCodes = { EIO: 10, ENOSPC: 13 };
 
 /**
- * Fails as the disk would when the director has laid out a fault for this operation on this host; each is taken once. True for a
- * disk that is to say that it has written, and does not.
+ * Fails as the disk would when the director has laid out a fault for this operation on this host; each is taken once, but one that
+ * stays. True for a disk that is to say that it has written, and does not.
  */
 function strike(operation: DiskOperation, path: string): boolean {
   for (const code of diskFaults) {
@@ -121,7 +121,7 @@ function strike(operation: DiskOperation, path: string): boolean {
 function taken(fault: string): boolean {
   if (!existsSync(fault)) return false;
   try {
-    unlinkSync(fault);
+    if (readFileSync(fault, 'utf8') !== 'stays') unlinkSync(fault);
     return true;
   } catch {
     return false;

@@ -3,7 +3,10 @@ import type { End, Point } from '../points.ts';
 import type { Run } from '../run.ts';
 import type { Fault } from './fault.ts';
 
-/** Disks and databases that fail once, under the worker. */
+/** How long a host has no space left. */
+const fullMs = 4_000;
+
+/** Disks, files and databases that fail, under the worker: once, or for a while. */
 export const diskFaults: Fault[] = [
   failing('disk full', 'destination', 'write', 'ENOSPC', isCopying),
   failing('write error', 'destination', 'write', 'EIO', isCopying),
@@ -21,6 +24,12 @@ export const diskFaults: Fault[] = [
   failing('database fails at the source', 'source', 'commit', 'EIO', isToWrite),
   failing('database fails at the destination', 'destination', 'commit', 'EIO', isToWrite),
   failing('failed fsync', 'destination', 'sync', 'EIO', isCopying),
+  failing('file not written at the source', 'source', 'file', 'EIO', isToWrite),
+  failing('file not written at the destination', 'destination', 'file', 'EIO', isToWrite),
+  failing('file not synced at the source', 'source', 'file-sync', 'EIO', isToWrite),
+  failing('file not synced at the destination', 'destination', 'file-sync', 'EIO', isToWrite),
+  full('source'),
+  full('destination'),
   failing('container: disk full', 'source', 'write', 'ENOSPC', isSealing),
   failing('container: write error', 'source', 'write', 'EIO', isSealing),
   failing('container: write lost without a word', 'source', 'write', 'LOST', isSealing),
@@ -35,12 +44,22 @@ function failing(
   fault: DiskFault,
   at: (point: Point) => boolean,
 ): Fault {
-  const endsWorker = operation === 'sync' || (operation === 'commit' && fault === 'EIO');
+  const endsWorker = operation.endsWith('sync') || (operation === 'commit' && fault === 'EIO');
   const strike = async ({ stage, [end]: host }: Run): Promise<void> => {
     await stage.director.breakDisk(host.host.name, operation, fault);
     if (endsWorker) stage.superviseOnce(host);
   };
   return { name, strike, at, ...(end === 'source' || endsWorker ? {} : { passes: true }) };
+}
+
+/** All that a host writes lies on one disk. */
+function full(end: End): Fault {
+  const strike = async ({ stage, [end]: host }: Run): Promise<void> => {
+    for (const operation of ['write', 'commit', 'file'] as const) {
+      await stage.director.breakDisk(host.host.name, operation, 'ENOSPC', fullMs);
+    }
+  };
+  return { name: `${end} host full for a while`, strike, at: isToWrite, ...(end === 'source' ? {} : { passes: true }) };
 }
 
 /** Until the last chunk is on the disk. */
