@@ -40,7 +40,9 @@ function cameFrom(desk: Desk, lineage: string, token: number): string | null {
   const claimAt = (at: number): Signed<Claim> | null =>
     findStatement(desk.sql, { kind: 'claim', lineage, token: at, to: desk.identity.name });
   const run = findRunOfToken(desk.sql, lineage, token);
-  if (run?.role !== 'destination' || run.state !== 'accepted') return claimAt(token)?.body.against ?? null;
+  // where the copy that was ceded is claimed back, the claim's token is no landing's
+  if (run?.role !== 'destination') return claimAt(token)?.body.against ?? null;
+  if (run.state !== 'accepted') return null;
   const claim = claimAt(token + claimStride);
   if (claim?.body.against !== run.peer) return run.peer;
   const text = `the VM is here by the claim of token ${String(claim.body.token)}, which ${run.peer} has not heeded`;

@@ -324,8 +324,16 @@ MayReturn(h) ==
        \/ \E d \in Deeds : d.to = h /\ d.token = db[h].token /\ d.from = db[h].peer
        \/ \E c \in said.claims : c.to = h /\ c.token = db[h].token)
   /\ Follows(db[h].state \in {"holder", "receiving"})
+(* What came here, and from where: by a deed, or by a claim and in the place  *)
+(* of the deed of what it claimed. Nothing hangs on the latter: who is        *)
+(* claimed to be gone takes no word before it heeds, and then the older one   *)
+(* is not of its token.                                                       *)
+Arrivals(h) ==
+  LET claims == {c \in said.claims : c.to = h}
+      deeds == {d \in said.deeds : To(h, d) /\ d.root # None /\ ~\E c \in claims : c.against = d.from /\ c.had = d.token}
+  IN {[from |-> d.from, token |-> d.token] : d \in deeds} \cup {[from |-> c.against, token |-> c.token] : c \in claims}
 CameFrom(h) == IF db[h].peer # Nobody THEN {db[h].peer}
-               ELSE {d.from : d \in {one \in said.deeds : one.to = h /\ one.token = db[h].token}}
+               ELSE {a.from : a \in {one \in Arrivals(h) : one.token = db[h].token}}
 BeginReturn(h) ==
   /\ MayReturn(h) /\ ~Last(h)
   /\ Record(h, [db[h] EXCEPT !.run = db[h].token + 1, !.seen = None, !.noted = 0])
@@ -344,20 +352,21 @@ GiveBack(h, to) ==
 ---------------------------------------------------------------------------
 (* The end of a hold, and what may be removed.                                *)
 
-(* settle: the holder gives up the way back of what it accepted by deed d.    *)
-Settle(h, d) ==
-  /\ To(h, d) /\ d.root # None
-  /\ \/ d.token = db[h].token /\ Needs("settle only what was accepted", db[h].state = "holder")
+(* settle: the holder gives up the way back of what came here, for good.      *)
+Settle(h, a) ==
+  /\ \/ a.token = db[h].token /\ Needs("settle only what was accepted", db[h].state = "holder")
         /\ Needs("settle only what is not on its way back", ~Returning(h))
-     \/ d.token < db[h].token /\ Needs("settle only what was not given back",
-          ~\E back \in said.deeds : back.from = h /\ back.token = d.token + 1 /\ back.root = None)
-  /\ [from |-> h, to |-> d.from, token |-> d.token] \notin said.settled
-  /\ Say("settled", [from |-> h, to |-> d.from, token |-> d.token])
-  /\ Record(h, [db[h] EXCEPT !.peer = IF d.token = db[h].token /\ "settle ends the way back" \notin Out THEN Nobody ELSE @])
+     \/ a.token < db[h].token /\ Needs("settle only what was not given back",
+          ~\E back \in said.deeds : back.from = h /\ back.token = a.token + 1 /\ back.root = None)
+  /\ [from |-> h, to |-> a.from, token |-> a.token] \notin said.settled
+  /\ Say("settled", [from |-> h, to |-> a.from, token |-> a.token])
+  /\ Record(h, [db[h] EXCEPT !.peer = IF a.token = db[h].token /\ "settle ends the way back" \notin Out THEN Nobody ELSE @])
   /\ UNCHANGED <<dom0, reserved>>
-(* release and mayCollect. The removal may come at any time after it.         *)
+(* release and mayCollect. The removal may come at any time after it. Who     *)
+(* waited for the VM and heeded a claim has nothing that the word is about,   *)
+(* and what lies there is a landing's.                                        *)
 CollectCeded(h) ==
-  /\ ~db[h].freed
+  /\ ~db[h].freed /\ db[h].state # "none"
   /\ Needs("collect only by the holder's word",
        \E s \in Settled : To(h, s) /\ Needs("collect only what was settled", s.token = db[h].token)
                          /\ Follows(s.from = db[h].peer))
@@ -423,7 +432,7 @@ Claim(h, against) ==
   /\ MayClaim(h, against)
   /\ Record(h, [db[h] EXCEPT !.token = Claimed, !.state = "holder", !.run = 0, !.seen = None, !.noted = 0,
                              !.peer = IF @ # Nobody /\ db[h].state = "ceded" THEN Nobody ELSE @])
-  /\ Say("claims", [to |-> h, against |-> against, token |-> Claimed])
+  /\ Say("claims", [to |-> h, against |-> against, token |-> Claimed, had |-> db[h].token])
   /\ UNCHANGED <<dom0, reserved>>
 (* By the host that was gone, before it does anything else; and by one that   *)
 (* had handed the VM to it, or waited for it: others have nothing to give up. *)
@@ -463,7 +472,7 @@ Step(h) ==
   \/ \E d \in Deeds : Accept(h, d) \/ TakeBack(h, d)
   \/ BeginReturn(h)
   \/ \E to \in CameFrom(h) : GiveBack(h, to)
-  \/ \E d \in said.deeds : Settle(h, d)
+  \/ \E a \in Arrivals(h) : Settle(h, a)
   \/ CollectCeded(h) \/ CollectLanding(h)
   \/ Suspend(h) \/ Unpause(h)
   \/ \E against \in Host : Claim(h, against)

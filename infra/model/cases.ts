@@ -103,7 +103,7 @@ export const settings: Setting[] = [
     name: "an operator's claim",
     features: ['failover'],
     bounds: { hosts: 3, maxToken: 2, maxWrite: 0 },
-    large: { hosts: 3, maxToken: 3, maxWrite: 0 },
+    large: { hosts: 3, maxToken: 2, maxWrite: 1 },
   },
   {
     name: "an operator's claim, and then on",

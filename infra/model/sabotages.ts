@@ -75,6 +75,9 @@ export const sabotages: Sabotage[] = [
   breaks('OnlyHolder', ['who heeds is stopped and fenced'], ['failover'], three),
   breaks('CopyKept', ['claim only a whole copy'], ['failover'], three),
   breaks('CopyKept', ['claim only a copy that is kept'], ['failover']),
+  breaks('CopyKept', ['settle only what was not given back'], ['failover'], short),
+  breaks('CopyKept', ['settle only what is not on its way back'], ['failover'], short),
+  breaks('CopyKept', ['settle ends the way back'], ['failover'], short),
   breaks('OneHolder', ['heed only a newer claim'], ['failover', 'onward'], short),
   breaks('OneHolder', ['nobody else has the VM or waits for it'], ['failover'], { ...three, maxToken: 3 }),
 ];

@@ -166,6 +166,18 @@ describe('a claim', () => {
     expect(a.deeds.mayCollect(released[0]!.migrationId, { by: 'x' })).toMatchObject({ collected: true });
   });
 
+  test('is not settled by an order that comes after the VM was given back', () => {
+    readyMove(a, b);
+    const claim = claimAt(b);
+    const { run } = b.deeds.claim(claim, by);
+    a.deeds.heed(claim, by);
+    b.deeds.beginReturn(lineage, a.identity.name);
+    fences(b, run.migrationId);
+    const back = b.deeds.giveBack(run.migrationId);
+    expectRefusal(() => b.deeds.settle(lineage, 2 + claimStride, 'x'), 'deed-refused', /nothing of token/);
+    expect(a.deeds.takeBack(back).record).toMatchObject({ state: 'holder' });
+  });
+
   test('of the copy that was handed over is settled and released as well', () => {
     moved(a, b);
     const claim = claimAt(a);
