@@ -18,6 +18,9 @@ import { hereConcerns } from './fit.ts';
 import type { Host } from './host.ts';
 import { translateForeign } from './translation.ts';
 
+/** The destination asks its `xl`, which may have to wait for its turn. */
+const answerMs = 120_000;
+
 /**
  * Source: asks the destination what it would make of a VM's configuration, past Temporal and before any run: sealed to a key
  * that the pinned identity of the destination signed for this connection. Throws 'landing-away', 'bad-statement' when somebody
@@ -45,7 +48,7 @@ export async function askDestination(
     if (question.length > maximumQuestionBytes) {
       throw new SealiftError('config-syntax', `the configuration of ${content.vmName} is too long to be asked about`);
     }
-    return openAnswer(await line.ask(openingKind.question, question, openingKind.answer), answerKey);
+    return openAnswer(await line.ask(openingKind.question, question, openingKind.answer, answerMs), answerKey);
   });
 }
 

@@ -37,6 +37,8 @@ export class LandingConnection {
   session: LandingSession | null = null;
   /** Whether its first sealed frame has verified: nobody but the holder of the session's key gets so far. */
   proved = false;
+  /** Whether it was asked something and waits for this host: how long that takes says nothing of its peer. */
+  asked = false;
   readonly #host: ConnectionHost;
   readonly #socket: Socket;
   readonly #receiver = new Receiver();
@@ -92,6 +94,7 @@ export class LandingConnection {
 
   /** Gives a peer what it asked for beside all runs, and takes its next first frame. */
   answer(frame: Buffer): void {
+    this.asked = false;
     if (this.#ended) return;
     this.#socket.write(frame);
     this.#wantOpening();
@@ -193,6 +196,7 @@ export class LandingConnection {
     }
     if (kind === opening.openingKind.ask || kind === opening.openingKind.question) {
       const what = kind === opening.openingKind.ask ? 'ask' : 'question';
+      this.asked = true;
       this.#host.tell({ kind: 'asked', connection: this.id, what, body });
       return;
     }

@@ -41,9 +41,7 @@ class LandingThread implements ConnectionHost {
       const connection = new LandingConnection(`${String(this.thread)}.${String(this.#accepted)}`, socket, this);
       this.#connections.set(connection.id, connection);
       this.#limitSlots();
-      setTimeout(() => {
-        if (!connection.proved) connection.close();
-      }, authenticationMs).unref();
+      limitUnproved(connection);
     });
     this.#server.on('error', (error) => {
       this.tell({ kind: 'not-listening', code: errorCode(error) });
@@ -152,6 +150,13 @@ class LandingThread implements ConnectionHost {
     for (const disks of this.#runs.values()) await disks.close();
     parentPort?.close();
   }
+}
+
+function limitUnproved(connection: LandingConnection): void {
+  setTimeout(() => {
+    if (connection.asked) limitUnproved(connection);
+    else if (!connection.proved) connection.close();
+  }, authenticationMs).unref();
 }
 
 const data = workerData as LandingThreadData;

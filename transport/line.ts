@@ -4,17 +4,18 @@ import { decodeOpeningHead, decodeRefusal, encodeOpening, openingHeadBytes, open
 import type { OpeningKind } from './opening.ts';
 import { Receiver } from './receiver.ts';
 
+/** Asked for what a landing knows by itself. */
 const limitMs = 10_000;
 
 /** A connection to a landing that belongs to no run. */
 export interface Line {
-  /** Sends a first frame of `kind` and gives the body of the answer, which has to be of `answerKind`. */
-  ask(kind: OpeningKind, body: Buffer, answerKind: OpeningKind): Promise<Buffer>;
+  /** Sends a first frame of `kind` and gives the body of the answer, which has to be of `answerKind` and come within `withinMs`, 10 s. */
+  ask(kind: OpeningKind, body: Buffer, answerKind: OpeningKind, withinMs?: number): Promise<Buffer>;
 }
 
 /**
  * Connects to a landing, lets `act` ask on the connection, one question after the other, and closes it. Throws 'landing-away'
- * when nobody answers within 10 s, 'too-old', 'bad-frame', and what the landing refuses with.
+ * when nobody answers in time, 'too-old', 'bad-frame', and what the landing refuses with.
  */
 export async function onLine<Result>(
   landing: { address: string; port: number },
@@ -36,7 +37,7 @@ export async function onLine<Result>(
   socket.on('close', () => {
     away(`the landing at ${where} closed the connection`);
   });
-  socket.setTimeout(limitMs, () => {
+  socket.setTimeout(limitMs).on('timeout', () => {
     away(`the landing at ${where} does not answer`);
   });
   const read = (bytes: number): Promise<Buffer> => {
@@ -48,7 +49,8 @@ export async function onLine<Result>(
     });
     return Promise.race([filled, broken.promise]);
   };
-  const ask: Line['ask'] = async (kind, body, answerKind) => {
+  const ask: Line['ask'] = async (kind, body, answerKind, withinMs = limitMs) => {
+    socket.setTimeout(withinMs);
     socket.write(encodeOpening(kind, body));
     const head = decodeOpeningHead(await read(openingHeadBytes));
     const answer = await read(head.bodyBytes);

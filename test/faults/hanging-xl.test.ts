@@ -42,6 +42,16 @@ describe('an xl that hangs is reported, and the move goes on when it does not an
     await expectMoved(world, vm);
   });
 
+  // A landing gave up after 10 s who asked it something, also while the question waited for its own dom0.
+  test('at the question about the line, which waits for an answer', async () => {
+    await changeHostFile(world, world.frankfurt, (file) => ({ ...file, xen: { ...file.xen, limit_seconds: 20 } }));
+    const vm = await world.makeVm('slow');
+    setFault(world.frankfurt.host.lab.root, { hang: 'list', hangMs: 11_000, times: 2 });
+    await (await migrate(world, { vm: vm.name, from: 'lon-1' })).result();
+    await expectMoved(world, vm);
+    await changeHostFile(world, world.frankfurt, (file) => ({ ...file, xen: { ...file.xen, limit_seconds: 4 } }));
+  });
+
   test('at the shutdown, which an abort ends with the VM running on', async () => {
     const vm = await world.makeVm('stop');
     setFault(world.london.host.lab.root, { hang: 'shutdown', vm: vm.name });
