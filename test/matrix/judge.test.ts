@@ -1,15 +1,18 @@
 import { appendFile, mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Client } from '@temporalio/client';
 import type { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { execa } from 'execa';
 import { openConnection } from '../../client/connect.ts';
 import { until } from '../../infra/lab/patience.ts';
 import { recordBytes, recordOffset } from '../../infra/lab/record-format.ts';
 import { makeWorld, MiB, migrate, quick, xl } from '../support/world.ts';
 import type { TestHost, World } from '../support/world.ts';
-import { judgeBoot } from './judge/agreement.ts';
-import { configuredDisks } from './judge/copies.ts';
+import { judgeBoot, judgeHolders } from './judge/agreement.ts';
+import { configuredDisks, judgeGone, runsOf } from './judge/copies.ts';
+import { readHostRecords } from './judge/host-records.ts';
 import { judge } from './judge/judge.ts';
 import type { Secrets } from './judge/secrets.ts';
 import type { Suspect } from './judge/suspect.ts';
@@ -48,6 +51,9 @@ test('the judge has nothing to say about a move, its revert, another move, its f
   await (await migrate(world, { vm: name })).result();
   const { released } = await (await world.sealift.finish({ vm: name, by: 'test' })).result();
   await world.sealift.removeGarbage({ host: 'lon-1', ids: released, by: 'test' });
+  const notAsked = /^good at lon-1, .*: it was given free for removal, which nobody had asked for$/;
+  expect(await judged(suspect, world.frankfurt)).toContainEqual(expect.stringMatching(notAsked));
+  for (const id of released) suspect.givenFree.add(id);
   expect(await judged(suspect, world.frankfurt)).toEqual([]);
   expect(started).toEqual([]);
   await removeSuspect(world, suspect);
@@ -131,4 +137,21 @@ test('it sees what is wrong', async () => {
   await xl(world.london, 'create', second);
   expect(started.splice(0)).toEqual([expect.stringContaining('which does not hold it (lon-1: ceded, fra-1: holder)')]);
   expect((await judged(suspect, world.frankfurt)).join('\n')).toMatch(/bad was started in .* beside/);
+
+  // The copy that was handed over loses a disk and its journal, and its host says that it holds the VM.
+  const [left] = runsOf(readHostRecords(world.london), suspect.vm.uuid).filter(({ state }) => state === 'ceded');
+  const { lineage = '', token } = left ?? {};
+  const lost = left?.places?.disks[0]?.path ?? '';
+  await execa('chattr', ['-i', lost], { reject: false });
+  await rm(lost);
+  const sql = new DatabaseSync(join(world.london.host.filePath, '../state/host.db'), { timeout: 5_000 });
+  sql.exec(`DELETE FROM journal_run WHERE run = '${lineage}/${String(token)}'`);
+  expect(judgeGone(readHostRecords(world.london), suspect)).toEqual([
+    expect.stringMatching(/its journal is gone$/),
+    expect.stringMatching(/its source disk .* is gone$/),
+  ]);
+  sql.exec(`UPDATE deed_record SET state = 'holder' WHERE lineage = '${lineage}'`);
+  sql.close();
+  const look = () => [world.london, world.frankfurt].map(readHostRecords);
+  expect(judgeHolders(look(), look, suspect)).toEqual(['bad is held at a time by lon-1 and fra-1']);
 }, 120_000);

@@ -129,6 +129,7 @@ export async function perform(
   await mendAll(stage);
   if (run.restart !== null && point.stage !== 'adopt' && point.stage !== 'gc') settled = await run.rest(point.stage);
   await run.afterwards?.();
+  await sleep(Math.max(0, run.lateUntil - Date.now()));
   const byItself = !run.givenUp || !strikesOf(cast).every(({ fault }) => fault.passes === true);
   return { struck: left.length === 0, settled: settled && byItself };
 }

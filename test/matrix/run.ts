@@ -9,8 +9,10 @@ import type * as workflows from '../../workflows/index.ts';
 import { quick } from '../support/world.ts';
 import type { TestHost } from '../support/world.ts';
 import type { Proxy } from '../transport/proxy.ts';
+import { judgeHolders } from './judge/agreement.ts';
 import { judgeGone } from './judge/copies.ts';
 import { readHostRecords } from './judge/host-records.ts';
+import type { HostRecords } from './judge/host-records.ts';
 import { judge } from './judge/judge.ts';
 import { judgeHeartbeats } from './judge/secrets.ts';
 import type { Suspect } from './judge/suspect.ts';
@@ -40,6 +42,8 @@ export class Run {
   readonly migrationId = randomUUID();
   /** What came of the operations, one line each. */
   readonly story: string[] = [];
+  /** What is on its way still then, when all else is at rest. */
+  lateUntil = 0;
   /** Set by a fault after which the workflow's own end does not tell where the VM is. */
   uncertain = false;
   /** Whether the operator has aborted what did not go on. */
@@ -106,8 +110,13 @@ export class Run {
     if (this.uncertain) return null;
     const handle = this.stage.temporal.workflow.getHandle(this.workflowId);
     const about = await handle.describe().catch(() => null);
+    const type = about?.type as keyof typeof workflows | undefined;
+    if (about?.status.name === 'FAILED') {
+      const end = await handle.result().then(() => '', failureOf);
+      if (!end.startsWith('cancelled')) return null;
+      return type === 'revertVm' ? this.destination : this.source;
+    }
     if (about?.status.name !== 'COMPLETED') return null;
-    const type = about.type as keyof typeof workflows;
     if (type === 'revertVm') return this.source;
     if (type !== 'finishHold') return this.destination;
     // It ends what another host kept.
@@ -150,6 +159,7 @@ export class Run {
   async collect({ host: { name } }: TestHost): Promise<void> {
     const { sealift } = this.stage.world;
     const mine = (await sealift.garbage(name)).filter(({ vmName }) => vmName === this.suspect.vm.name);
+    for (const { id } of mine) this.suspect.givenFree.add(id);
     const { refused } = await sealift.removeGarbage({ host: name, ids: mine.map(({ id }) => id), by: 'matrix' });
     for (const { why } of refused) this.story.push(`gc refused: ${why}`);
   }
@@ -195,7 +205,7 @@ export class Run {
         }
       }
       const passedMs = Date.now() - began;
-      if (look % 10 === 9) this.stage.seen.push(...this.#gone());
+      if (look % 10 === 9) this.stage.seen.push(...this.#now());
       if (status === 'RUNNING' && look % 10 === 9) await this.#attend(passedMs, done);
       if (passedMs > patience.giveUpMs) {
         this.story.push(`${name}: did not come to rest: ${await this.#waits()}`);
@@ -205,9 +215,11 @@ export class Run {
     }
   }
 
-  /** Nothing is collected while a workflow goes on. */
-  #gone(): string[] {
-    return this.stage.world.up.hosts.flatMap((at) => judgeGone(readHostRecords(at), this.suspect));
+  /** What must hold at any moment of a workflow. */
+  #now(): string[] {
+    const look = (): HostRecords[] => this.stage.world.up.hosts.map(readHostRecords);
+    const hosts = look();
+    return [...hosts.flatMap((host) => judgeGone(host, this.suspect)), ...judgeHolders(hosts, look, this.suspect)];
   }
 
   /** What a person does who looks at it now and then. */

@@ -36,7 +36,14 @@ export async function makeSuspect(
   await disk.close();
   if (start) await xl(world.london, 'create', join(world.london.host.lab.etcFolder, `${name}.cfg`));
   if (adopt) await world.sealift.adopt({ vm: name, host: world.london.host.name, by: 'matrix' });
-  return { vm, content: await digestOf(first), leftBehind: new Map(), readHistories: new Set(), ran: start };
+  return {
+    vm,
+    content: await digestOf(first),
+    leftBehind: new Map(),
+    givenFree: new Set(),
+    readHistories: new Set(),
+    ran: start,
+  };
 }
 
 /** Takes a VM away from the whole world, with all its disks; the hosts' records of it stay. */

@@ -54,7 +54,7 @@ function grid(columns: Fault[], struck: Outcome[]): string[] {
     return met.length === 0 ? '.' : String(Math.min(met.length, 9));
   };
   const width = Math.max(...points.map(({ name }) => name.length));
-  const letters = columns.map((_, at) => 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'[at] ?? '?');
+  const letters = columns.map((_, at) => 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'[at] ?? '?');
   return [
     '```text',
     `${' '.repeat(width)}  ${letters.join('')}`,

@@ -7,8 +7,10 @@ import type { Point } from '../points.ts';
 import type { Run } from '../run.ts';
 import type { Fault } from './fault.ts';
 
-/** By then the run is mostly over. */
+/** By then the run is mostly over: it is judged when what was late has come. */
 const lateMs = 30_000;
+/** Until what is late is given up and sent anew, with some time to spare. */
+const secondTryMs = 5_000;
 /** Less than what a VM of the matrix comes to, so that there is a middle. */
 const containerBytes = 9 * MiB;
 
@@ -23,9 +25,14 @@ export const networkFaults: Fault[] = [
   onTheWay('link half open', (_, line) => {
     line.stall('forth');
   }),
-  onTheWay('frames 30 s late', (_, line) => {
-    line.delay(lateMs);
-  }),
+  {
+    ...onTheWay('frames 30 s late', (run, line) => {
+      line.delay(lateMs);
+      // As long as senders may send anew, and what they send comes so late.
+      run.lateUntil = Date.now() + lateMs + secondTryMs;
+    }),
+    slow: true,
+  },
   {
     name: 'frames doubled and reordered',
     passes: true,

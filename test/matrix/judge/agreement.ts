@@ -35,6 +35,26 @@ export function holderOf(
   return { holder, complaints: [`${vm.name} has ${String(holders.length)} holders (${told})`] };
 }
 
+/**
+ * A complaint when two hosts hold the VM at a time, also while it goes on: who holds it by the same token in a second look held it all the
+ * time between the two, in which the others were read.
+ */
+export function judgeHolders(hosts: HostRecords[], lookAgain: () => HostRecords[], { vm }: Suspect): string[] {
+  const held = (all: HostRecords[]): Map<string, number> =>
+    new Map(
+      all.flatMap(({ name, records }) =>
+        records
+          .filter(({ vmUuid, state }) => vmUuid === vm.uuid && state === 'holder')
+          .map(({ token }) => [name, token]),
+      ),
+    );
+  const first = held(hosts);
+  if (first.size < 2) return [];
+  const second = held(lookAgain());
+  const both = [...first].filter(([name, token]) => second.get(name) === token).map(([name]) => name);
+  return both.length < 2 ? [] : [`${vm.name} is held at a time by ${both.join(' and ')}`];
+}
+
 /** The workflow's end, the hosts' records, their configurations and the processes say the same. */
 export async function judgeAgreement(
   world: World,

@@ -52,15 +52,16 @@ export async function judgeCopies(hosts: HostRecords[], suspect: Suspect): Promi
   return complaints;
 }
 
-/** The part of it that also holds while something goes on: source disks and journals that nobody gave free are there. */
+/** The part of it that also holds while something goes on: source disks and journals are there, but what somebody asked to be removed. */
 export function judgeGone(host: HostRecords, suspect: Suspect): string[] {
   const runs = runsOf(host, suspect.vm.uuid);
   // A copy that came back and went again is the copy of several runs.
-  const given = new Set(runs.filter(({ collected }) => collected).flatMap(pathsOf));
+  const given = new Set(runs.filter(({ migrationId }) => suspect.givenFree.has(migrationId)).flatMap(pathsOf));
   return runs
-    .filter(({ collected }) => !collected)
+    .filter(({ collected, migrationId }) => !collected || !suspect.givenFree.has(migrationId))
     .flatMap((run) => {
       const about = aboutRun(host, suspect, run);
+      if (run.collected) return [`${about}: it was given free for removal, which nobody had asked for`];
       const journal = `${run.role === 'source' ? 'source' : 'landing'} ${run.lineage}/${String(run.token)}`;
       const lost = run.role === 'source' ? pathsOf(run).filter((path) => !existsSync(path) && !given.has(path)) : [];
       return [

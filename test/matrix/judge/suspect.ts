@@ -8,6 +8,8 @@ export interface Suspect {
   content: string | null;
   /** Boots whose records stayed behind on a copy that was given up by a revert, with the token by which that copy had come. */
   leftBehind: Map<ObservedBoot, number>;
+  /** Migrations whose copies somebody asked to have removed. */
+  givenFree: Set<string>;
   /** Workflow runs that had ended when their history was read. */
   readHistories: Set<string>;
   /** Whether it ran before anything happened. */
