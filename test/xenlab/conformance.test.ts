@@ -2,7 +2,7 @@ import { bringUpXenLab } from '../../infra/lab/xen/lab.ts';
 import { describeXl } from '../lab/xl-session.ts';
 import type { XlSubject } from '../lab/xl-session.ts';
 import { atEnd } from './at-end.ts';
-import { said } from './guest.ts';
+import { said } from '../../infra/lab/xen/lab-guest.ts';
 import { able } from './able.ts';
 
 able('real xl', () => {

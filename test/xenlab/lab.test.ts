@@ -7,7 +7,7 @@ import type { XenLab } from '../../infra/lab/xen/lab.ts';
 import { labFolder } from '../../infra/lab/xen/places.ts';
 import { able } from './able.ts';
 import { atEnd } from './at-end.ts';
-import { said, startGuest } from './guest.ts';
+import { said, startGuest } from '../../infra/lab/xen/lab-guest.ts';
 
 able('the laboratory of real Xen hosts', () => {
   let lab: XenLab;

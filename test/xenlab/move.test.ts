@@ -3,13 +3,14 @@ import type { MigrateRequest } from '../../client/index.ts';
 import type { XenHost } from '../../infra/lab/xen/host.ts';
 import { bringUpXenLab } from '../../infra/lab/xen/lab.ts';
 import type { XenLab } from '../../infra/lab/xen/lab.ts';
+import { testCache } from '../support/cache.ts';
 import { able } from './able.ts';
 import { atEnd } from './at-end.ts';
-import { said, startGuest } from './guest.ts';
-import type { LabGuest } from './guest.ts';
-import { poolPath, startSealiftOnXen } from './sealift-on-xen.ts';
-import type { SealiftOnXen } from './sealift-on-xen.ts';
-import { until } from './until.ts';
+import { said, startGuest } from '../../infra/lab/xen/lab-guest.ts';
+import type { LabGuest } from '../../infra/lab/xen/lab-guest.ts';
+import { poolPath, startSealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
+import type { SealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
+import { until } from '../../infra/lab/xen/until.ts';
 
 const moveLimitMs = 600_000;
 
@@ -22,7 +23,7 @@ able('moves between real Xen hosts', () => {
     lab = await bringUpXenLab();
     atEnd(() => lab.down());
     [one, two] = lab.hosts;
-    on = await startSealiftOnXen(lab);
+    on = await startSealiftOnXen(lab, { cacheFolder: testCache });
     atEnd(() => on.close());
   }, 900_000);
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { XenHost } from '../../infra/lab/xen/host.ts';
+import type { XenHost } from './host.ts';
 import { until } from './until.ts';
 
 export interface LabGuest {

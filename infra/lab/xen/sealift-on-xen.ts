@@ -2,18 +2,18 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from '../../client/index.ts';
-import type { Sealift } from '../../client/index.ts';
-import { createIdentity } from '../../deed/identity.ts';
-import { parseHostFile, printHostFile } from '../../domain/host-file.ts';
-import type { ContainerServer } from '../../domain/host-file.ts';
-import { startChild } from '../../infra/child.ts';
-import type { XenHost } from '../../infra/lab/xen/host.ts';
-import type { XenLab } from '../../infra/lab/xen/lab.ts';
-import { findServerBinary } from '../../infra/temporal/server-binary.ts';
-import { startServer } from '../../infra/temporal/server.ts';
-import { hostProcess } from '../../workers/host-process.ts';
-import { testCache } from '../support/cache.ts';
+import { connect } from '../../../client/index.ts';
+import type { Sealift } from '../../../client/index.ts';
+import { createIdentity } from '../../../deed/identity.ts';
+import { parseHostFile, printHostFile } from '../../../domain/host-file.ts';
+import type { ContainerServer } from '../../../domain/host-file.ts';
+import { startChild } from '../../child.ts';
+import type { XenHost } from './host.ts';
+import type { XenLab } from './lab.ts';
+import { findServerBinary } from '../../temporal/server-binary.ts';
+import { startServer } from '../../temporal/server.ts';
+import type { TemporalServer } from '../../temporal/server.ts';
+import { hostProcess } from '../../../workers/host-process.ts';
 import { until } from './until.ts';
 
 export const poolPath = '/srv/sealift/pool';
@@ -28,24 +28,29 @@ const readyLimitMs = 600_000;
 /** Sealift as in the field: Temporal and the control worker on this machine, the bundled host worker in each dom0 of a lab. */
 export interface SealiftOnXen {
   sealift: Sealift;
+  server: TemporalServer;
   /** Starts the worker of a host that has been switched on again, and waits until it is ready. */
   startWorker(host: XenHost): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function startSealiftOnXen(lab: XenLab): Promise<SealiftOnXen> {
+/** `cacheFolder`: where Temporal's server and the workflows' bundle are kept. Without `withUi` there is no Web UI. */
+export async function startSealiftOnXen(
+  lab: XenLab,
+  { cacheFolder, withUi = false }: { cacheFolder: string; withUi?: boolean },
+): Promise<SealiftOnXen> {
   const folder = await mkdtemp(join(tmpdir(), 'sealift-xen-'));
   const undo: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
   const close = async (): Promise<void> => {
     for (const act of undo.splice(0).reverse()) await act();
   };
   try {
-    const binary = (await findServerBinary(testCache)).path;
-    const server = await startServer({ binary, folder: join(folder, 'temporal'), headless: true });
+    const binary = (await findServerBinary(cacheFolder)).path;
+    const server = await startServer({ binary, folder: join(folder, 'temporal'), headless: !withUi });
     undo.push(() => server.stop());
     const door = await openDoor(server.address, lab.outsideAddress);
     undo.push(async () => door.close());
-    const control = await startChild(join(import.meta.dirname, '../../workers/control.ts'), [join(folder, 'cache')], {
+    const control = await startChild(join(import.meta.dirname, '../../../workers/control.ts'), [cacheFolder], {
       env: { TEMPORAL_ADDRESS: server.address, SEALIFT_STOP_WITH_STDIN: '1' },
       logPath: join(folder, 'control.log'),
     });
@@ -65,7 +70,7 @@ export async function startSealiftOnXen(lab: XenLab): Promise<SealiftOnXen> {
     // Dom0s answer slowly here.
     const sealift = await connect({ address: server.address, hostMs: 60_000 });
     undo.push(() => sealift.close());
-    return { sealift, startWorker: (host) => startWorker(host, door.address), close };
+    return { sealift, server, startWorker: (host) => startWorker(host, door.address), close };
   } catch (error) {
     await close();
     throw error;
