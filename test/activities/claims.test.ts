@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { planClaim } from '../../activities/claims.ts';
+import { makeClaim, planClaim } from '../../activities/claims.ts';
 import { deedReport } from '../../activities/deed-report.ts';
 import type { Host, Onlooker } from '../../activities/host.ts';
 import { createIdentity } from '../../deed/identity.ts';
@@ -40,9 +40,11 @@ const told = async (name: string, host: TestHost, peers: DeedReport[] = []): Pro
   return report;
 };
 
+const hostA = (): Host => ({ ...onlooker('lon-1', a), identity: a.identity, deeds: a.deeds }) as unknown as Host;
+
 /** What `a` plans by what others tell, and what it says of a claim in what it explains: null when it is possible. */
 const plan = async (...peers: DeedReport[]): Promise<{ against: () => string; why: string | null | undefined }> => {
-  const host = { ...onlooker('lon-1', a), identity: a.identity, deeds: a.deeds } as unknown as Host;
+  const host = hostA();
   const { steps } = await told('lon-1', a, peers);
   return {
     against: () => planClaim(host, { vm: vm.vmName, reason: 'fra-1 is gone', operator, peers }).body.against,
@@ -73,4 +75,15 @@ test('a claim is refused when a third host that is shown has the VM, and not whe
   const handed = `claim refused: par-1 handed ${vm.vmName} to the host that is gone after this one did`;
   expect(fourth.against).toThrow(handed);
   expect(fourth.why).toBe(handed);
+});
+
+test('a claim needs the name of the VM as it is, and without it nothing is signed', async () => {
+  moved(a, b);
+  const planned = planClaim(hostA(), { vm: vm.vmName, reason: 'fra-1 is gone', operator, peers: [] });
+  const claimed = makeClaim(hostA(), planned, { operator, confirm: `${vm.vmName} `, start: false });
+  await expect(claimed).rejects.toMatchObject({ type: 'confirmation-mismatch' });
+  expect(a.deeds.byVm(vm.vmUuid)).toMatchObject({ state: 'ceded', token: 2 });
+  expect(
+    a.deeds.statements(a.deeds.byVm(vm.vmUuid)?.lineage ?? '').map(({ statement }) => statement.body.kind),
+  ).not.toContain('claim');
 });
