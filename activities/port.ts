@@ -38,7 +38,7 @@ export interface VmReport {
   marks: string[];
   /** Since when a VM that came by a move has run here: what a revert leaves behind. Null when it did not. */
   ranSince: string | null;
-  /** The open run, or one whose abort was cut short: what `abortRun` would end; null when there is none. `peer`: the other host. */
+  /** The open run, or the last one, whose end was cut short: what `abortRun` would end; null when there is none. `peer`: the other host. */
   run: { migrationId: string; peer: string | null } | null;
 }
 

@@ -18,8 +18,8 @@ import { hereConcerns } from './fit.ts';
 import type { Host } from './host.ts';
 import { translateForeign } from './translation.ts';
 
-/** The destination asks its `xl`, which may have to wait for its turn. */
-const answerMs = 120_000;
+/** The destination asks its `xl`, which may have to wait for its turn; who asks for the plan waits two minutes in all. */
+const answerMs = 90_000;
 
 /**
  * Source: asks the destination what it would make of a VM's configuration, past Temporal and before any run: sealed to a key

@@ -16,27 +16,34 @@ export async function abortMove(
   try {
     return await byWorkflow();
   } catch (error) {
-    if (!isSealiftError(error) || !workflowIsOver.has(error.type)) throw error;
-    const answer = await abortAtHosts(link, uuid);
-    if (answer === null) throw error;
-    return answer;
-  }
-}
-
-const workflowIsOver: ReadonlySet<string> = new Set(['unknown-run', 'abort-refused', 'ended']);
-
-/** Null when no host has anything to abort. */
-async function abortAtHosts(link: Link, uuid: string): Promise<AbortAnswer | null> {
-  const { vms } = await listVms(link);
-  const states = ['holder', 'receiving'];
-  for (const { host } of vms.filter(({ vmUuid, deed }) => vmUuid === uuid && states.includes(deed?.state ?? ''))) {
-    const { run } = await askHost(link, host, 'inspectVm', { vm: uuid });
-    if (run === null) continue;
-    const { migrationId, peer } = run;
+    if (!isOver(error)) throw error;
+    const left = await findLeftRun(link, uuid);
+    if (left === null) throw error;
+    const { host, migrationId, peer } = left;
     const { restarted } = await askHost(link, host, 'abortRun', { migrationId });
     // Good to have only: the landing keeps nothing but space and a slot.
     if (peer !== null) await askHost(link, peer, 'closeLanding', { migrationId }).catch(() => undefined);
     return { outcome: 'aborted', restarted };
   }
+}
+
+/** What an abort would end at the hosts themselves, whatever Temporal knows; null when there is nothing. */
+export async function findLeftRun(
+  link: Link,
+  uuid: string,
+): Promise<{ host: string; migrationId: string; peer: string | null } | null> {
+  const { vms } = await listVms(link);
+  const states = ['holder', 'receiving'];
+  for (const { host } of vms.filter(({ vmUuid, deed }) => vmUuid === uuid && states.includes(deed?.state ?? ''))) {
+    const { run } = await askHost(link, host, 'inspectVm', { vm: uuid });
+    if (run !== null) return { host, ...run };
+  }
   return null;
+}
+
+/** No workflow is open: one that is refuses an abort too, past its point of no return. */
+function isOver(error: unknown): boolean {
+  if (!isSealiftError(error)) return false;
+  if (error.type === 'unknown-run' || error.type === 'ended') return true;
+  return error.type === 'abort-refused' && isSealiftError(error.cause) && error.cause.type === 'unknown-run';
 }

@@ -1,17 +1,17 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { SealiftError } from '../domain/error.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { migrationWorkflowId } from '../domain/migration.ts';
 import { vmUuid } from '../domain/names.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import type { UpdateName, Updates } from '../workflows/contract.ts';
-import { abortMove } from './abort.ts';
+import { abortMove, findLeftRun } from './abort.ts';
 import { afterTheEnd } from './ended.ts';
 import { asSealift } from './errors.ts';
 import { listMoves } from './list.ts';
 import type { Link } from './link.ts';
 import { readStatus, watchMove } from './progress.ts';
 import type { MoveHandle, TaskHandle } from './types.ts';
-import { isNamed, isUnfinished, listVms } from './vms.ts';
+import { isNamed, listVms } from './vms.ts';
 
 /** An order that no control worker takes in this time is not waited for. */
 const takenMs = 20_000;
@@ -56,16 +56,20 @@ export async function findMove(link: Link, vm: string): Promise<MoveHandle> {
   const uuid = vmUuid.safeParse(vm);
   if (uuid.success) {
     const workflowId = migrationWorkflowId(uuid.data);
-    await asSealift({ address: link.address, workflowId }, () => link.client.workflow.getHandle(workflowId).describe());
+    try {
+      const handle = link.client.workflow.getHandle(workflowId);
+      await asSealift({ address: link.address, workflowId }, () => handle.describe());
+    } catch (error) {
+      // A run that a host has open outlives its workflow, and Temporal's database: `abort` goes to the host then.
+      const unknown = isSealiftError(error) && error.type === 'unknown-run';
+      if (!unknown || (await findLeftRun(link, uuid.data)) === null) throw error;
+    }
     return moveHandle(link, uuid.data);
   }
   const [newest] = await listMoves(link, { vm, limit: 1 });
   if (newest !== undefined) return moveHandle(link, newest.vmUuid);
   const named = (await listVms(link)).vms.filter((one) => isNamed(one, vm) && one.vmUuid !== null);
-  // A run that a host has open outlives its workflow, and Temporal's database: `abort` goes to the host then.
-  const open = named.find(isUnfinished);
-  if (open?.vmUuid != null) return moveHandle(link, open.vmUuid);
-  const [known] = named;
+  const known = named.find(({ deed }) => deed?.state === 'holder') ?? named[0];
   if (known === undefined || known.vmUuid === null)
     throw new SealiftError('unknown-run', `there is no migration of ${vm}`);
   return findMove(link, known.vmUuid);

@@ -93,11 +93,6 @@ export function refuseSeveral(vm: string, named: VmOnHost[]): void {
   });
 }
 
-/** Whether the VM's holder has a run of it open, or has not set it up since the last one. */
-export function isUnfinished({ deed, fenced }: VmSummary): boolean {
-  return deed?.state === 'holder' && (fenced || deed.runToken !== 0);
-}
-
 export function isNamed(one: { vmUuid: string | null; vmName: string }, vm: string): boolean {
   return one.vmName === vm || one.vmUuid === vm.toLowerCase();
 }

@@ -122,7 +122,8 @@ export function acceptDeed(desk: Desk, deed: unknown): { record: DeedRecord; run
   guard('accept', 'root', checked.body.root, run.root);
   guard('accept', 'run on its way back', record.runToken, 0);
   refuseOtherHolder(desk, 'accept', record);
-  const holder: DeedRecord = { ...record, state: 'holder' };
+  // a return that was begun before, and given up, may have found it stopped
+  const holder: DeedRecord = { ...record, state: 'holder', wasRunning: null };
   const accepted: DeedRun = { ...run, state: 'accepted' };
   saveRecord(desk.sql, holder);
   saveRun(desk.sql, accepted);

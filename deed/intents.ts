@@ -48,7 +48,7 @@ export function mayFence(
   return { intent: begun, places };
 }
 
-/** May the fence be taken off? The model's Unfence. Where no start is to follow, none is owed any more. */
+/** May the fence be taken off? The model's Unfence. From here on a start is owed, or none, as the host that the VM came back to is told. */
 export function mayUnfence(
   desk: Desk,
   migrationId: string,
@@ -56,7 +56,8 @@ export function mayUnfence(
 ): { intent: Intent; places: FencePlaces | null } {
   const record = idleHolder(desk, 'unfence', migrationId);
   const begun = beginIntent(desk, record, 'unfence');
-  if (!start) saveRecord(desk.sql, { ...record, wasRunning: null });
+  const { role } = findOfMigration(desk, migrationId).run;
+  if (role === 'source' || !start) saveRecord(desk.sql, { ...record, wasRunning: start ? true : null });
   return { intent: begun, places: record.places };
 }
 

@@ -39,10 +39,11 @@ export function settle(
 function cameFrom(desk: Desk, lineage: string, token: number): string | null {
   const claimAt = (at: number): Signed<Claim> | null =>
     findStatement(desk.sql, { kind: 'claim', lineage, token: at, to: desk.identity.name });
+  // also of a copy that was given back and claimed since: the host that it went back to has another word for it
+  const back = findStatement(desk.sql, { kind: 'deed', lineage, token: token + 1, from: desk.identity.name });
+  if (back?.body.root === null) return null;
   const run = findRunOfToken(desk.sql, lineage, token);
-  // where the copy that was ceded is claimed back, the claim's token is no landing's
-  if (run?.role !== 'destination') return claimAt(token)?.body.against ?? null;
-  if (run.state !== 'accepted') return null;
+  if (run?.role !== 'destination' || run.state !== 'accepted') return claimAt(token)?.body.against ?? null;
   const claim = claimAt(token + claimStride);
   if (claim?.body.against !== run.peer) return run.peer;
   const text = `the VM is here by the claim of token ${String(claim.body.token)}, which ${run.peer} has not heeded`;

@@ -6,6 +6,7 @@ import { deedState, domainState } from './survey.ts';
 /** The statements by which a right is offered, moved or claimed: no key is in any of them, so that people may carry them about. */
 export const carriedStatement = z.union([signedOffer, signedReady, signedDeed, signedSettled, signedClaim]);
 export type CarriedStatement = z.infer<typeof carriedStatement>;
+const carriedKinds: ReadonlySet<string> = new Set(['offer', 'ready', 'deed', 'settled', 'claim']);
 
 /** The steps that `deed explain` tells of. */
 export type DeedStep = (typeof deedSteps)[number];
@@ -29,12 +30,13 @@ const deedSteps = [
 ] as const;
 
 /** A step, and whether the host's record permits it now. */
-export interface ExplainedStep {
-  step: DeedStep;
-  possible: boolean;
+const explainedStep = z.object({
+  step: z.enum(deedSteps),
+  possible: z.boolean(),
   /** The guard that refuses it; null when it is possible. */
-  why: string | null;
-}
+  why: z.string().nullable(),
+});
+export type ExplainedStep = z.infer<typeof explainedStep>;
 
 /**
  * One host's side of a VM's deed: what its record says, what is seen there, what it permits. `deed show --json` prints it. Hosts of
@@ -81,15 +83,17 @@ export const deedReport = z.object({
   intents: z.array(z.object({ what: z.string(), at: z.string() })),
   /** What people chose, oldest first. */
   events: z.array(z.object({ at: z.string(), who: z.string(), what: z.string(), detail: z.string() })),
-  statements: known(carriedStatement),
-  steps: known(z.object({ step: z.enum(deedSteps), possible: z.boolean(), why: z.string().nullable() })),
+  statements: z
+    .array(z.looseObject({ body: z.looseObject({ kind: z.string() }) }))
+    .transform((all) => all.filter(({ body }) => carriedKinds.has(body.kind)))
+    .pipe(z.array(carriedStatement)),
+  steps: z
+    .array(z.looseObject({ step: z.string() }))
+    .transform((all) => all.filter(({ step }) => (deedSteps as readonly string[]).includes(step)))
+    .pipe(z.array(explainedStep)),
 });
 export type DeedReport = z.infer<typeof deedReport>;
 
 /** What another host's report means for what is possible here. */
 export const deedWord = deedReport.pick({ host: true, identity: true, record: true, statements: true });
 export type DeedWord = z.infer<typeof deedWord>;
-
-function known<Item extends z.ZodType>(item: Item): z.ZodType<z.output<Item>[]> {
-  return z.array(z.unknown()).transform((all) => all.flatMap((one) => item.safeParse(one).data ?? []));
-}

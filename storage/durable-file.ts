@@ -35,7 +35,9 @@ export function storageFailure(error: unknown, what: string): unknown {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new SealiftError('disk-full', `no space left for ${what}`, { cause: error });
   }
-  return code === 'EIO' ? new SealiftError('disk-io', `${what} failed to write (${code})`, { cause: error }) : error;
+  return code === 'EIO'
+    ? new SealiftError('disk-io', `the storage of ${what} fails (${code})`, { cause: error })
+    : error;
 }
 
 /** Removes a file so that it stays removed after a crash; it need not be there. */

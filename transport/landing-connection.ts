@@ -133,6 +133,7 @@ export class LandingConnection {
     if (this.#closed) return;
     this.#closed = true;
     this.#ended = true;
+    this.asked = false;
     if (this.#beats !== null) clearInterval(this.#beats);
     this.#receiver.stop();
     this.#socket.destroy();

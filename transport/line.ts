@@ -9,8 +9,8 @@ const limitMs = 10_000;
 
 /** A connection to a landing that belongs to no run. */
 export interface Line {
-  /** Sends a first frame of `kind` and gives the body of the answer, which has to be of `answerKind` and come within `withinMs`, 10 s. */
-  ask(kind: OpeningKind, body: Buffer, answerKind: OpeningKind, withinMs?: number): Promise<Buffer>;
+  /** Sends a first frame of `kind` and gives the body of the answer, which has to be of `answerKind`; `silentMs`, 10 s, is how long it may take. */
+  ask(kind: OpeningKind, body: Buffer, answerKind: OpeningKind, silentMs?: number): Promise<Buffer>;
 }
 
 /**
@@ -49,8 +49,8 @@ export async function onLine<Result>(
     });
     return Promise.race([filled, broken.promise]);
   };
-  const ask: Line['ask'] = async (kind, body, answerKind, withinMs = limitMs) => {
-    socket.setTimeout(withinMs);
+  const ask: Line['ask'] = async (kind, body, answerKind, silentMs = limitMs) => {
+    socket.setTimeout(silentMs);
     socket.write(encodeOpening(kind, body));
     const head = decodeOpeningHead(await read(openingHeadBytes));
     const answer = await read(head.bodyBytes);

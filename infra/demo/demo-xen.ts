@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { SealiftError } from '../../domain/error.ts';
 import { aborted, interruption } from '../interruption.ts';
@@ -11,6 +12,7 @@ import { endAs, say, sayNext, sealift } from './terminal.ts';
 
 const cacheFolder = join(import.meta.dirname, '../../.sealift/cache');
 const vm = 'web-1';
+const endMs = 20_000;
 
 /**
  * `npm run demo:xen`: the demonstration of `npm start` on two hosts of real Xen, emulated on this machine: a guest with a kernel of its
@@ -27,8 +29,9 @@ async function main(): Promise<number> {
   const signal = interruption();
   const ended = aborted(signal).then(() => 130);
   const close: (() => Promise<void>)[] = [];
+  const showing = show(close);
   try {
-    const code = await Promise.race([show(close), ended]);
+    const code = await Promise.race([showing, ended]);
     if (values.once !== true && process.stdout.isTTY && code === 0) {
       say('Everything stays up until Ctrl-C.');
       await ended;
@@ -37,6 +40,11 @@ async function main(): Promise<number> {
   } finally {
     say('Stopping.');
     for (const act of close.reverse()) await act();
+    if (signal.aborted) {
+      // What is still coming up has lost its hosts, and ends what it has started; an image in the making is not waited for.
+      await Promise.race([showing.catch(() => undefined), sleep(endMs)]);
+      process.exit(130);
+    }
   }
 }
 
@@ -47,6 +55,7 @@ async function show(close: (() => Promise<void>)[]): Promise<number> {
   const lab = await bringUpXenLab((line) => {
     say(`  ${line}`);
   });
+  close.push(async () => lab.leave());
   const on = await startSealiftOnXen(lab, { cacheFolder, withUi: true });
   close.push(() => on.close());
   const [one, two] = lab.hosts;

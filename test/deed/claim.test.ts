@@ -117,6 +117,7 @@ describe('a claim', () => {
     const claim = claimAt(b);
     b.deeds.claim(claim, by);
     expect(stateOf(b)).toMatchObject({ state: 'holder', token: 3 + claimStride });
+    expectRefusal(() => b.deeds.settle(lineage, 2, 'x'), 'deed-refused', /nothing of token 2/);
     a.deeds.heed(claim, by);
     expectRefusal(() => a.deeds.takeBack(back), 'claimed');
     const after = reopened(a);

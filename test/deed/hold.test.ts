@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { checkMarks, markOf } from '../../deed/marks.ts';
-import { deedRecord } from '../../deed/record.ts';
+import { deedRecord, isCutShort } from '../../deed/record.ts';
 import { signStatement } from '../../deed/statement.ts';
 import {
   adopted,
@@ -149,6 +149,21 @@ describe('intents', () => {
     a.deeds.endIntent(a.deeds.mayUnfence(migrationId, false).intent.id, true);
     const next = opens(a, b).body.migrationId;
     expect(a.deeds.mayStop(next, false).wasRunning).toBe(false);
+  });
+
+  test('a VM that is to run where it came back to is owed its start from then on', () => {
+    const { migrationId, ready } = readyMove(a, b);
+    a.deeds.endIntent(a.deeds.mayStop(migrationId, false).intent.id, true);
+    b.deeds.accept(a.deeds.cede(migrationId, ready));
+    b.deeds.beginReturn(lineage, a.identity.name);
+    fences(b, migrationId);
+    a.deeds.takeBack(b.deeds.giveBack(migrationId));
+    a.deeds.endIntent(a.deeds.mayUnfence(migrationId, true).intent.id, true);
+    const owed = (): boolean =>
+      isCutShort(a.deeds.byMigration(migrationId).record, a.deeds.byMigration(migrationId).run);
+    expect(owed()).toBe(true);
+    a.deeds.endIntent(a.deeds.mayStart(migrationId).id, true);
+    expect(owed()).toBe(false);
   });
 
   test('of stopping and fencing belong to a run that is open', () => {

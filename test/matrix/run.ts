@@ -113,7 +113,7 @@ export class Run {
     const type = about?.type as keyof typeof workflows | undefined;
     if (about?.status.name === 'FAILED') {
       const end = await handle.result().then(() => '', failureOf);
-      if (!end.startsWith('cancelled')) return null;
+      if (!end.startsWith('cancelled') || type === 'finishHold') return null;
       return type === 'revertVm' ? this.destination : this.source;
     }
     if (about?.status.name !== 'COMPLETED') return null;

@@ -58,7 +58,8 @@ export async function startSealiftOnXen(
     const identities = lab.hosts.map(async ({ name }) => [name, await createIdentity(join(folder, name))] as const);
     const names = new Map((await Promise.all(identities)).map(([host, { name }]) => [host, name]));
     undo.push(async () => {
-      for (const host of lab.hosts) await host.keepLog(logPath);
+      // A host that was taken down has none to give.
+      for (const host of lab.hosts) await host.keepLog(logPath).catch(() => undefined);
     });
     await Promise.all(
       lab.hosts.map(async (host) => {

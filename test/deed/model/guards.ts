@@ -100,6 +100,9 @@ export function enabled(model: Model, action: Action): boolean {
       const run = landingOf(model, h, token);
       if (run?.state !== 'accepted') return false;
       const isSaid = has(model.settled, { from: h, to: run.from, token });
+      // What was given back is nobody's to settle, also when its copy was claimed since: no offer goes before such a deed.
+      const back = { from: h, to: run.from, token: token + 1 };
+      if (has(model.deeds, back) && !has(model.offers, back)) return false;
       // What was claimed is settled by the claim's token.
       if (has(model.claims, { from: run.from, to: h, token: token + claimStride })) return false;
       return !isSaid && !(returning && token === host.token);

@@ -56,7 +56,9 @@ export async function judgeCopies(hosts: HostRecords[], suspect: Suspect): Promi
 export function judgeGone(host: HostRecords, suspect: Suspect): string[] {
   const runs = runsOf(host, suspect.vm.uuid);
   // A copy that came back and went again is the copy of several runs.
-  const given = new Set(runs.filter(({ migrationId }) => suspect.givenFree.has(migrationId)).flatMap(pathsOf));
+  const given = new Set(
+    runs.filter(({ collected, migrationId }) => collected && suspect.givenFree.has(migrationId)).flatMap(pathsOf),
+  );
   return runs
     .filter(({ collected, migrationId }) => !collected || !suspect.givenFree.has(migrationId))
     .flatMap((run) => {
