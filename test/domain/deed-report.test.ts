@@ -37,7 +37,9 @@ test('what a newer host tells besides is left out of its side of a deed, and the
 });
 
 test('a side without its record, or of another version, is refused', () => {
-  const { record: _, ...rest } = report;
-  expect(deedReport.safeParse(rest).success).toBe(false);
+  expect(deedReport.safeParse({ ...report, record: undefined }).success).toBe(false);
   expect(deedReport.safeParse({ ...report, v: 2 }).success).toBe(false);
+  // A word of a known kind that does not parse must not make an older one the last.
+  const statements = [{ body: { kind: 'deed', v: 2 }, signature: 'A'.repeat(86) }];
+  expect(deedReport.safeParse({ ...report, statements }).success).toBe(false);
 });
