@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { HostActivities } from '../../activities/port.ts';
@@ -36,6 +37,11 @@ function expectUndone({ from, to, vm }: Pair): void {
 function expectMoved({ from, to, vm }: Pair): void {
   expect(from.vms.get(vm.vmUuid)).toMatchObject({ running: false, fenced: true, deed: 'ceded' });
   expect(to.vms.get(vm.vmUuid)).toMatchObject({ running: true, deed: 'holder' });
+}
+
+/** What a host says of a VM whose run it has open still, or has not ended wholly. */
+async function leftOpen(_ask: unknown, real: () => Promise<unknown>): Promise<unknown> {
+  return { ...((await real()) as object), run: { migrationId: randomUUID(), peer: null } };
 }
 
 describe('abort', () => {
@@ -406,6 +412,20 @@ describe('a revert', () => {
     expect(pair.to.vms.get(vmUuid)).toMatchObject({ running: true, fenced: false, deed: 'holder' });
   });
 
+  test('is not aborted past its host when it does not take the order any more', async () => {
+    const pair = await temporal.pair();
+    const { vmName } = pair.vm;
+    await (await pair.migrate()).result();
+    const held = pair.from.hold('startVm');
+    pair.from.rule('inspectVm', leftOpen);
+    const revert = await temporal.sealift.revert({ vm: vmName, confirm: vmName, timings: quick });
+    await held.begun;
+    await expect(revert.abort()).rejects.toMatchObject({ type: 'abort-refused' });
+    expect(pair.from.count('abortRun')).toBe(0);
+    held.release();
+    expect(await revert.result()).toMatchObject({ host: pair.from.name, started: true });
+  });
+
   test('shuts a guest down again that came up before its fence', async () => {
     const pair = await temporal.pair();
     const { vmName, vmUuid } = pair.vm;
@@ -429,6 +449,17 @@ describe('a revert', () => {
     const revert = temporal.sealift.revert({ vm: pair.vm.vmName, confirm: pair.vm.vmName });
     await expect(revert).rejects.toMatchObject({ type: 'revert-refused' });
   });
+});
+
+test('an abort ends at the host what Temporal has forgotten', async () => {
+  const pair = await temporal.pair();
+  await expect(temporal.sealift.handle(pair.vm.vmName)).rejects.toMatchObject({ type: 'unknown-run' });
+  pair.from.rule('inspectVm', leftOpen);
+  pair.from.rule('abortRun', () => Promise.resolve({ restarted: true }));
+  for (const name of [pair.vm.vmName, pair.vm.vmUuid]) {
+    const move = await temporal.sealift.handle(name);
+    expect(await move.abort()).toEqual({ outcome: 'aborted', restarted: true });
+  }
 });
 
 test('an abort is answered when somebody has opened another run meanwhile', async () => {
