@@ -267,7 +267,7 @@ MayTakeBack(h, d) ==
   /\ Needs("take back only by the next token", d.token = db[h].token + 1)
   /\ Follows(db[h].state = "ceded" /\ d.from = db[h].peer)
   \* the code asks for this too; without one of the others it is what breaks
-  /\ Out # {} \/ Assert(~db[h].freed, "it does not follow")
+  /\ IF Out = {} THEN Assert(~db[h].freed, "it does not follow") ELSE TRUE
 TakeBack(h, d) ==
   /\ MayTakeBack(h, d)
   /\ Needs("take back only with no domain left", dom0[h].dom = "none")
