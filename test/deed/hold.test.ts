@@ -28,6 +28,17 @@ beforeEach(async () => {
 });
 afterEach(removeHosts);
 
+/** The migration of a VM that `a` found running or not, handed to `b` and took back; it is not set up again. */
+function cameBack({ running }: { running: boolean }): string {
+  const { migrationId, ready } = readyMove(a, b);
+  a.deeds.endIntent(a.deeds.mayStop(migrationId, running).intent.id, true);
+  b.deeds.accept(a.deeds.cede(migrationId, ready));
+  b.deeds.beginReturn(lineage, a.identity.name);
+  fences(b, migrationId);
+  a.deeds.takeBack(b.deeds.giveBack(migrationId));
+  return migrationId;
+}
+
 describe('intents', () => {
   test('of starting and unfencing are the idle holder’s only', () => {
     const { migrationId } = opens(a, b).body;
@@ -140,24 +151,14 @@ describe('intents', () => {
   });
 
   test('a VM that came back to stay off does not run by what was found before it went', () => {
-    const { migrationId, ready } = readyMove(a, b);
-    a.deeds.endIntent(a.deeds.mayStop(migrationId, true).intent.id, true);
-    b.deeds.accept(a.deeds.cede(migrationId, ready));
-    b.deeds.beginReturn(lineage, a.identity.name);
-    fences(b, migrationId);
-    a.deeds.takeBack(b.deeds.giveBack(migrationId));
+    const migrationId = cameBack({ running: true });
     a.deeds.endIntent(a.deeds.mayUnfence(migrationId, false).intent.id, true);
     const next = opens(a, b).body.migrationId;
     expect(a.deeds.mayStop(next, false).wasRunning).toBe(false);
   });
 
   test('a VM that is to run where it came back to is owed its start from then on', () => {
-    const { migrationId, ready } = readyMove(a, b);
-    a.deeds.endIntent(a.deeds.mayStop(migrationId, false).intent.id, true);
-    b.deeds.accept(a.deeds.cede(migrationId, ready));
-    b.deeds.beginReturn(lineage, a.identity.name);
-    fences(b, migrationId);
-    a.deeds.takeBack(b.deeds.giveBack(migrationId));
+    const migrationId = cameBack({ running: false });
     a.deeds.endIntent(a.deeds.mayUnfence(migrationId, true).intent.id, true);
     const owed = (): boolean =>
       isCutShort(a.deeds.byMigration(migrationId).record, a.deeds.byMigration(migrationId).run);
