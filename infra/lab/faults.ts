@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from './fs.ts';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from './fs.ts';
 import { errorCode } from './guest-disks.ts';
 import { labPlaces } from './places.ts';
 import type { LabPlaces } from './places.ts';
@@ -63,6 +63,11 @@ export function clearFaults(root: string): void {
   rmSync(labPlaces(root).faultsFile, { force: true });
 }
 
+/** How often faults have struck on the host, since it was made. */
+export function strikeCount(root: string): number {
+  return readUnlessMissing(labPlaces(root).struckFile).split('\n').length - 1;
+}
+
 /** The first fault that `strikes`, for the VM `vm`; one of its times is used up. */
 export function takeFault(
   places: LabPlaces,
@@ -76,7 +81,9 @@ export function takeFault(
     return state.alone(() => {
       const faults = readFaults(places);
       const found = faults.find(fits);
-      if (found?.times === undefined) return found ?? null;
+      if (found === undefined) return null;
+      appendFileSync(places.struckFile, `${JSON.stringify(found)}\n`);
+      if (found.times === undefined) return found;
       const left = found.times - 1;
       writeFaults(
         places,
@@ -90,10 +97,15 @@ export function takeFault(
 }
 
 function readFaults(places: LabPlaces): LabFault[] {
+  const text = readUnlessMissing(places.faultsFile);
+  return text === '' ? [] : (JSON.parse(text) as LabFault[]);
+}
+
+function readUnlessMissing(path: string): string {
   try {
-    return JSON.parse(readFileSync(places.faultsFile, 'utf8')) as LabFault[];
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
+    if (errorCode(error) === 'ENOENT') return '';
     throw error;
   }
 }

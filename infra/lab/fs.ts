@@ -3,6 +3,7 @@
  * node's streams, promises and readline: an eighth of the time that an `xl` takes to start. process.stdout loads them too.
  */
 export const {
+  appendFileSync,
   closeSync,
   constants,
   existsSync,

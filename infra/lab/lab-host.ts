@@ -8,7 +8,7 @@ import { killLabProcesses } from './lab-processes.ts';
 import { labPlaces } from './places.ts';
 import type { LabSettings } from './places.ts';
 
-export { clearFaults, setFault } from './faults.ts';
+export { clearFaults, setFault, strikeCount } from './faults.ts';
 export { labProcesses } from './lab-processes.ts';
 
 /** A stand-in Xen host. */

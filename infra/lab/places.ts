@@ -14,6 +14,8 @@ export interface LabPlaces {
   consoleFolder: string;
   settingsFile: string;
   faultsFile: string;
+  /** One line of JSON for each time that a fault has struck. */
+  struckFile: string;
 }
 
 /** The places of the host under `root`; nothing is looked at. */
@@ -29,6 +31,7 @@ export function labPlaces(root: string): LabPlaces {
     consoleFolder: join(root, 'var/log/xen/console'),
     settingsFile: join(root, 'lab-host.json'),
     faultsFile: join(root, 'faults.json'),
+    struckFile: join(root, 'struck.jsonl'),
   };
 }
 

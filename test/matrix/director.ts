@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
@@ -6,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { diskFaults, diskOperations } from './edits.ts';
 import type { DiskFault, DiskOperation } from './edits.ts';
+import type { Met } from './faults/fault.ts';
 
 const reached = z.object({
   id: z.int(),
@@ -38,7 +40,6 @@ export class Director {
   });
   #ambush: Ambush | null = null;
   #striking = 0;
-  #spared = true;
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -68,21 +69,25 @@ export class Director {
   }
 
   /** The next such operation of a host on any disk, file or database fails; or each for so long, when `forMs` is given. */
-  async breakDisk(host: string, operation: DiskOperation, fault: DiskFault, forMs?: number): Promise<void> {
-    const order = join(this.#folder, `${host}.${operation}.${fault}`);
-    await writeFile(order, forMs === undefined ? '' : 'stays');
-    if (forMs !== undefined) setTimeout(() => void rm(order, { force: true }), forMs).unref();
+  async breakDisk(host: string, operation: DiskOperation, fault: DiskFault, forMs?: number): Promise<Met> {
+    const order = `${host}.${operation}.${fault}`;
+    const path = join(this.#folder, order);
+    const met = this.#metLater(order);
+    await writeFile(path, forMs === undefined ? '' : 'stays');
+    if (forMs !== undefined) setTimeout(() => void rm(path, { force: true }), forMs).unref();
+    return met;
   }
 
   /** A host's worker dies at the so-manieth thing from now on that it makes durable, or program that it starts. */
-  async wearOut(host: string, operations: number): Promise<void> {
-    this.#spared = false;
-    await writeFile(join(this.#folder, `${host}.dies`), String(operations));
+  async wearOut(host: string, operations: number): Promise<Met> {
+    const order = `${host}.dies`;
+    const met = this.#metLater(order);
+    await writeFile(join(this.#folder, order), String(operations));
+    return met;
   }
 
   /** Takes back what was ordered of disks and workers and has not struck. */
   async mend(hosts: string[]): Promise<void> {
-    this.#spared = true;
     for (const host of hosts) {
       await rm(join(this.#folder, `${host}.dies`), { force: true });
       for (const operation of diskOperations)
@@ -105,10 +110,22 @@ export class Director {
       .on('line', (line) => {
         const at = reached.parse(JSON.parse(line));
         void this.#meet(at).finally(() => {
-          if (!socket.destroyed)
-            socket.write(`${JSON.stringify({ id: at.id, clockMs: this.clockMs, spared: this.#spared })}\n`);
+          if (!socket.destroyed) socket.write(`${JSON.stringify({ id: at.id, clockMs: this.clockMs })}\n`);
         });
       });
+  }
+
+  /** Each order that a worker has taken is a line of taken.log. */
+  #metLater(order: string): Met {
+    const path = join(this.#folder, 'taken.log');
+    const count = (): number =>
+      existsSync(path)
+        ? readFileSync(path, 'utf8')
+            .split('\n')
+            .filter((line) => line === order).length
+        : 0;
+    const before = count();
+    return () => count() > before;
   }
 
   async #meet(at: Reached): Promise<void> {

@@ -114,6 +114,11 @@ export const pointEdits: Edit[] = [
     new: "sync: () => synced(Promise.resolve().then(() => globalThis.matrix.strike('sync', path)).then(() => file.datasync())),",
   },
   {
+    file: 'seal/container-file.ts',
+    old: 'await synced(file.sync());',
+    new: "await synced(Promise.resolve().then(() => globalThis.matrix.strike('sync', path)).then(() => file.sync()));",
+  },
+  {
     file: 'storage/database.ts',
     old: "this.sql.exec('COMMIT');",
     new: `globalThis.matrix.strike('commit', 'host.db');

@@ -1,10 +1,14 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import type { Method } from '../../domain/names.ts';
 import { sshdMissing } from '../../infra/lab/sshd.ts';
+import type { Fault } from './faults/fault.ts';
 import { pairing } from './pairing.ts';
-import { play, repeatCommand } from './play.ts';
-import type { Cast } from './play.ts';
+import { castAt, play, repeatCommand, strikesOf } from './play.ts';
+import type { Cast, Outcome } from './play.ts';
 import { Stage } from './stage.ts';
+
+/** How often a fault that found nothing to harm is laid somewhere else. */
+const tries = 3;
 
 /** The runs of the pairing that go by one method, one after the other in one world: a test file each, side by side. */
 export function playLane(method: Method): void {
@@ -17,9 +21,10 @@ export function playLane(method: Method): void {
       await stage?.close();
     }, 120_000);
 
+    const idle: Fault[] = [];
     const casts = pairing(seed).filter((cast) => cast.method === method);
     test.each(casts.map((cast) => [titleOf(cast), cast] as const))('%s', async (_title, cast) => {
-      const struck = await playWell(cast);
+      const struck = await strikes(cast);
       if (struck || cast.first === undefined) {
         expect({ struck, again: repeatCommand(cast) }).toMatchObject({ struck: true });
         return;
@@ -27,12 +32,32 @@ export function playLane(method: Method): void {
       // A busy machine can end a run before its second point: then each has one of its own.
       const { first, ...second } = cast;
       for (const one of [{ ...second, ...first }, second])
-        expect({ struck: await playWell(one), again: repeatCommand(one) }).toMatchObject({ struck: true });
+        expect({ struck: await strikes(one), again: repeatCommand(one) }).toMatchObject({ struck: true });
     });
 
-    async function playWell(cast: Cast): Promise<boolean> {
+    test('what found nothing to harm does harm elsewhere', async () => {
+      const harmless: string[] = [];
+      for (const fault of idle) if (!(await harmsElsewhere(fault))) harmless.push(fault.name);
+      expect(harmless).toEqual([]);
+    });
+
+    /** Whether it comes to its points; what harms nothing there is remembered. */
+    async function strikes(cast: Cast): Promise<boolean> {
+      const { struck, met } = await playWell(cast);
+      if (struck && !met) idle.push(...strikesOf(cast).map(({ fault }) => fault));
+      return struck;
+    }
+
+    async function harmsElsewhere(fault: Fault): Promise<boolean> {
+      for (let at = 1; at <= tries; at += 1)
+        if ((await playWell(castAt(seed * 1_000 + at, method, fault))).met) return true;
+      return false;
+    }
+
+    async function playWell(cast: Cast): Promise<Outcome> {
       stage ??= await Stage.open();
-      const { complaints, struck, story } = await play(stage, cast);
+      const outcome = await play(stage, cast);
+      const { complaints, struck, story } = outcome;
       if (complaints.length > 0) {
         // What went wrong in one world shall not be found again in the next run.
         await stage.close();
@@ -40,7 +65,7 @@ export function playLane(method: Method): void {
       }
       const again = repeatCommand(cast);
       expect({ complaints, struck, story, again }).toEqual({ complaints: [], struck, story, again });
-      return struck;
+      return outcome;
     }
   });
 }

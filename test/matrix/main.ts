@@ -119,12 +119,20 @@ function firstNamed(): Pick<Cast, 'first'> {
 function unplayed({ seed, method, point, fault }: Cast, error: unknown): Outcome {
   const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const names = { seed, method, point: point.name, fault: fault.name };
-  return { ...names, struck: false, end: 'not played', story: [], complaints: [`could not be played: ${what}`], ms: 0 };
+  return {
+    ...names,
+    struck: false,
+    met: false,
+    end: 'not played',
+    story: [],
+    complaints: [`could not be played: ${what}`],
+    ms: 0,
+  };
 }
 
 function tell(cast: Cast, outcome: Outcome): void {
-  const { seed, method, point, fault, first, struck, end, ms, story, complaints } = outcome;
-  const mark = complaints.length > 0 ? 'BAD ' : struck ? 'ok  ' : 'miss';
+  const { seed, method, point, fault, first, struck, met, end, ms, story, complaints } = outcome;
+  const mark = complaints.length > 0 ? 'BAD ' : met ? 'ok  ' : struck ? 'idle' : 'miss';
   const seconds = (ms / 1_000).toFixed(1);
   const earlier = first === undefined ? '' : `${first.point} · ${first.fault}, then `;
   process.stdout.write(

@@ -33,6 +33,8 @@ export interface Outcome {
   first?: { point: string; fault: string };
   /** Whether the run came to the point, and to that of `first`. */
   struck: boolean;
+  /** Whether every fault has harmed something there: a disk may be read no more, an `xl` not be asked. */
+  met: boolean;
   /** The host that holds the VM in the end, by the hosts' records, or `unsettled`. */
   end: string;
   story: string[];
@@ -47,6 +49,11 @@ export function castOf(seed: number, among: readonly Point[] = points): Cast {
   const point = random.one(among.filter(({ methods }) => methods.includes(method)));
   const fault = random.one([...faults, nothing].filter((one) => fits(one, point, method)));
   return { seed, method, point, fault };
+}
+
+/** Draws a point for a fault. */
+export function castAt(seed: number, method: Method, fault: Fault): Cast {
+  return { seed, method, point: new Random(seed).one(points.filter((point) => fits(fault, point, method))), fault };
 }
 
 /** Plays the same again. */
@@ -80,7 +87,7 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
     path.shift();
   }
   const run = new Run(stage, suspect, method, random);
-  const { struck, settled } = await perform(run, cast, path);
+  const { struck, met, settled } = await perform(run, cast, path);
   if (!settled) complaints.push(`${name} did not come to rest`);
   complaints.push(...(await run.judged()));
   const end = settled ? run.holders().join(' and ') : 'unsettled';
@@ -92,6 +99,7 @@ export async function play(stage: Stage, cast: Cast): Promise<Outcome> {
     fault: fault.name,
     ...(first === undefined ? {} : { first: { point: first.point.name, fault: first.fault.name } }),
     struck,
+    met,
     end,
     story: run.story,
     complaints,
@@ -104,7 +112,7 @@ export async function perform(
   run: Run,
   cast: Pick<Cast, 'point' | 'fault' | 'first'>,
   path: StageName[],
-): Promise<{ struck: boolean; settled: boolean }> {
+): Promise<Pick<Outcome, 'struck' | 'met'> & { settled: boolean }> {
   const { stage } = run;
   const { point } = cast;
   const left = strikesOf(cast);
@@ -131,7 +139,8 @@ export async function perform(
   await run.afterwards?.();
   await sleep(Math.max(0, run.lateUntil - Date.now()));
   const byItself = !run.givenUp || !strikesOf(cast).every(({ fault }) => fault.passes === true);
-  return { struck: left.length === 0, settled: settled && byItself };
+  const struck = left.length === 0;
+  return { struck, met: struck && run.laid.every((one) => one()), settled: settled && byItself };
 }
 
 /** What strikes, in its order. */

@@ -15,10 +15,9 @@ import { diskFaults, pointEdits } from './edits.ts';
 import type { DiskOperation } from './edits.ts';
 import { sabotages } from './sabotage.ts';
 
-/** The director's word: how far the clock is off, and whether an ordered death is called off. */
+/** The director's word: how far the clock is off. */
 interface Answer {
   clockMs?: number;
-  spared?: boolean;
 }
 type Step = (...ask: unknown[]) => Promise<unknown>;
 
@@ -79,12 +78,11 @@ async function at(name: string, when: 'before' | 'after', facts?: unknown): Prom
   const socket = director();
   if (socket.destroyed) return;
   const id = (asked += 1);
-  const { clockMs, spared } = await new Promise<Answer>((resolve) => {
+  const { clockMs } = await new Promise<Answer>((resolve) => {
     waiting.set(id, resolve);
     socket.write(`${JSON.stringify({ id, host, pid: process.pid, name, when, facts })}\n`);
   });
   if (clockMs !== undefined) setClock(clockMs);
-  if (spared === true) life = null;
 }
 
 function watched(steps: Record<string, Step>): Record<string, Step> {
@@ -110,7 +108,7 @@ const sqliteCodes = { EIO: 10, ENOSPC: 13 };
  */
 function strike(operation: DiskOperation, path: string): boolean {
   for (const code of diskFaults) {
-    if (!taken(join(folder, `${host}.${operation}.${code}`))) continue;
+    if (!taken(`${host}.${operation}.${code}`)) continue;
     if (code === 'LOST') return true;
     const text = `${code}: a fault on request, ${operation} ${path}`;
     throw Object.assign(new Error(text), operation === 'commit' ? { errcode: sqliteCodes[code] } : { code });
@@ -118,29 +116,38 @@ function strike(operation: DiskOperation, path: string): boolean {
   return false;
 }
 
-function taken(fault: string): boolean {
-  if (!existsSync(fault)) return false;
+/** Whether an order was there, and is this thread's; one that stays is everybody's. */
+function taken(order: string): boolean {
+  const text = laidOut(order);
+  if (text === null) return false;
   try {
-    if (readFileSync(fault, 'utf8') !== 'stays') unlinkSync(fault);
-    return true;
+    if (text !== 'stays') unlinkSync(join(folder, order));
   } catch {
     return false;
   }
+  appendFileSync(join(folder, 'taken.log'), `${order}\n`);
+  return true;
 }
 
-/** Operations that are left to this process; none is counted while it is null. */
+function laidOut(order: string): string | null {
+  const path = join(folder, order);
+  if (!existsSync(path)) return null;
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+/** Operations that are left to this thread; none is counted while it is null. */
 let life: number | null = null;
 
-/** Counts what this process makes durable or sets going, and dies at the number that the director has laid out. */
+/** Counts what this thread makes durable or sets going, and dies at the number that the director has laid out, if it is not called off by then. */
 function wear(): void {
-  const order = join(folder, `${host}.dies`);
-  if (life === null && existsSync(order)) {
-    const ordered = Number(readFileSync(order, 'utf8'));
-    if (taken(order)) life = ordered;
-  }
-  if (life === null) return;
-  life -= 1;
-  if (life <= 0) process.kill(process.pid, 'SIGKILL');
+  const order = `${host}.dies`;
+  const ordered = laidOut(order);
+  life = ordered === null ? null : (life ?? Number(ordered)) - 1;
+  if (life !== null && life <= 0 && taken(order)) process.kill(process.pid, 'SIGKILL');
 }
 
 /** Writes down what each program is given besides what this process has itself: most are gone before anybody could look. */

@@ -9,8 +9,9 @@ import type * as workflows from '../../workflows/index.ts';
 import { quick } from '../support/world.ts';
 import type { TestHost } from '../support/world.ts';
 import type { Proxy } from '../transport/proxy.ts';
+import type { Met } from './faults/fault.ts';
 import { judgeHolders } from './judge/agreement.ts';
-import { judgeGone } from './judge/copies.ts';
+import { judgeGone, judgeHandedOver } from './judge/copies.ts';
 import { readHostRecords } from './judge/host-records.ts';
 import type { HostRecords } from './judge/host-records.ts';
 import { judge } from './judge/judge.ts';
@@ -46,6 +47,8 @@ export class Run {
   lateUntil = 0;
   /** Set by a fault after which the workflow's own end does not tell where the VM is. */
   uncertain = false;
+  /** What was laid out for it by faults. */
+  readonly laid: Met[] = [];
   /** Whether the operator has aborted what did not go on. */
   givenUp = false;
   /** Set by a fault that the operator answers by one more operation when all is at rest. */
@@ -205,7 +208,7 @@ export class Run {
         }
       }
       const passedMs = Date.now() - began;
-      if (look % 10 === 9) this.stage.seen.push(...this.#now());
+      if (look % 10 === 9) this.stage.seen.push(...(await this.#now()));
       if (status === 'RUNNING' && look % 10 === 9) await this.#attend(passedMs, done);
       if (passedMs > patience.giveUpMs) {
         this.story.push(`${name}: did not come to rest: ${await this.#waits()}`);
@@ -216,10 +219,15 @@ export class Run {
   }
 
   /** What must hold at any moment of a workflow. */
-  #now(): string[] {
-    const look = (): HostRecords[] => this.stage.world.up.hosts.map(readHostRecords);
+  async #now(): Promise<string[]> {
+    const { hosts: all } = this.stage.world.up;
+    const look = (): HostRecords[] => all.map(readHostRecords);
     const hosts = look();
-    return [...hosts.flatMap((host) => judgeGone(host, this.suspect)), ...judgeHolders(hosts, look, this.suspect)];
+    return [
+      ...hosts.flatMap((host) => judgeGone(host, this.suspect)),
+      ...judgeHolders(hosts, look, this.suspect),
+      ...(await Promise.all(all.map((at) => judgeHandedOver(() => readHostRecords(at), this.suspect)))).flat(),
+    ];
   }
 
   /** What a person does who looks at it now and then. */

@@ -186,9 +186,9 @@ describe('the judge catches a build with a guard taken out', () => {
   });
 
   test('READY without read-back: a disk loses a write without a word', async () => {
-    const complaints = await caught('READY without read-back', 'before send', ({ stage: { director } }) =>
-      director.breakDisk('fra-1', 'write', 'LOST'),
-    );
+    const complaints = await caught('READY without read-back', 'before send', async ({ stage: { director } }) => {
+      await director.breakDisk('fra-1', 'write', 'LOST');
+    });
     expect(complaints).toMatch(
       /the content of .* is not what it was|is lost|no ring of records|records, .* are not on/,
     );

@@ -9,7 +9,6 @@ import { Random } from '../matrix/random.ts';
 import { insist, mendAll, Run } from '../matrix/run.ts';
 import type { Stage } from '../matrix/stage.ts';
 import type { TestHost, World } from '../support/world.ts';
-import { judgeChain } from './chain.ts';
 import { figuresOf } from './figures.ts';
 import type { Figures } from './figures.ts';
 
@@ -67,7 +66,7 @@ export async function cross(
   const ms = Date.now() - began;
   const { historyLength, startTime, closeTime } = await stage.temporal.workflow.getHandle(run.workflowId).describe();
   await tidyUp(run, keeps).catch((error: unknown) => complaints.push(`could not be tidied up: ${String(error)}`));
-  complaints.push(...(await run.judged()), ...judgeChain(stage.world.observer.boots, suspect));
+  complaints.push(...(await run.judged()));
   return {
     number,
     seed,

@@ -18,6 +18,8 @@ export interface Proxy {
   sentBytes: number;
   chunks: number;
   connections: number;
+  /** Whether there is one now. */
+  readonly isOpen: boolean;
   /** What goes on in place of a frame; the default is the frame itself. */
   onFrame: (frame: Frame) => Buffer[];
   /** Ends every connection at once, without a word. */
@@ -102,6 +104,9 @@ export async function startProxy(
     sentBytes: 0,
     chunks: 0,
     connections: 0,
+    get isOpen() {
+      return pairs.size > 0;
+    },
     onFrame: ({ bytes }) => [bytes],
     cut: () => {
       for (const { near, far } of pairs) {

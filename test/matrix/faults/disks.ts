@@ -1,7 +1,7 @@
 import type { DiskFault, DiskOperation } from '../edits.ts';
 import type { End, Point } from '../points.ts';
 import type { Run } from '../run.ts';
-import type { Fault } from './fault.ts';
+import type { Fault, Met } from './fault.ts';
 
 /** How long a host has no space left. */
 const fullMs = 4_000;
@@ -24,9 +24,9 @@ export const diskFaults: Fault[] = [
   failing('database fails at the source', 'source', 'commit', 'EIO', isToWrite),
   failing('database fails at the destination', 'destination', 'commit', 'EIO', isToWrite),
   failing('failed fsync', 'destination', 'sync', 'EIO', isCopying),
-  failing('file not written at the source', 'source', 'file', 'EIO', isToWrite),
+  failing('file not written at the source', 'source', 'file', 'EIO', isToFence),
   failing('file not written at the destination', 'destination', 'file', 'EIO', isToWrite),
-  failing('file not synced at the source', 'source', 'file-sync', 'EIO', isToWrite),
+  failing('file not synced at the source', 'source', 'file-sync', 'EIO', isToFence),
   failing('file not synced at the destination', 'destination', 'file-sync', 'EIO', isToWrite),
   full('source'),
   full('destination'),
@@ -45,8 +45,8 @@ function failing(
   at: (point: Point) => boolean,
 ): Fault {
   const endsWorker = operation.endsWith('sync') || (operation === 'commit' && fault === 'EIO');
-  const strike = async ({ stage, [end]: host }: Run): Promise<void> => {
-    await stage.director.breakDisk(host.host.name, operation, fault);
+  const strike = async ({ stage, laid, [end]: host }: Run): Promise<void> => {
+    laid.push(await stage.director.breakDisk(host.host.name, operation, fault));
     if (endsWorker) stage.superviseOnce(host);
   };
   return { name, strike, at, ...(end === 'source' || endsWorker ? {} : { passes: true }) };
@@ -54,10 +54,12 @@ function failing(
 
 /** All that a host writes lies on one disk. */
 function full(end: End): Fault {
-  const strike = async ({ stage, [end]: host }: Run): Promise<void> => {
+  const strike = async ({ stage, laid, [end]: host }: Run): Promise<void> => {
+    const met: Met[] = [];
     for (const operation of ['write', 'commit', 'file'] as const) {
-      await stage.director.breakDisk(host.host.name, operation, 'ENOSPC', fullMs);
+      met.push(await stage.director.breakDisk(host.host.name, operation, 'ENOSPC', fullMs));
     }
+    laid.push(() => met.some((one) => one()));
   };
   return { name: `${end} host full for a while`, strike, at: isToWrite, ...(end === 'source' ? {} : { passes: true }) };
 }
@@ -75,6 +77,11 @@ function isSealing(point: Point): boolean {
 /** Until the destination has read back what it wrote. */
 function isVerifying({ stage, name }: Point): boolean {
   return stage === 'move' && !/after READY|cede|accept|start|probe|receipt/.test(name);
+}
+
+/** The last small file that the source writes is what it puts in the place of the configuration. */
+function isToFence({ stage, name }: Point): boolean {
+  return stage === 'move' && /survey|open|receive|admit|stop|before fence/.test(name);
 }
 
 /** Both hosts have something to write down then. */

@@ -2,9 +2,13 @@ import type { Reached } from '../director.ts';
 import type { Point } from '../points.ts';
 import type { Run } from '../run.ts';
 
+/** Whether what was laid out has met something that it harmed; asked when the run is over. */
+export type Met = () => boolean;
+
 /** Something that goes wrong while a host worker stands at a point. It goes on when `strike` has ended, if it still lives. */
 export interface Fault {
   name: string;
+  /** What is not done by its end is told of in `run.laid`. */
   strike(run: Run, at: Reached): Promise<void> | void;
   /** Its runs take twice as long as others: the pairing plays it no oftener than it must. */
   slow?: true;

@@ -1,4 +1,4 @@
-import { setFault } from '../../../infra/lab/lab-host.ts';
+import { setFault, strikeCount } from '../../../infra/lab/lab-host.ts';
 import type { GuestFault } from '../../../infra/lab/faults.ts';
 import type { Point } from '../points.ts';
 import type { Run } from '../run.ts';
@@ -14,9 +14,18 @@ export const guestFaults: Fault[] = [
 
 /** Later than that nobody asks the guest any more. */
 function beforeStop({ name }: Point): boolean {
-  return /(adopt|survey|open|receive|admit|before stop|revert|before revert stop)$/.test(name);
+  return /(survey|open|receive|admit|before stop|revert|before revert stop)$/.test(name);
 }
 
-async function spoil({ stage, suspect }: Run, fault: GuestFault): Promise<void> {
+function spoil(run: Run, fault: GuestFault): void {
+  const { stage, suspect } = run;
+  willMeetOnHosts(run);
   for (const { host } of stage.world.up.hosts) setFault(host.lab.root, { ...fault, vm: suspect.vm.name, times: 1 });
+}
+
+/** Tells of a fault that is laid out now on stand-in hosts, to strike on one of them. */
+export function willMeetOnHosts({ laid, stage: { world } }: Run): void {
+  const count = (): number => world.up.hosts.reduce((sum, { host }) => sum + strikeCount(host.lab.root), 0);
+  const before = count();
+  laid.push(() => count() > before);
 }

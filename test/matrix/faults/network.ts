@@ -54,12 +54,18 @@ export const networkFaults: Fault[] = [
   },
 ];
 
+/** Does harm to what goes between the hosts now, or will soon. */
 function onTheWay(name: string, harm: (run: Run, line: Proxy) => void): Fault {
   return {
     name,
     strike: (run) => {
-      if (run.method === 'sealed') harm(run, run.proxy);
-      else onceUnderWay(run, (line) => harm(run, line));
+      if (run.method !== 'sealed') {
+        // No step of `staged` stands in the middle of its copy: it is harmed when so much of it has passed, greetings and all.
+        const { sshLine } = run.stage;
+        if (sshLine === null) throw new Error('staged needs an SSH server');
+        onceUnderWay(run, sshLine, run.random.below(containerBytes), harm);
+      } else if (run.proxy.isOpen) harm(run, run.proxy);
+      else onceUnderWay(run, run.proxy, 0, harm);
     },
     passes: true,
     at: isSending,
@@ -78,25 +84,27 @@ function sealed({ methods }: Point): boolean {
   return methods.includes('sealed');
 }
 
-/** No step of `staged` stands in the middle of its copy: it is harmed when so much of it has passed, greetings and all. */
-function onceUnderWay({ stage, random, story }: Run, harm: (line: Proxy) => void): void {
-  const { sshLine } = stage;
-  if (sshLine === null) throw new Error('staged needs an SSH server');
-  const afterBytes = random.below(containerBytes);
+function onceUnderWay(run: Run, line: Proxy, afterBytes: number, harm: (run: Run, line: Proxy) => void): void {
+  const { stage, story, laid } = run;
   let passedBytes = 0;
-  sshLine.onFrame = ({ bytes }) => {
-    passedBytes += bytes.length;
+  let harmed = false;
+  laid.push(() => harmed);
+  line.onFrame = (frame) => {
+    stage.record(frame);
+    passedBytes += frame.bytes.length;
     if (passedBytes >= afterBytes) {
       story.push(`harmed after ${String(passedBytes)} bytes`);
       stage.mendLink();
-      harm(sshLine);
+      harmed = true;
+      harm(run, line);
     }
-    return [bytes];
+    return [frame.bytes];
   };
 }
 
 /** Every chunk comes twice, and in the order of pairs turned round, on whatever stream is next. */
-function shuffle({ stage, proxy }: Run): void {
+function shuffle({ stage, proxy, laid }: Run): void {
+  let shuffled = 0;
   let held: Frame | null = null;
   proxy.onFrame = (frame) => {
     stage.record(frame);
@@ -114,12 +122,15 @@ function shuffle({ stage, proxy }: Run): void {
     }
     const before = held;
     held = null;
+    shuffled += 1;
     return [frame.bytes, before.bytes, frame.bytes, before.bytes];
   };
+  laid.push(() => shuffled > 0);
 }
 
-function spoilNext({ stage }: Run, line: Proxy, spoil: (bytes: Buffer) => Buffer): void {
+function spoilNext({ stage, laid }: Run, line: Proxy, spoil: (bytes: Buffer) => Buffer): void {
   let left = 1;
+  laid.push(() => left === 0);
   line.onFrame = (frame) => {
     stage.record(frame);
     if (!['chunk', 'bytes'].includes(frame.kind) || frame.bytes.length < 1_000 || left === 0) return [frame.bytes];
@@ -140,7 +151,9 @@ function cutShort(bytes: Buffer): Buffer {
 }
 
 /** All that was ever seen on the wire of this VM and of the one before it, once more: on connections of its own, and chunks in the middle of those there are. */
-async function replay({ stage, proxy }: Run): Promise<void> {
+async function replay({ stage, proxy, laid }: Run): Promise<void> {
+  const replayed = stage.earlierFrames.length;
+  laid.push(() => replayed > 0);
   for (const frames of [stage.earlierFrames, stage.frames]) {
     const connections = Map.groupBy([...frames], ({ connection }) => connection);
     for (const [connection, own] of connections) {
@@ -153,12 +166,13 @@ async function replay({ stage, proxy }: Run): Promise<void> {
 }
 
 /** The container of an earlier run of this VM lies where this run's has arrived. */
-function replayContainer({ stage, migrationId, story }: Run): void {
+function replayContainer({ stage, migrationId, story, laid }: Run): void {
   const older = stage.olderContainer(migrationId);
   story.push(
     older === null ? 'no older container to replay' : 'an older container put in the place of the one that arrived',
   );
   if (older !== null) renameSync(older, stage.arrivedContainer(migrationId));
+  laid.push(() => older !== null);
 }
 
 async function play(port: number, frames: Frame[]): Promise<void> {

@@ -4,6 +4,7 @@ import type { TestHost } from '../../support/world.ts';
 import type { Point } from '../points.ts';
 import type { Run } from '../run.ts';
 import type { Fault } from './fault.ts';
+import { willMeetOnHosts } from './guests.ts';
 
 const commands: FaultCommand[] = ['list', 'create', 'unpause', 'shutdown', 'destroy'];
 
@@ -20,8 +21,19 @@ export const processFaults: Fault[] = [
       await Promise.all([restart(source, stage), restart(destination, stage)]);
     },
   },
-  { name: 'source worker dies some steps later', strike: (run) => wearOut(run, run.source) },
-  { name: 'destination worker dies some steps later', strike: (run) => wearOut(run, run.destination) },
+  {
+    name: 'source worker dies some steps later',
+    strike: (run) => wearOut(run, run.source),
+    at: ({ name }) => !/probe|receipt|after (adopt|start|revert start|finish|gc)/.test(name),
+  },
+  {
+    name: 'destination worker dies some steps later',
+    strike: (run) => wearOut(run, run.destination),
+    at: ({ stage, name }) =>
+      stage === 'move'
+        ? !/probe|receipt|after start/.test(name)
+        : /before (give back|settle)|revert( stop| fence)?$/.test(name),
+  },
   {
     name: 'control worker killed',
     slow: true,
@@ -64,8 +76,9 @@ export const processFaults: Fault[] = [
 ];
 
 /** Between two transactions, two steps of a fence, or with an `xl` under way that becomes an orphan. */
-async function wearOut({ stage, random }: Run, at: TestHost): Promise<void> {
-  await stage.director.wearOut(at.host.name, 1 + random.below(24));
+async function wearOut({ stage, random, laid }: Run, at: TestHost): Promise<void> {
+  // Mostly few: near the end there are no more.
+  laid.push(await stage.director.wearOut(at.host.name, 1 + random.below(1 + random.below(24))));
   stage.superviseOnce(at);
 }
 
@@ -87,10 +100,9 @@ function isToChange({ name }: Point): boolean {
 }
 
 /** The next commands about the VM on both hosts, one of each that changes something or, now and then, a question too. */
-async function lie(
-  { stage, suspect, random }: Run,
-  how: 'killInMiddle' | 'failAfterSuccess' | 'succeedWithoutDoing',
-): Promise<void> {
+function lie(run: Run, how: 'killInMiddle' | 'failAfterSuccess' | 'succeedWithoutDoing'): void {
+  const { stage, suspect, random } = run;
+  willMeetOnHosts(run);
   const chosen = random.below(3) === 0 ? commands : commands.slice(1);
   for (const { host } of stage.world.up.hosts)
     for (const command of chosen) {

@@ -24,35 +24,36 @@ export async function digestOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The data disk of the copy that came by a token and was given back; null when gc has removed it. */
-export function returnedDataDisk(hosts: HostRecords[], suspect: Suspect, token: number): string | null {
-  return hosts.flatMap((host) => returnedDataDisks(host, suspect, token))[0] ?? null;
-}
-
-/** The data disks of the copies that a host gave back and that gc has not removed; of the one that came by `token`, when it is given. */
-export function returnedDataDisks(host: HostRecords, { vm }: Suspect, token?: number): string[] {
+/** The copies that a host gave back and that gc has not removed, each with the token by which it had come and its data disk. */
+export function returnedCopies(host: HostRecords, { vm }: Suspect): { token: number; dataPath: string }[] {
   return runsOf(host, vm.uuid)
     .filter(({ role, state, collected }) => role === 'destination' && state === 'returned' && !collected)
-    .filter((run) => token === undefined || run.token === token)
-    .flatMap(({ places }) => places?.disks.at(-1)?.path ?? []);
+    .map(({ token, places }) => ({ token, dataPath: places?.disks.at(-1)?.path ?? '' }));
 }
 
-/** No copy that nobody gave free for removal has lost a disk or its journal; none that was handed over can be written. */
-export async function judgeCopies(hosts: HostRecords[], suspect: Suspect): Promise<string[]> {
-  const complaints = hosts.flatMap((host) => judgeGone(host, suspect));
-  for (const host of hosts) {
-    for (const run of runsOf(host, suspect.vm.uuid)) {
-      if (run.collected || run.state !== (run.role === 'source' ? 'ceded' : 'returned')) continue;
-      for (const path of pathsOf(run)) {
-        if (await opensForWriting(path))
-          complaints.push(`${aboutRun(host, suspect, run)}: ${path} was handed over and can be written`);
-      }
+/** No copy that was handed over can be written, also while something goes on: before a host takes one back it has written down so. */
+export async function judgeHandedOver(look: () => HostRecords, suspect: Suspect): Promise<string[]> {
+  const complaints: string[] = [];
+  const before = look();
+  for (const run of handedOver(before, suspect)) {
+    for (const path of pathsOf(run)) {
+      if (!(await opensForWriting(path))) continue;
+      const still = handedOver(look(), suspect).some(
+        ({ lineage, token, role }) => lineage === run.lineage && token === run.token && role === run.role,
+      );
+      if (still) complaints.push(`${aboutRun(before, suspect, run)}: ${path} was handed over and can be written`);
     }
   }
   return complaints;
 }
 
-/** The part of it that also holds while something goes on: source disks and journals are there, but what somebody asked to be removed. */
+function handedOver(host: HostRecords, { vm }: Suspect): DeedRun[] {
+  return runsOf(host, vm.uuid).filter(
+    ({ role, state, collected }) => !collected && state === (role === 'source' ? 'ceded' : 'returned'),
+  );
+}
+
+/** Source disks and journals are there, also while something goes on, but what somebody asked to be removed. */
 export function judgeGone(host: HostRecords, suspect: Suspect): string[] {
   const runs = runsOf(host, suspect.vm.uuid);
   // A copy that came back and went again is the copy of several runs.
@@ -96,8 +97,8 @@ function aboutRun({ name }: HostRecords, { vm }: Suspect, { token, role, state }
 
 /** Root may write what only its permissions guard, a guest may not. */
 async function opensForWriting(path: string): Promise<boolean> {
-  if (((await stat(path)).mode & 0o222) === 0) return false;
   try {
+    if (((await stat(path)).mode & 0o222) === 0) return false;
     await (await open(path, 'r+')).close();
     return true;
   } catch {

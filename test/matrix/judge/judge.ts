@@ -2,8 +2,9 @@ import type { Client } from '@temporalio/client';
 import { migrationWorkflowId } from '../../../domain/migration.ts';
 import type { World } from '../../support/world.ts';
 import { judgeAgreement, holderOf } from './agreement.ts';
+import { judgeChain } from './chain.ts';
 import type { Ended } from './agreement.ts';
-import { configuredDisks, judgeContent, judgeCopies } from './copies.ts';
+import { configuredDisks, judgeContent, judgeGone, judgeHandedOver } from './copies.ts';
 import { readHostRecords } from './host-records.ts';
 import { judgeLeftOver } from './left-over.ts';
 import { judgeRecords } from './lost-records.ts';
@@ -33,7 +34,9 @@ export async function judge(scene: Scene, suspect: Suspect, ended: Ended): Promi
   const { holder, complaints } = holderOf(hosts, suspect);
   complaints.push(...world.observer.doubles);
   const everywhere = hosts.map(({ records }) => records);
-  complaints.push(...(await judgeCopies(everywhere, suspect)), ...(await judgeShown(world, suspect, everywhere)));
+  complaints.push(...everywhere.flatMap((host) => judgeGone(host, suspect)));
+  for (const { at } of hosts) complaints.push(...(await judgeHandedOver(() => readHostRecords(at), suspect)));
+  complaints.push(...(await judgeShown(world, suspect, everywhere)));
   if (holder !== null) {
     complaints.push(...(await judgeAgreement(world, suspect, hosts, holder, ended)));
     const disks = await configuredDisks(holder.at, suspect);
@@ -43,6 +46,8 @@ export async function judge(scene: Scene, suspect: Suspect, ended: Ended): Promi
       complaints.push(...(await judgeContent(disks, suspect)));
       const rest = hosts.filter((host) => host !== holder).map(({ records }) => records);
       complaints.push(...(await judgeRecords(world, suspect, { ...holder, dataPath: disks.at(-1) ?? '' }, rest)));
+      // When it is known what was left behind.
+      complaints.push(...judgeChain(world.observer.boots, suspect));
     }
   }
   const further = { processes: scene.processes?.() ?? [], folders: scene.otherFolders ?? [] };

@@ -12,11 +12,11 @@ import type { Suspect } from './suspect.ts';
 
 /** Files of a world that nobody has to speak of; what lies in pools and aside is looked at by itself. */
 const always = [
-  /^((director|observer)\.sock|programs\.log)$/,
+  /^((director|observer)\.sock|(programs|taken)\.log)$/,
   /^logs\/[^/]+\.log$/,
   /^(temporal|second)\/temporal\.(db(-shm|-wal|-journal)?|log|pid)$/,
   /^hosts\/[^/]+\/(host\.toml|pool\/.*)$/,
-  /^hosts\/[^/]+\/dom0\/(lab-host\.json|(run|sys|var)\/.*|etc\/xen\/(sealift\.owner|(auto\/|sealift\/.*\/)?[^/]+))$/,
+  /^hosts\/[^/]+\/dom0\/(lab-host\.json|struck\.jsonl|(run|sys|var)\/.*|etc\/xen\/(sealift\.owner|(auto\/|sealift\/.*\/)?[^/]+))$/,
   /^hosts\/[^/]+\/state\/(host\.db(-shm|-wal)?|identity\.key|lock(-journal)?|run-keys\/[^/]+)$/,
 ];
 

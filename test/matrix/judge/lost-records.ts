@@ -2,7 +2,7 @@ import { isCurrent } from '../../../deed/record.ts';
 import type { ObservedBoot } from '../../../infra/lab/observer.ts';
 import { checkRecords, readRecords } from '../../../infra/lab/records.ts';
 import type { TestHost, World } from '../../support/world.ts';
-import { returnedDataDisk, returnedDataDisks } from './copies.ts';
+import { returnedCopies } from './copies.ts';
 import type { HostRecords } from './host-records.ts';
 import type { Suspect } from './suspect.ts';
 
@@ -24,20 +24,28 @@ export async function judgeRecords(
   const { problems } = await checkRecords(holder.dataPath);
   const complaints = problems.map((problem) => `${vm.name} at ${holder.at.host.name}: ${problem}`);
   const there = await readRecords(holder.dataPath);
+  const copies = [...others, holder.records].flatMap((host) =>
+    returnedCopies(host, suspect).map((copy) => ({ ...copy, root: rootOf(world, host.name) })),
+  );
   for (const { boot, records: written } of told) {
     const token = suspect.leftBehind.get(boot);
-    const left = token === undefined ? null : returnedDataDisk([...others, holder.records], suspect, token);
+    const left = copies.find((one) => one.token === token)?.dataPath ?? null;
     // A copy that gc removed took what was left behind with it.
     if (token !== undefined && left === null) continue;
     const lost = missing(written, left === null ? there : await readRecords(left));
     if (lost.length === 0) continue;
     // Nobody looked between a return and the next move: what was left behind may lie on any copy that was given back there.
-    const host = [...others, holder.records].find(({ name }) => boot.root === rootOf(world, name));
-    const copies = token !== undefined || host === undefined ? [] : returnedDataDisks(host, suspect);
-    const isLeft = await Promise.all(
-      copies.map(async (path) => missing(written, await readRecords(path)).length === 0),
-    );
-    if (isLeft.includes(true)) continue;
+    const copy =
+      token === undefined
+        ? await firstWith(
+            written,
+            copies.filter(({ root }) => root === boot.root),
+          )
+        : null;
+    if (copy !== null) {
+      suspect.leftBehind.set(boot, copy.token);
+      continue;
+    }
     const numbers = `${String(lost[0]?.sequence)} to ${String(lost.at(-1)?.sequence)}`;
     const where = `not on ${left ?? holder.dataPath}`;
     complaints.push(
@@ -45,6 +53,15 @@ export async function judgeRecords(
     );
   }
   return complaints;
+}
+
+/** The first of the copies that has all of these. */
+async function firstWith<Copy extends { dataPath: string }>(
+  written: ObservedBoot['records'],
+  copies: Copy[],
+): Promise<Copy | null> {
+  for (const copy of copies) if (missing(written, await readRecords(copy.dataPath)).length === 0) return copy;
+  return null;
 }
 
 type Records = Awaited<ReturnType<typeof readRecords>>;

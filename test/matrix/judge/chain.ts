@@ -1,5 +1,5 @@
-import type { ObservedBoot } from '../../infra/lab/observer.ts';
-import type { Suspect } from '../matrix/judge/suspect.ts';
+import type { ObservedBoot } from '../../../infra/lab/observer.ts';
+import type { Suspect } from './suspect.ts';
 
 /**
  * The records of all boots on all hosts, as the guest told them, are one chain: each goes on behind the one before, also those
