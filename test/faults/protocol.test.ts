@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { makeGround } from './protocol/ground.ts';
 import type { Ground } from './protocol/ground.ts';
 import type { Step } from './protocol/step.ts';
+import { adopt, cede } from './protocol/source-steps.ts';
 import { canBeAsked, onwardSteps, possibleSteps } from './protocol/steps.ts';
 import { Walk } from './protocol/walk.ts';
 import type { Fate } from './protocol/walk.ts';
@@ -101,7 +102,10 @@ const fate: fc.Arbitrary<Fate> = fc.oneof(
 const ask = (among: Ask['among']): fc.Arbitrary<Ask> =>
   fc.tuple(fc.nat(), fate).map(([pick, what]) => new Ask(among, pick, what));
 const happen = fc
-  .tuple(fc.constantFrom('domain ends', 'somebody starts', 'host reboots', 'process dies'), fc.nat())
+  .tuple(
+    fc.constantFrom('domain ends', 'somebody starts', 'host reboots', 'process dies', 'fence off by hand'),
+    fc.nat(),
+  )
   .map(([what, pick]) => new Happen(what, pick));
 
 /** A move and its return, and one that is given up: each step dies again and again, a little later each time. */
@@ -171,6 +175,33 @@ test('a claim goes on over a fence that a killed process has left half done', as
     ['heed', 0],
   ] as const)
     expect(await walk.take(next(walk, kind, on), 'lives')).toBe('done');
+});
+
+test('a run that takes the place of another, to a third host, gets through that is killed at each step', async () => {
+  const walk = await Walk.begin(ground, 3);
+  expect(await walk.take(adopt(walk, 0, 'away'), 'lives')).toBe('refused');
+  await outlive(walk, adopt(walk, 0, 'passed over'));
+  for (const kind of swift.slice(0, 6)) await walk.take(next(walk, kind), 'lives');
+  const supersede = possibleSteps(walk).find(({ kind, title }) => kind === 'supersede' && title.includes(walk.name(2)));
+  if (supersede === undefined) throw new Error('no run to take the place of another');
+  await outlive(walk, supersede);
+  for (const kind of ['receive', 'fence', ...swift.slice(4), 'start']) await outlive(walk, next(walk, kind));
+  await outlive(walk, next(walk, 'collect landing', 1));
+});
+
+test('a fence that somebody takes off is put on again before the cede, and what was read under it counts no more', async () => {
+  const walk = await Walk.begin(ground, 2);
+  for (const kind of ['adopt', ...swift.slice(0, 5)]) await walk.take(next(walk, kind), 'lives');
+  await walk.happen('fence off by hand', 0);
+  for (const kind of ['fence', 'send', 'ready']) await walk.take(next(walk, kind), 'lives');
+  await walk.happen('fence off by hand', 0);
+  await walk.happen('somebody starts', 0);
+  for (const kind of ['stop', 'fence']) {
+    expect(await walk.take(cede(walk, 0, 0), 'lives')).toBe('refused');
+    await walk.take(next(walk, kind), 'lives');
+  }
+  expect(await walk.take(cede(walk, 0, 0), 'lives')).toBe('refused');
+  await walk.take(next(walk, 'abort', 0), 'lives');
 });
 
 /** Every operation on request; in CI some of them. */

@@ -46,7 +46,7 @@ export function enabled(model: Model, action: Action): boolean {
     case 'fence':
       return ownRun(action.said) && quiet;
     case 'read':
-      return host.state === 'holder' && ownRun(action.said) && !returning && quiet && host.noted === host.run;
+      return host.state === 'holder' && ownRun(action.said) && !returning && host.noted === host.run;
     case 'abort':
       return ownRun(action.said);
     case 'ready': {
@@ -62,6 +62,7 @@ export function enabled(model: Model, action: Action): boolean {
         !returning &&
         host.state === 'holder' &&
         quiet &&
+        host.fenced &&
         host.noted === host.run &&
         to === action.h &&
         offer.to === from &&
@@ -90,7 +91,7 @@ export function enabled(model: Model, action: Action): boolean {
         [...model.deeds, ...model.claims].some(({ to, token }) => to === action.h && token === host.token)
       );
     case 'giveBack':
-      return ownRun(action.said) && returning && quiet && host.noted === host.run;
+      return ownRun(action.said) && returning && quiet && host.fenced && host.noted === host.run;
     case 'takeBack': {
       const { from, to, token } = at(model.deeds, action.said);
       return to === action.h && host.state === 'ceded' && host.peer === from && token === host.token + 1;

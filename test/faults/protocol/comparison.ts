@@ -12,6 +12,8 @@ export class Comparison {
   readonly #ordered = new Set<number>();
   /** The root of each content, by run. */
   readonly #roots = new Map<string, string>();
+  /** Roots of what was read while a guest wrote, whose fence somebody had taken off: of no one content. */
+  readonly #mixed = new Set<string>();
 
   constructor(hosts: StandInHost[]) {
     this.#hosts = hosts;
@@ -114,7 +116,9 @@ export class Comparison {
     host.fenced = sight.fence === 'on';
     if (sight.fence !== 'between') this.#between.delete(h);
     const { record } = sight;
-    if (record?.seenRoot != null) this.keepRoot(record.token, host.seen ?? 0, record.seenRoot);
+    if (record?.seenRoot == null) return;
+    if (sight.running) this.#mixed.add(record.seenRoot);
+    if (!this.#mixed.has(record.seenRoot)) this.keepRoot(record.token, host.seen ?? 0, record.seenRoot);
   }
 
   /** One content, one root, and another for every other. */

@@ -3,21 +3,29 @@ import { by, ifEnabled } from './step.ts';
 import type { Step } from './step.ts';
 import type { Walk } from './walk.ts';
 
-/** The other hosts were asked before. */
-export function adopt(walk: Walk, h: number): Step {
+/** The other hosts were asked before; or were away, and the operator names them to be passed over, or does not. */
+export function adopt(walk: Walk, h: number, others: 'asked' | 'passed over' | 'away' = 'asked'): Step {
   const elsewhere = walk.hosts.filter((o) => {
     const other = walk.model.hosts[o];
     return o !== h && other !== undefined && (other.token !== 0 || other.disk !== null);
   });
+  const silent = others === 'asked' ? [] : walk.hosts.filter((o) => o !== h);
+  const names = (hosts: number[]): string[] => hosts.map((o) => walk.name(o));
   return {
-    kind: 'adopt',
-    title: `adopt on ${walk.name(h)}`,
+    kind: others === 'asked' ? 'adopt' : `adopt, others ${others}`,
+    title: `adopt on ${walk.name(h)}, the others ${others}`,
     h,
     name: 'adoptVm',
     ask: [
-      { vm: walk.vm.name, by: 'walk', elsewhere: elsewhere.map((o) => walk.name(o)), notAsked: [], withoutAsking: [] },
+      {
+        vm: walk.vm.name,
+        by: 'walk',
+        elsewhere: others === 'asked' ? names(elsewhere) : [],
+        notAsked: names(silent),
+        withoutAsking: others === 'passed over' ? names(silent) : [],
+      },
     ],
-    changes: ifEnabled({ kind: 'adopt', h }),
+    changes: others === 'away' ? () => null : ifEnabled({ kind: 'adopt', h }),
   };
 }
 

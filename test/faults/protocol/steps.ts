@@ -31,7 +31,7 @@ export function onwardSteps(walk: Walk): Step[] {
 }
 
 function hostSteps(walk: Walk, h: number): Step[] {
-  const steps: Step[] = [adopt(walk, h), claim(walk, h), heed(walk, h)];
+  const steps: Step[] = [adopt(walk, h), adopt(walk, h, 'passed over'), claim(walk, h), heed(walk, h)];
   for (const to of walk.hosts) {
     if (to === h) continue;
     steps.push(open(walk, h, to, false), open(walk, h, to, true));

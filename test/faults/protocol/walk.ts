@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
 import type { HostCard } from '../../../domain/survey.ts';
 import type { RunKey, Signed } from '../../../domain/statement.ts';
+import { startersOf } from '../../../deed/aside.ts';
 import { rebootLabHost } from '../../../infra/lab/lab-host.ts';
 import { powerOff, powerOn } from '../../../infra/stand-in-host.ts';
 import { apply } from '../../deed/model/effects.ts';
@@ -158,8 +160,11 @@ export class Walk {
   }
 
   /** What the world does by itself, or a person with a shell. */
-  async happen(what: 'domain ends' | 'somebody starts' | 'host reboots' | 'process dies', h: number): Promise<void> {
-    if (this.isDown(h)) return;
+  async happen(
+    what: 'domain ends' | 'somebody starts' | 'host reboots' | 'process dies' | 'fence off by hand',
+    h: number,
+  ): Promise<void> {
+    if (this.isDown(h) || (what === 'fence off by hand' && !this.#isTempting(h))) return;
     const { host } = this.#actor(h);
     this.story.push(`${what} on ${host.name}`);
     if (what === 'process dies') await this.#actor(h).restart(this.#lineage());
@@ -171,9 +176,11 @@ export class Walk {
       await rebootLabHost(host.lab.root);
       await this.#actor(h).start();
     }
+    if (what === 'fence off by hand') await this.#takeOffFence(h);
     const now = structuredClone(this.model);
     const changed = now.hosts[h];
     if (changed !== undefined) {
+      if (what === 'fence off by hand') changed.fenced = false;
       if (what === 'domain ends' || what === 'host reboots') changed.running = false;
       // xendomains starts what no fence keeps from it.
       if ((what === 'somebody starts' || what === 'host reboots') && enabled(now, { kind: 'start', h }))
@@ -212,6 +219,22 @@ export class Walk {
   /** Empty while nobody has adopted the VM: no command was launched for it either. */
   #lineage(): string {
     return this.#sights.find(({ record }) => record !== null)?.record?.lineage ?? '';
+  }
+
+  /** Only where the deed still is: who comes later, with a shell, has left the protocol. */
+  #isTempting(h: number): boolean {
+    const host = this.model.hosts[h];
+    return host?.state === 'holder' && host.run !== 0 && this.#sights[h]?.fence === 'on';
+  }
+
+  async #takeOffFence(h: number): Promise<void> {
+    const places = this.#sights[h]?.record?.places;
+    if (places == null) throw new Error(`${this.name(h)} has a fence and no places of it`);
+    for (const { path } of places.disks) {
+      await execa('chattr', ['-i', path], { reject: false });
+      await chmod(path, 0o600);
+    }
+    for (const { path, aside } of startersOf(places)) if (existsSync(aside)) await rename(aside, path);
   }
 
   #actor(h: number): Actor {

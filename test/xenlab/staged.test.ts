@@ -1,0 +1,23 @@
+import { expect, test } from '@jest/globals';
+import { said } from '../../infra/lab/xen/lab-guest.ts';
+import type { LabGuest } from '../../infra/lab/xen/lab-guest.ts';
+import { moveLimitMs, onXen } from './two-hosts.ts';
+
+onXen('staged between real Xen hosts', (xen) => {
+  test(
+    'a PV guest goes from a volume to a volume',
+    async () => {
+      const guest: LabGuest = { name: 'db-1', type: 'pv', disk: '/dev/lab/db-1' };
+      await xen.one.run(['lvcreate', '--quiet', '--yes', '--size', '16M', '--name', 'db-1', 'lab']);
+      await xen.adopted(guest);
+
+      await xen.moved('db-1', { method: 'staged', pool: 'volumes' });
+      expect(await said(xen.two, 'db-1', 'guest: beat 3')).toContain('guest: boot 2 on its disk');
+      expect(await xen.copyStarts(guest)).toEqual([]);
+      const volumes = (await xen.two.run(['lvs', '--noheadings', '--options', 'lv_name', 'lab'])).trim();
+      expect(volumes).toMatch(/^vm-db-1\.[0-9a-f]{8}\.\d+\.xvda$/);
+      await xen.two.run(['xl', 'destroy', 'db-1']);
+    },
+    moveLimitMs,
+  );
+});

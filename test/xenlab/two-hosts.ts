@@ -1,0 +1,90 @@
+import { beforeAll, expect } from '@jest/globals';
+import type { MigrateRequest } from '../../client/index.ts';
+import type { XenHost } from '../../infra/lab/xen/host.ts';
+import { bringUpXenLab } from '../../infra/lab/xen/lab.ts';
+import type { XenLab } from '../../infra/lab/xen/lab.ts';
+import { startGuest } from '../../infra/lab/xen/lab-guest.ts';
+import type { LabGuest } from '../../infra/lab/xen/lab-guest.ts';
+import { poolPath, startSealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
+import type { SealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
+import { testCache } from '../support/cache.ts';
+import { able } from './able.ts';
+import { atEnd } from './at-end.ts';
+
+/** How long a move may take on emulated hosts, in milliseconds. */
+export const moveLimitMs = 600_000;
+
+/** Declares tests of moves between two real Xen hosts, with Sealift on them, that are there when the first test begins. */
+export function onXen(name: string, tests: (xen: TwoHosts) => void): void {
+  able(name, () => {
+    const xen = new TwoHosts();
+    beforeAll(async () => {
+      xen.lab = await bringUpXenLab();
+      atEnd(() => xen.lab.down());
+      xen.on = await startSealiftOnXen(xen.lab, { cacheFolder: testCache });
+      atEnd(() => xen.on.close());
+    }, 900_000);
+    tests(xen);
+  });
+}
+
+/** Guests begin on xen-1 and go to xen-2. */
+export class TwoHosts {
+  lab!: XenLab;
+  on!: SealiftOnXen;
+
+  get one(): XenHost {
+    return this.lab.hosts[0];
+  }
+
+  get two(): XenHost {
+    return this.lab.hosts[1];
+  }
+
+  async onRawFile(name: string, type: LabGuest['type']): Promise<LabGuest> {
+    const guest = { name, type, disk: `${poolPath}/${name}.raw` };
+    await this.one.run(['truncate', '--size', '16M', guest.disk]);
+    await this.adopted(guest);
+    return guest;
+  }
+
+  /** Its disk is there and empty. */
+  async adopted(guest: LabGuest): Promise<void> {
+    await this.one.run(['mkfs.ext4', '-q', guest.disk]);
+    await startGuest(this.one, guest);
+    await this.on.sealift.adopt({ vm: guest.name, host: 'xen-1', by: 'test' });
+  }
+
+  /** Moves it to xen-2, where its probes pass. */
+  async moved(vm: string, how: Partial<MigrateRequest> = {}): Promise<void> {
+    const { body } = await (await this.on.sealift.migrate({ vm, from: 'xen-1', to: 'xen-2', ...how })).result();
+    expect(body).toMatchObject({ vmName: vm, destination: { name: 'xen-2' } });
+    expect(body.probe.filter(({ passed }) => !passed)).toEqual([]);
+    await this.runsOnlyOn(this.two, vm);
+  }
+
+  async runsOnlyOn(host: XenHost, vm: string): Promise<void> {
+    for (const each of this.lab.hosts)
+      expect((await each.run(['xl', 'list'])).split('\n').some((line) => line.startsWith(`${vm} `))).toBe(
+        each === host,
+      );
+  }
+
+  /** Tries to start the copy that was left on xen-1, as somebody could who knows nothing of the fence. */
+  async copyStarts({ name, disk }: LabGuest): Promise<string[]> {
+    const other = [
+      'name = "other"',
+      'type = "pvh"',
+      'kernel = "/opt/lab/vmlinux"',
+      'ramdisk = "/opt/lab/guest-initramfs"',
+      'memory = 64',
+      `disk = [ "${disk},raw,xvda,w" ]`,
+      '',
+    ];
+    await this.one.writeFile('/root/other.cfg', other.join('\n'));
+    const started: string[] = [];
+    for (const path of [`/etc/xen/${name}.cfg`, '/root/other.cfg'])
+      if ((await this.one.exec(['xl', 'create', '-q', path])).exitCode === 0) started.push(path);
+    return started;
+  }
+}
