@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { markPath } from '../../storage/mark.ts';
+import { sealift } from '../support/command.ts';
 import { expectReleased, loseDatabase, makeOperatedWorld, states } from '../support/dead-hosts.ts';
 import { expectMoved, expectUnmoved } from '../support/expect-moved.ts';
+import { heldBeforeCede, release } from '../support/held-moves.ts';
 import { until } from '../support/until.ts';
 import { take, walkOf } from '../support/walk.ts';
 import { dataDiskAt, MiB, migrate, xl } from '../support/world.ts';
@@ -106,6 +108,34 @@ describe('the walks of docs/operations.md where a disk or a database is lost', (
     await (await migrate(world, { vm: 'anew' })).result();
     expect((await xl(world.frankfurt, 'list')).stdout).toContain('anew');
     await expect(move.result()).rejects.toMatchObject({ type: 'unknown-run' });
+  });
+
+  test("a host's database lost with READY signed: the other host claims its whole copy", async () => {
+    const vm = await world.makeVm('ready', { diskBytes: [8 * MiB, MiB], noise: true });
+    const move = await heldBeforeCede(world, vm);
+    await loseDatabase(world, world.london, world.frankfurt);
+    await release();
+    await expect(world.sealift.adopt({ vm: vm.name, host: 'lon-1', by: 'test' })).rejects.toMatchObject({
+      type: 'unknown-vm',
+    });
+    const [explain, claim] = await take(world, walkOf(world, 'Source dead before the cede', 1), vm.name);
+    expect(explain?.stdout).toMatch(/yes {2}claim/);
+    expect(claim).toMatchObject({ exitCode: 0 });
+    await expect(move.result()).rejects.toMatchObject({ type: 'unknown-run' });
+    await expectMoved(world, vm);
+  });
+
+  test("a landing's disk lost before READY: the move is given up, and made again", async () => {
+    const { vm, move } = await moveUnderWay('landing');
+    const { poolPath } = world.frankfurt.host;
+    const landed = (await readdir(poolPath)).filter((file) => file.includes(vm.name));
+    expect(landed.length).toBeGreaterThan(0);
+    for (const file of landed) await rm(join(poolPath, file));
+    expect(await sealift(world, 'abort', vm.name)).toMatchObject({ exitCode: 0 });
+    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
+    await expectUnmoved(world, vm);
+    await (await migrate(world, { vm: vm.name })).result();
+    await expectMoved(world, vm);
   });
 
   test('a database lost that had handed a VM over: its holder has it, and the copy that is left is of no use', async () => {

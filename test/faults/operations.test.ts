@@ -2,6 +2,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client } from '@temporalio/client';
+import { openConnection } from '../../client/connect.ts';
 import { powerOff, powerOn } from '../../infra/stand-in-host.ts';
 import { findServerBinary } from '../../infra/temporal/server-binary.ts';
 import { startServer } from '../../infra/temporal/server.ts';
@@ -121,6 +123,21 @@ describe('the walks of docs/operations.md', () => {
     await expectUnmoved(world, vm);
   });
 
+  test('a move that waits for a dead host is terminated: nothing is undone by that, and the VM moves again', async () => {
+    const vm = await world.makeVm('ended', noisy);
+    const move = await cededAndNotAccepted(world, vm);
+    await powerOff(world.frankfurt.host);
+    const [, claim] = await walk(vm, 'Destination dead before the accept');
+    expect(claim).toMatchObject({ exitCode: 0 });
+    await terminate(move.workflowId);
+    await expect(move.result()).rejects.toMatchObject({ type: 'unknown-state' });
+    await comeBack(world, world.frankfurt);
+    expect(await states(world, vm)).toEqual(['fra-1 none', 'lon-1 holder']);
+    await expectUnmoved(world, vm);
+    await (await migrate(world, { vm: vm.name })).result();
+    await expectMoved(world, vm);
+  });
+
   test('destination dead after the accept: the kept copy is claimed, what was written since is not there', async () => {
     const vm = await world.makeVm('since');
     await (await migrate(world, { vm: vm.name })).result();
@@ -201,6 +218,16 @@ describe('the walk with Temporal lost', () => {
 });
 
 const walk = (vm: TestVm, heading: string, block = 0) => take(world, walkOf(world, heading, block), vm.name);
+
+async function terminate(workflowId: string): Promise<void> {
+  const { address } = world.up.server;
+  const connection = await openConnection({ address, namespace: 'default', connectionOptions: { address } });
+  try {
+    await new Client({ connection }).workflow.getHandle(workflowId).terminate('by hand');
+  } finally {
+    await connection.close();
+  }
+}
 
 /** A claim is told by every command that tells of the VM or of a host that made or heeded it. */
 async function shownEverAfter(vm: TestVm, reason: string): Promise<void> {

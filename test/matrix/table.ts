@@ -6,9 +6,10 @@ import type { Outcome } from './play.ts';
 import { points } from './points.ts';
 import type { Point } from './points.ts';
 
-/** What came of many runs as Markdown: by fault, then by point, how the runs ended and how long they took; then how often each fault struck at each point. */
+/** What came of many runs whose faults met something, as Markdown: by fault, then by point, how they ended and how long they took; then how often each fault struck at each point. */
 export function table(outcomes: Outcome[]): string {
-  const struck = outcomes.filter((one) => one.struck);
+  const struck = outcomes.filter((one) => one.struck && one.met);
+  const idle = outcomes.filter((one) => one.struck && !one.met).length;
   const reached = new Set(struck.map(({ point }) => point)).size;
   const bad = outcomes.filter(({ complaints }) => complaints.length > 0).length;
   return [
@@ -18,7 +19,7 @@ export function table(outcomes: Outcome[]): string {
     '',
     ...grid([nothing, ...faults], struck),
     '',
-    `${String(outcomes.length)} runs, ${String(struck.length)} of them struck, at ${String(reached)} of ${String(points.length)} points; ${String(bad)} with complaints.`,
+    `${String(outcomes.length)} runs, ${String(struck.length)} of them struck, at ${String(reached)} of ${String(points.length)} points, and ${String(idle)} in which nothing was left to harm; ${String(bad)} with complaints.`,
     '',
   ].join('\n');
 }

@@ -1,15 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { said } from '../../infra/lab/xen/lab-guest.ts';
-import type { LabGuest } from '../../infra/lab/xen/lab-guest.ts';
 import { moveLimitMs, onXen } from './two-hosts.ts';
 
 onXen('staged between real Xen hosts', (xen) => {
   test(
     'a PV guest goes from a volume to a volume',
     async () => {
-      const guest: LabGuest = { name: 'db-1', type: 'pv', disk: '/dev/lab/db-1' };
-      await xen.one.run(['lvcreate', '--quiet', '--yes', '--size', '16M', '--name', 'db-1', 'lab']);
-      await xen.adopted(guest);
+      const guest = await xen.onVolume('db-1', 'pv');
 
       await xen.moved('db-1', { method: 'staged', pool: 'volumes' });
       expect(await said(xen.two, 'db-1', 'guest: beat 3')).toContain('guest: boot 2 on its disk');

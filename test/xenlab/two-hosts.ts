@@ -41,18 +41,21 @@ export class TwoHosts {
     return this.lab.hosts[1];
   }
 
-  async onRawFile(name: string, type: LabGuest['type']): Promise<LabGuest> {
+  /** `noiseMib`: so much behind the guest's file system that takes its time to cross. */
+  async onRawFile(name: string, type: LabGuest['type'], { noiseMib = 0 } = {}): Promise<LabGuest> {
     const guest = { name, type, disk: `${poolPath}/${name}.raw` };
     await this.one.run(['truncate', '--size', '16M', guest.disk]);
-    await this.adopted(guest);
+    const noise = ['if=/dev/urandom', `of=${guest.disk}`, 'bs=1M', 'seek=16', `count=${String(noiseMib)}`];
+    await this.one.run(['dd', ...noise, 'status=none']);
+    await this.#adopted(guest);
     return guest;
   }
 
-  /** Its disk is there and empty. */
-  async adopted(guest: LabGuest): Promise<void> {
-    await this.one.run(['mkfs.ext4', '-q', guest.disk]);
-    await startGuest(this.one, guest);
-    await this.on.sealift.adopt({ vm: guest.name, host: 'xen-1', by: 'test' });
+  async onVolume(name: string, type: LabGuest['type']): Promise<LabGuest> {
+    const guest = { name, type, disk: `/dev/lab/${name}` };
+    await this.one.run(['lvcreate', '--quiet', '--yes', '--size', '16M', '--name', name, 'lab']);
+    await this.#adopted(guest);
+    return guest;
   }
 
   /** Moves it to xen-2, where its probes pass. */
@@ -71,20 +74,30 @@ export class TwoHosts {
   }
 
   /** Tries to start the copy that was left on xen-1, as somebody could who knows nothing of the fence. */
-  async copyStarts({ name, disk }: LabGuest): Promise<string[]> {
-    const other = [
-      'name = "other"',
-      'type = "pvh"',
-      'kernel = "/opt/lab/vmlinux"',
-      'ramdisk = "/opt/lab/guest-initramfs"',
-      'memory = 64',
-      `disk = [ "${disk},raw,xvda,w" ]`,
-      '',
-    ];
-    await this.one.writeFile('/root/other.cfg', other.join('\n'));
+  async copyStarts(guest: LabGuest): Promise<string[]> {
+    await this.one.writeFile('/root/other.cfg', strangerOn(guest));
     const started: string[] = [];
-    for (const path of [`/etc/xen/${name}.cfg`, '/root/other.cfg'])
+    for (const path of [`/etc/xen/${guest.name}.cfg`, '/root/other.cfg'])
       if ((await this.one.exec(['xl', 'create', '-q', path])).exitCode === 0) started.push(path);
     return started;
   }
+
+  async #adopted(guest: LabGuest): Promise<void> {
+    await this.one.run(['mkfs.ext4', '-q', guest.disk, '16M']);
+    await startGuest(this.one, guest);
+    await this.on.sealift.adopt({ vm: guest.name, host: 'xen-1', by: 'test' });
+  }
+}
+
+/** A configuration of another name and another uuid, with the guest's disk. */
+export function strangerOn({ name, disk }: LabGuest): string {
+  return [
+    `name = "not-${name}"`,
+    'type = "pvh"',
+    'kernel = "/opt/lab/vmlinux"',
+    'ramdisk = "/opt/lab/guest-initramfs"',
+    'memory = 64',
+    `disk = [ "${disk},raw,xvda,w" ]`,
+    '',
+  ].join('\n');
 }

@@ -1,6 +1,7 @@
 import { rebootLabHost, setFault } from '../../../infra/lab/lab-host.ts';
 import type { FaultCommand } from '../../../infra/lab/faults.ts';
 import type { TestHost } from '../../support/world.ts';
+import type { Reached } from '../director.ts';
 import type { Point } from '../points.ts';
 import type { Run } from '../run.ts';
 import type { Fault } from './fault.ts';
@@ -59,9 +60,9 @@ export const processFaults: Fault[] = [
       await Promise.all([reboot(stage, source), reboot(stage, destination)]);
     },
   },
-  { name: 'xl killed in the middle', strike: (run) => lie(run, 'killInMiddle'), at: isToChange },
-  { name: 'xl fails after success', strike: (run) => lie(run, 'failAfterSuccess'), at: isToChange },
-  { name: 'xl succeeds without doing', strike: (run) => lie(run, 'succeedWithoutDoing'), at: isToChange },
+  { name: 'xl killed in the middle', strike: (run, at) => lie(run, at, 'killInMiddle'), at: isToChange },
+  { name: 'xl fails after success', strike: (run, at) => lie(run, at, 'failAfterSuccess'), at: isToChange },
+  { name: 'xl succeeds without doing', strike: (run, at) => lie(run, at, 'succeedWithoutDoing'), at: isToChange },
   {
     name: "control worker's clock is ten minutes off",
     strike: ({ stage, random }) => stage.restartControl(random.one([-1, 1]) * jumpMs),
@@ -96,14 +97,14 @@ async function reboot({ world }: Run['stage'], at: TestHost): Promise<void> {
 
 /** Until the VM runs where it is to run: after that nothing is asked of `xl` but what there is. */
 function isToChange({ name }: Point): boolean {
-  return !/after (revert )?start|probe|receipt|finish|settle|gc/.test(name);
+  return !/after (adopt|(revert )?start)|probe|receipt|finish|settle|gc/.test(name);
 }
 
-/** The next commands about the VM on both hosts, one of each that changes something or, now and then, a question too. */
-function lie(run: Run, how: 'killInMiddle' | 'failAfterSuccess' | 'succeedWithoutDoing'): void {
+/** The next commands about the VM on both hosts, one of each that changes something or, now and then, a question too: an adoption asks only. */
+function lie(run: Run, at: Reached, how: 'killInMiddle' | 'failAfterSuccess' | 'succeedWithoutDoing'): void {
   const { stage, suspect, random } = run;
   willMeetOnHosts(run);
-  const chosen = random.below(3) === 0 ? commands : commands.slice(1);
+  const chosen = at.name === 'adoptVm' || random.below(3) === 0 ? commands : commands.slice(1);
   for (const { host } of stage.world.up.hosts)
     for (const command of chosen) {
       const about = command === 'list' ? {} : { vm: suspect.vm.name };
