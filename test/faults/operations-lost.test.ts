@@ -128,11 +128,12 @@ describe('the walks of docs/operations.md where a disk or a database is lost', (
   test("a landing's disk lost before READY: the move is given up, and made again", async () => {
     const { vm, move } = await moveUnderWay('landing');
     const { poolPath } = world.frankfurt.host;
-    const landed = (await readdir(poolPath)).filter((file) => file.includes(vm.name));
+    const landed = (await readdir(poolPath)).filter((folder) => folder.includes(vm.name));
     expect(landed.length).toBeGreaterThan(0);
-    for (const file of landed) await rm(join(poolPath, file));
+    for (const folder of landed) await rm(join(poolPath, folder), { recursive: true });
     expect(await sealift(world, 'abort', vm.name)).toMatchObject({ exitCode: 0 });
-    await expect(move.result()).rejects.toMatchObject({ type: 'cancelled' });
+    // What comes first: the order, or the step that misses the disk.
+    await expect(move.result()).rejects.toMatchObject({ type: expect.stringMatching(/^(cancelled|disk-missing)$/) });
     await expectUnmoved(world, vm);
     await (await migrate(world, { vm: vm.name })).result();
     await expectMoved(world, vm);

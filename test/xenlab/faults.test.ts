@@ -63,7 +63,7 @@ onXen('faults on real Xen hosts', (xen) => {
       await xen.onRawFile('full-1', 'pvh');
       await xen.two.run(['lvcreate', '--quiet', '--yes', '--extents', '100%FREE', '--name', 'rest', 'lab']);
       const move = await xen.on.sealift.migrate({ vm: 'full-1', from: 'xen-1', to: 'xen-2', pool: 'volumes' });
-      await expect(move.result()).rejects.toMatchObject({ type: 'preflight-refused' });
+      await expect(move.result()).rejects.toMatchObject({ type: 'no-space' });
       await xen.runsOnlyOn(xen.one, 'full-1');
     },
     moveLimitMs,
