@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -71,10 +71,9 @@ export class Director {
   /** The next such operation of a host on any disk, file or database fails; or each for so long, when `forMs` is given. */
   async breakDisk(host: string, operation: DiskOperation, fault: DiskFault, forMs?: number): Promise<Met> {
     const order = `${host}.${operation}.${fault}`;
-    const path = join(this.#folder, order);
     const met = this.#metLater(order);
-    await writeFile(path, forMs === undefined ? '' : 'stays');
-    if (forMs !== undefined) setTimeout(() => void rm(path, { force: true }), forMs).unref();
+    await this.#lay(order, forMs === undefined ? '' : 'stays');
+    if (forMs !== undefined) setTimeout(() => void rm(join(this.#folder, order), { force: true }), forMs).unref();
     return met;
   }
 
@@ -82,7 +81,7 @@ export class Director {
   async wearOut(host: string, operations: number): Promise<Met> {
     const order = `${host}.dies`;
     const met = this.#metLater(order);
-    await writeFile(join(this.#folder, order), String(operations));
+    await this.#lay(order, String(operations));
     return met;
   }
 
@@ -113,6 +112,13 @@ export class Director {
           if (!socket.destroyed) socket.write(`${JSON.stringify({ id: at.id, clockMs: this.clockMs })}\n`);
         });
       });
+  }
+
+  /** Whole from the first look on. */
+  async #lay(order: string, text: string): Promise<void> {
+    const path = join(this.#folder, order);
+    await writeFile(`${path}.draft`, text);
+    await rename(`${path}.draft`, path);
   }
 
   /** Each order that a worker has taken is a line of taken.log. */

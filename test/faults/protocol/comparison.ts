@@ -117,7 +117,7 @@ export class Comparison {
     if (sight.fence !== 'between') this.#between.delete(h);
     const { record } = sight;
     if (record?.seenRoot == null) return;
-    if (sight.running) this.#mixed.add(record.seenRoot);
+    if (sight.running && !new Set(this.#roots.values()).has(record.seenRoot)) this.#mixed.add(record.seenRoot);
     if (!this.#mixed.has(record.seenRoot)) this.keepRoot(record.token, host.seen ?? 0, record.seenRoot);
   }
 

@@ -37,14 +37,20 @@ export const networkFaults: Fault[] = [
     name: 'frames doubled and reordered',
     passes: true,
     strike: shuffle,
-    at: (point) => sealed(point) && isSending(point),
+    at: (point) => sealed(point) && isCarrying(point),
   },
-  onTheWay('bit flip', (run, line) => {
-    spoilNext(run, line, flip);
-  }),
-  onTheWay('truncation', (run, line) => {
-    spoilNext(run, line, cutShort);
-  }),
+  {
+    ...onTheWay('bit flip', (run, line) => {
+      spoilNext(run, line, flip);
+    }),
+    at: isCarrying,
+  },
+  {
+    ...onTheWay('truncation', (run, line) => {
+      spoilNext(run, line, cutShort);
+    }),
+    at: isCarrying,
+  },
   {
     name: 'older frames replayed',
     afterReturn: true,
@@ -75,9 +81,14 @@ function onTheWay(name: string, harm: (run: Run, line: Proxy) => void): Fault {
 /** What is sent passes a proxy between the opening of the run and READY, a container by SSH before it is unsealed. */
 function isSending(point: Point): boolean {
   const over = sealed(point)
-    ? /cede|accept|start|probe|receipt|READY/
+    ? /after send|cede|accept|start|probe|receipt|READY/
     : /after copy|unseal|chunk|manifest|cede|accept|start|probe|receipt|READY/;
   return point.stage === 'move' && !over.test(point.name);
+}
+
+/** Chunks are still to come. */
+function isCarrying(point: Point): boolean {
+  return isSending(point) && !(sealed(point) && /last chunk|manifest/.test(point.name));
 }
 
 function sealed({ methods }: Point): boolean {
@@ -152,7 +163,7 @@ function cutShort(bytes: Buffer): Buffer {
 
 /** All that was ever seen on the wire of this VM and of the one before it, once more: on connections of its own, and chunks in the middle of those there are. */
 async function replay({ stage, proxy, laid }: Run): Promise<void> {
-  const replayed = stage.earlierFrames.length;
+  const replayed = stage.earlierFrames.length + stage.frames.length;
   laid.push(() => replayed > 0);
   for (const frames of [stage.earlierFrames, stage.frames]) {
     const connections = Map.groupBy([...frames], ({ connection }) => connection);

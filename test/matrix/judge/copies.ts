@@ -28,10 +28,13 @@ export async function digestOf(path: string): Promise<string> {
 export function returnedCopies(host: HostRecords, { vm }: Suspect): { token: number; dataPath: string }[] {
   return runsOf(host, vm.uuid)
     .filter(({ role, state, collected }) => role === 'destination' && state === 'returned' && !collected)
-    .map(({ token, places }) => ({ token, dataPath: places?.disks.at(-1)?.path ?? '' }));
+    .flatMap(({ token, places }) => {
+      const dataPath = places?.disks.at(-1)?.path;
+      return dataPath === undefined ? [] : [{ token, dataPath }];
+    });
 }
 
-/** No copy that was handed over can be written, also while something goes on: before a host takes one back it has written down so. */
+/** No copy that was handed over can be written, also while something goes on: before a host takes one back it has written down so. Not for a VM that was claimed: who heeds writes down first. */
 export async function judgeHandedOver(look: () => HostRecords, suspect: Suspect): Promise<string[]> {
   const complaints: string[] = [];
   const before = look();
