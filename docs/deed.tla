@@ -12,7 +12,7 @@
 (*                                                                            *)
 (* The content of a disk is a number: how many of the guest's writes are in   *)
 (* it. Every guard that stands in Needs can be taken out by its name:         *)
-(* infra/model/cases.ts says which invariant then breaks, and `npm run model` *)
+(* infra/model/sabotages.ts says what then breaks, and `npm run model`        *)
 (* sees that it does. A condition that stands in Follows the code has too,    *)
 (* though the ones before it imply it. The others say what a step is about,   *)
 (* are the world's, or keep steps apart that would change nothing; of those   *)

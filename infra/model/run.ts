@@ -1,5 +1,5 @@
 // `npm run model`: checks docs/deed.tla by TLC, with all guards in several settings, then with each guard taken out, which must be
-// caught by the invariant that cases.ts names. `--large`: larger bounds, for minutes. `--results FILE` leaves the outcome as JSON for .ci/run.
+// caught by the invariant that sabotages.ts names. `--large`: larger bounds, for minutes. `--results FILE` leaves the outcome as JSON for .ci/run.
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { pino } from 'pino';
+import { adoptVm } from '../../activities/adopt.ts';
+import { fenceVm } from '../../activities/fencing.ts';
 import { closeHost, openHost } from '../../activities/host.ts';
 import type { Host } from '../../activities/host.ts';
+import { openRun } from '../../activities/run.ts';
 import type { Offer, Signed } from '../../domain/statement.ts';
 import { prepareHost, writeHostFile } from '../../infra/stand-in-host.ts';
 import type { StandInHost } from '../../infra/stand-in-host.ts';
@@ -58,6 +61,19 @@ export function offers(source: OpenHost, to: OpenHost, migrationId: string = ran
   deeds.adopt({ ...vm, by: 'test' });
   const supersede = deeds.inProgress(deeds.byVm(vm.vmUuid)?.lineage ?? '')?.migrationId;
   return deeds.open({ ...vm, migrationId, to: to.host.identity.name, method: 'sealed', supersede });
+}
+
+/** A VM that is off, with a run to fra-1 open for it, fenced. Gives the path of its disk. */
+export async function fencedVm({ host, made }: OpenHost, migrationId: string): Promise<string> {
+  const path = join(made.poolPath, 'web-1.raw');
+  await writeFile(path, '');
+  await truncate(path, 2 ** 20);
+  const config = `name = "${vm.vmName}"\nuuid = "${vm.vmUuid}"\ntype = "pvh"\nmemory = 32\ndisk = ["${path},raw,xvda,w"]\n`;
+  await writeFile(join(made.lab.etcFolder, 'web-1.cfg'), config);
+  await adoptVm(host, { vm: vm.vmUuid, by: 'test', elsewhere: [], notAsked: [], withoutAsking: [] });
+  await openRun(host, { input: { migrationId, method: 'sealed', ...vm }, to: 'fra-1' });
+  await fenceVm(host, migrationId);
+  return path;
 }
 
 async function open(made: StandInHost): Promise<OpenHost> {

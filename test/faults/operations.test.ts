@@ -209,6 +209,11 @@ describe('the walk with Temporal lost', () => {
       expect(await sealift(world, 'abort', late.name)).toMatchObject({ exitCode: 0 });
       await expectMoved(world, moves);
       for (const vm of [stays, late, returns]) await expectUnmoved(world, vm);
+      await expectReleased(world, moves, 'lon-1');
+      await (await migrate(world, { vm: stays.name })).result();
+      await expectMoved(world, stays);
+      await (await world.sealift.revert({ vm: stays.name, confirm: stays.name })).result();
+      await expectUnmoved(world, stays);
     } finally {
       for (const at of [world.london, world.frankfurt]) await world.killWorker(at);
       await world.stopControl();

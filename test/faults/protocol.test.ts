@@ -144,8 +144,21 @@ test('a return that is begun before the accept and given up can be begun again, 
   ]) {
     const walk = await Walk.begin(ground, 2);
     for (const kind of ['adopt', ...swift.slice(0, -1), 'back', 'fence', 'abort', ...last])
-      await walk.take(next(walk, kind), 'lives');
+      if (kind === 'abort') await outlive(walk, next(walk, kind));
+      else await walk.take(next(walk, kind), 'lives');
   }
+});
+
+test('a destination that dies while it is sent to is sent to again', async () => {
+  const walk = await Walk.begin(ground, 2);
+  for (const kind of ['adopt', ...swift.slice(0, 4)]) await walk.take(next(walk, kind), 'lives');
+  for (const dies of [1, 2, 4, 8]) {
+    const send = possibleSteps(walk).find(({ kind }) => kind === 'send');
+    if (send !== undefined) await walk.take(send, { dies, who: 'other' });
+  }
+  for (const { kind } of possibleSteps(walk).filter((step) => step.kind === 'send'))
+    await walk.take(next(walk, kind), 'lives');
+  for (const kind of [...swift.slice(5), 'start']) await walk.take(next(walk, kind), 'lives');
 });
 
 test('a claim on either side gets through that is killed early, later and after it, and so does its heeding', async () => {

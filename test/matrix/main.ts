@@ -1,5 +1,5 @@
 // `npm run matrix -- ...`: plays runs of the fault matrix and says what came of each. docs/reliability.md tells how to ask.
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { method as methodShape } from '../../domain/names.ts';
 import { readOptions, wrongOptions } from '../../infra/options.ts';
 import { faults, nothing } from './faults/faults.ts';
@@ -7,6 +7,7 @@ import { pairing } from './pairing.ts';
 import { castOf, fits, play, repeatCommand } from './play.ts';
 import type { Cast, Outcome } from './play.ts';
 import { points } from './points.ts';
+import { readRuns } from './runs-file.ts';
 import { Stage } from './stage.ts';
 import { table } from './table.ts';
 
@@ -21,7 +22,7 @@ const usage = `usage: npm run matrix -- [OPTIONS]
   --point NAME --fault NAME --method NAME   choose among them
   --first-point NAME --first-fault NAME     one that strikes before, and passes
   --out FILE             each run as a line of JSON besides
-  --table FILE           only the table of such lines
+  --table FILE           only the table of such lines, or of docs/reliability-runs.tsv
 examples:
   npm run matrix -- --minutes 60 --seed 1000 --out runs.jsonl
   npm run matrix -- --point 'after cede' --fault 'both hosts reboot'
@@ -51,7 +52,7 @@ mustBe('method', values.method, (named) => methodShape.safeParse(named).success)
 const before = firstNamed();
 
 if (values.table === undefined) await playAll();
-else process.stdout.write(table(outcomesIn(values.table)));
+else process.stdout.write(table(readRuns(values.table)));
 
 function mustBe(option: string, value: string | undefined, isGood: (value: string) => boolean): void {
   if (value !== undefined && !isGood(value)) wrongOptions(usage, `--${option} cannot be ${value}`);
@@ -141,11 +142,4 @@ function tell(cast: Cast, outcome: Outcome): void {
   for (const complaint of complaints) process.stdout.write(`     ${complaint}\n`);
   if (complaints.length > 0) process.stdout.write(`     again: ${repeatCommand(cast)}\n`);
   if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(outcome)}\n`);
-}
-
-function outcomesIn(path: string): Outcome[] {
-  return readFileSync(path, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Outcome);
 }

@@ -5,10 +5,11 @@ import type { Crossing } from './crossing.ts';
 import { soak } from './soak.ts';
 import { leaksIn, summary } from './summary.ts';
 
-const usage = `usage: npm run soak -- [--crossings N] [--seed N] [--out FILE]
+const usage = `usage: npm run soak -- [--crossings N] [--seed N] [--calm] [--out FILE]
        npm run soak -- --table FILE
   --crossings N   default 300
   --seed N        draws what happens in each; default 1
+  --calm          nothing strikes
   --out FILE      each crossing as a line of JSON besides
   --table FILE    only the summary of such lines
 `;
@@ -16,16 +17,17 @@ const usage = `usage: npm run soak -- [--crossings N] [--seed N] [--out FILE]
 const values = readOptions(usage, {
   crossings: { type: 'string', default: '300' },
   seed: { type: 'string', default: '1' },
+  calm: { type: 'boolean', default: false },
   out: { type: 'string' },
   table: { type: 'string' },
 });
 
 if (values.table !== undefined) process.stdout.write(summary(crossingsIn(values.table)));
-else await run(Number(values.crossings), Number(values.seed));
+else await run(Number(values.crossings), Number(values.seed), values.calm);
 
-async function run(asked: number, seed: number): Promise<void> {
+async function run(asked: number, seed: number, calm: boolean): Promise<void> {
   const crossings: Crossing[] = [];
-  for await (const crossing of soak({ crossings: asked, seed })) {
+  for await (const crossing of soak({ crossings: asked, seed, calm })) {
     crossings.push(crossing);
     tell(crossing);
   }

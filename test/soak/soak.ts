@@ -15,7 +15,16 @@ const mostBadInARow = 3;
  * One VM goes back and forth in one world, as often as asked; the seed draws how, and what strikes it on the way. Ends before
  * that when nobody could tell where the VM is, or when nothing goes well any more.
  */
-export async function* soak({ crossings, seed }: { crossings: number; seed: number }): AsyncGenerator<Crossing> {
+export async function* soak({
+  crossings,
+  seed,
+  calm = false,
+}: {
+  crossings: number;
+  seed: number;
+  /** Nothing strikes. */
+  calm?: boolean;
+}): AsyncGenerator<Crossing> {
   if (sshdMissing !== null) throw new Error(`the soak goes by both methods, and ${sshdMissing}`);
   const stage = await Stage.open();
   try {
@@ -24,7 +33,7 @@ export async function* soak({ crossings, seed }: { crossings: number; seed: numb
     let source = world.london;
     let badInARow = 0;
     for (let number = 1; number <= crossings && badInARow < mostBadInARow; number += 1) {
-      const crossing = await cross(stage, suspect, source, { number, seed: crossingSeed(seed, number) });
+      const crossing = await cross(stage, suspect, source, { number, seed: crossingSeed(seed, number), calm });
       yield crossing;
       badInARow = crossing.complaints.length === 0 ? 0 : badInARow + 1;
       const holder = world.up.hosts.find(({ host }) => host.name === crossing.end);
