@@ -71,18 +71,14 @@ export class Director {
   /** The next such operation of a host on any disk, file or database fails; or each for so long, when `forMs` is given. */
   async breakDisk(host: string, operation: DiskOperation, fault: DiskFault, forMs?: number): Promise<Met> {
     const order = `${host}.${operation}.${fault}`;
-    const met = this.#metLater(order);
-    await this.#lay(order, forMs === undefined ? '' : 'stays');
+    const met = await this.#lay(order, forMs === undefined ? '' : 'stays');
     if (forMs !== undefined) setTimeout(() => void rm(join(this.#folder, order), { force: true }), forMs).unref();
     return met;
   }
 
   /** A host's worker dies at the so-manieth thing from now on that it makes durable, or program that it starts. */
   async wearOut(host: string, operations: number): Promise<Met> {
-    const order = `${host}.dies`;
-    const met = this.#metLater(order);
-    await this.#lay(order, String(operations));
-    return met;
+    return this.#lay(`${host}.dies`, String(operations));
   }
 
   /** Takes back what was ordered of disks and workers and has not struck. */
@@ -114,24 +110,20 @@ export class Director {
       });
   }
 
-  /** Whole from the first look on. */
-  async #lay(order: string, text: string): Promise<void> {
+  /** An order that is whole from the first look on. */
+  async #lay(order: string, text: string): Promise<Met> {
+    const before = this.#takenCount(order);
     const path = join(this.#folder, order);
     await writeFile(`${path}.draft`, text);
     await rename(`${path}.draft`, path);
+    return () => this.#takenCount(order) > before;
   }
 
   /** Each order that a worker has taken is a line of taken.log. */
-  #metLater(order: string): Met {
+  #takenCount(order: string): number {
     const path = join(this.#folder, 'taken.log');
-    const count = (): number =>
-      existsSync(path)
-        ? readFileSync(path, 'utf8')
-            .split('\n')
-            .filter((line) => line === order).length
-        : 0;
-    const before = count();
-    return () => count() > before;
+    const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
+    return lines.filter((line) => line === order).length;
   }
 
   async #meet(at: Reached): Promise<void> {

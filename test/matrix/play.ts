@@ -115,7 +115,8 @@ export async function perform(
 ): Promise<Pick<Outcome, 'struck' | 'met'> & { settled: boolean }> {
   const { stage } = run;
   const { point } = cast;
-  const left = strikesOf(cast);
+  const strikes = strikesOf(cast);
+  const left = [...strikes];
   let settled = true;
   let stageName: StageName | null = null;
   for (const one of path) {
@@ -138,7 +139,7 @@ export async function perform(
   if (run.restart !== null && point.stage !== 'adopt' && point.stage !== 'gc') settled = await run.rest(point.stage);
   await run.afterwards?.();
   await sleep(Math.max(0, run.lateUntil - Date.now()));
-  const byItself = !run.givenUp || !strikesOf(cast).every(({ fault }) => fault.passes === true);
+  const byItself = !run.givenUp || !strikes.every(({ fault }) => fault.passes === true);
   const struck = left.length === 0;
   return { struck, met: struck && run.laid.every((one) => one()), settled: settled && byItself };
 }

@@ -222,11 +222,15 @@ export class Run {
   async #now(): Promise<string[]> {
     const { hosts: all } = this.stage.world.up;
     const look = (): HostRecords[] => all.map(readHostRecords);
-    const hosts = look();
+    const looked = all.map((at) => ({ at, records: readHostRecords(at) }));
+    const hosts = looked.map(({ records }) => records);
+    const handedOver = looked.map(({ at, records }) =>
+      judgeHandedOver(records, () => readHostRecords(at), this.suspect),
+    );
     return [
       ...hosts.flatMap((host) => judgeGone(host, this.suspect)),
       ...judgeHolders(hosts, look, this.suspect),
-      ...(await Promise.all(all.map((at) => judgeHandedOver(() => readHostRecords(at), this.suspect)))).flat(),
+      ...(await Promise.all(handedOver)).flat(),
     ];
   }
 

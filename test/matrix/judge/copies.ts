@@ -35,16 +35,19 @@ export function returnedCopies(host: HostRecords, { vm }: Suspect): { token: num
 }
 
 /** No copy that was handed over can be written, also while something goes on: before a host takes one back it has written down so. Not for a VM that was claimed: who heeds writes down first. */
-export async function judgeHandedOver(look: () => HostRecords, suspect: Suspect): Promise<string[]> {
+export async function judgeHandedOver(
+  host: HostRecords,
+  lookAgain: () => HostRecords,
+  suspect: Suspect,
+): Promise<string[]> {
   const complaints: string[] = [];
-  const before = look();
-  for (const run of handedOver(before, suspect)) {
+  for (const run of handedOver(host, suspect)) {
     for (const path of pathsOf(run)) {
       if (!(await opensForWriting(path))) continue;
-      const still = handedOver(look(), suspect).some(
+      const still = handedOver(lookAgain(), suspect).some(
         ({ lineage, token, role }) => lineage === run.lineage && token === run.token && role === run.role,
       );
-      if (still) complaints.push(`${aboutRun(before, suspect, run)}: ${path} was handed over and can be written`);
+      if (still) complaints.push(`${aboutRun(host, suspect, run)}: ${path} was handed over and can be written`);
     }
   }
   return complaints;

@@ -35,7 +35,8 @@ export async function judge(scene: Scene, suspect: Suspect, ended: Ended): Promi
   complaints.push(...world.observer.doubles);
   const everywhere = hosts.map(({ records }) => records);
   complaints.push(...everywhere.flatMap((host) => judgeGone(host, suspect)));
-  for (const { at } of hosts) complaints.push(...(await judgeHandedOver(() => readHostRecords(at), suspect)));
+  for (const { at, records } of hosts)
+    complaints.push(...(await judgeHandedOver(records, () => readHostRecords(at), suspect)));
   complaints.push(...(await judgeShown(world, suspect, everywhere)));
   if (holder !== null) {
     complaints.push(...(await judgeAgreement(world, suspect, hosts, holder, ended)));
