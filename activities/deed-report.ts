@@ -1,3 +1,5 @@
+import { dom0 } from '../dom0/dom0.ts';
+import { notThere } from '../dom0/system-errors.ts';
 import { Deeds } from '../deed/deeds.ts';
 import { explainSteps } from '../deed/explain.ts';
 import { isFenced } from '../deed/disk-fence.ts';
@@ -12,6 +14,7 @@ import { isThere } from '../storage/durable-file.ts';
 import { diskPlace } from '../storage/loop.ts';
 import { readMark } from '../storage/mark.ts';
 import { placeNow } from '../storage/volume.ts';
+import type { Place } from '../storage/volume.ts';
 import { findVms } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { domainsOf } from '../xen/gone.ts';
@@ -101,6 +104,11 @@ async function domainWord(toolstack: Toolstack, uuid: string): Promise<DeedRepor
   }
 }
 
+async function isSomewhere(disk: Place): Promise<boolean> {
+  const path = await placeNow(disk).catch(notThere);
+  return path !== null && (await isThere(dom0(), path));
+}
+
 /** The disks of the copy that the record means, else those of the VM as dom0 shows it. */
 async function disksSeen(
   { file }: Onlooker,
@@ -110,7 +118,7 @@ async function disksSeen(
 ): Promise<DeedReport['disks']> {
   const seen: DeedReport['disks'] = [];
   for (const disk of await placesOf(deeds, record, found)) {
-    const there = await placeNow(disk).then(isThere, () => false);
+    const there = await isSomewhere(disk);
     const fenced = there && (await isFenced(disk, file.fence));
     seen.push({ vdev: disk.vdev, there, fenced, mark: await markWord(disk, record) });
   }
@@ -123,7 +131,7 @@ async function placesOf(deeds: Deeds, record: DeedRecord | null, found: FoundVm 
     const own = found.disks.flatMap(({ vdev, target, cdrom }) => (cdrom || target === null ? [] : [{ vdev, target }]));
     return Promise.all(
       own.map(async ({ vdev, target }) => {
-        return { vdev, ...(await diskPlace(target).catch(() => ({ path: target }))) };
+        return { vdev, ...((await diskPlace(target).catch(notThere)) ?? { path: target }) };
       }),
     );
   }

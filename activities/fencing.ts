@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { succeeds } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import { fence, proveFenced } from '../deed/fence.ts';
 import { fenceMark } from '../deed/marks.ts';
@@ -83,10 +84,7 @@ async function refuseWritten(notes: RunNotes): Promise<void> {
 /** Whether the fence that was proven for the open run, or for the return, still stands. */
 async function isIntact(host: Host, record: DeedRecord): Promise<boolean> {
   if (record.places === null || record.fencedToken !== record.runToken) return false;
-  return proveFenced(record.places, fenceMark(record), host.file.fence).then(
-    () => true,
-    () => false,
-  );
+  return succeeds(proveFenced(record.places, fenceMark(record), host.file.fence));
 }
 
 /** What was read before the fence was put on, or while it was broken, does not count: the disks may have changed since. */

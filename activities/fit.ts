@@ -1,5 +1,6 @@
-import { readdir } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { dom0 } from '../dom0/dom0.ts';
+import { notThere } from '../dom0/system-errors.ts';
 import { refusal, warning } from '../domain/concern.ts';
 import type { Concern } from '../domain/survey.ts';
 import { findVms } from '../xen/dom0.ts';
@@ -48,10 +49,10 @@ async function bootloaderConcerns(host: string, config: XlConfig): Promise<Conce
 
 /** Where Xen keeps programs of its own (Debian has one folder for each version), and PATH. */
 async function programFolders(): Promise<string[]> {
-  const versions = await readdir('/usr/lib').catch(() => []);
+  const versions = (await dom0().readdir('/usr/lib').catch(notThere)) ?? [];
   const own = versions.filter((entry) => /^xen(-|$)/.test(entry)).map((entry) => join('/usr/lib', entry, 'bin'));
-  const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  return [...own, '/usr/libexec/xen/bin', '/usr/local/lib/xen/bin', '/usr/local/libexec/xen/bin', ...path];
+  const others = ['/usr/libexec/xen/bin', '/usr/local/lib/xen/bin', '/usr/local/libexec/xen/bin'];
+  return [...own, ...others, ...dom0().programFolders];
 }
 
 function macConcerns(host: string, config: XlConfig, vms: FoundVm[]): Concern[] {

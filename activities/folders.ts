@@ -6,9 +6,9 @@ export function runKeyFolder(file: HostFile): string {
   return join(file.state, 'run-keys');
 }
 
-/** Folder of images of guests' memory, one folder a run; as secret as the disks. */
-export function memoryFolder(file: HostFile): string {
-  return join(file.state, 'memory');
+/** Folder of dom0 with the images of guests' memory, one folder a run; as secret as the disks. */
+export function memoryFolder({ dom0, state }: HostFile): string {
+  return join(dom0.access === 'local' ? state : dom0.folder, 'memory');
 }
 
 /** Folder of what fences move aside, one folder a copy; beside Xen's configuration, so that moving is a rename. */

@@ -1,4 +1,4 @@
-import { rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { asideFoldersOf } from '../deed/aside.ts';
 import { fenceOf, refuseHeld } from '../deed/disk-fence.ts';
@@ -7,6 +7,10 @@ import { lying } from '../deed/places.ts';
 import type { DiskPlaces } from '../deed/places.ts';
 import { isCurrent } from '../deed/record.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
+import type { Files } from '../dom0/access.ts';
+import { dom0 } from '../dom0/dom0.ts';
+import { here } from '../dom0/local.ts';
+import { notThere } from '../dom0/system-errors.ts';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
 import { markPath, readMark } from '../storage/mark.ts';
@@ -40,7 +44,7 @@ export async function listGarbage(host: Host): Promise<GarbageItem[]> {
       items.push({ id: run.migrationId, kind, vmName, bytes: await bytesOf(disks), note: noteOf(run), source });
     }
     const containers = containerPaths(host, run).map((path) => ({ path }));
-    const bytes = run.state === 'open' ? 0 : await bytesOf(containers);
+    const bytes = run.state === 'open' ? 0 : await bytesOf(containers, here);
     if (bytes > 0) {
       const id = `${run.migrationId}/container`;
       items.push({ id, kind: 'container', vmName, bytes, note: `its run is ${run.state}`, source: null });
@@ -117,15 +121,15 @@ async function removeCopy(host: Host, run: DeedRun): Promise<void> {
       continue;
     }
     await unlock(path, 0o600, {});
-    await unlink(path);
-    await rm(markPath(path), { force: true });
+    await dom0().unlink(path);
+    await dom0().remove(markPath(path));
     const folder = dirname(path);
     // With the last disk in it.
-    if (isLandingFolder(folder, run.lineage)) await rmdir(folder).catch(() => undefined);
+    if (isLandingFolder(folder, run.lineage)) await dom0().rmdir(folder).catch(notThere);
   }
   await removeOwnImage(host, run);
   const aside = run.places === null ? [] : asideFoldersOf(run.places);
-  for (const folder of aside) await rm(folder, { recursive: true, force: true });
+  for (const folder of aside) await dom0().remove(folder, { recursive: true });
   if (run.role === 'destination') {
     host.landed.forget(runName(run));
     removeLandingRun(host.state.database, runName(run));
@@ -183,24 +187,24 @@ async function ownDisks(host: Host, run: DeedRun): Promise<DiskPlaces[]> {
   const all = run.role === 'source' ? run.places?.disks : findNotes(host.deeds, run.migrationId)?.disks;
   const own: DiskPlaces[] = [];
   for (const disk of (all ?? []).map(lying)) {
-    const there = disk.volume !== undefined || (await isThere(disk.path));
-    const mark = there ? await readMark(disk).catch(() => null) : null;
+    const there = disk.volume !== undefined || (await isThere(dom0(), disk.path));
+    const mark = there ? await readMark(disk).catch(notThere) : null;
     // A copy that was given back carries the token by which it went.
     if (mark?.lineage === run.lineage && mark.token <= run.token + 1) own.push(disk);
   }
   return own;
 }
 
-async function bytesOf(disks: Place[]): Promise<number> {
-  const sizes = await Promise.all(disks.map(takenBytes));
+async function bytesOf(disks: Place[], on: Files = dom0()): Promise<number> {
+  const sizes = await Promise.all(disks.map((disk) => takenBytes(disk, on)));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** What removing it gives back. */
-async function takenBytes({ path, volume }: Place): Promise<number> {
+async function takenBytes({ path, volume }: Place, on: Files): Promise<number> {
   try {
     if (volume !== undefined) return volumeBytes(await requireVolume(volume));
-    return (await stat(path)).blocks * 512;
+    return (await on.stat(path)).takenBytes;
   } catch {
     return 0;
   }

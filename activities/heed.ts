@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { notThere } from '../dom0/system-errors.ts';
 import { fence, proveFenced } from '../deed/fence.ts';
 import { markOf } from '../deed/marks.ts';
 import { lying } from '../deed/places.ts';
@@ -124,7 +125,7 @@ async function copyHere(
 ): Promise<{ places: FencePlaces; notes: RunNotes } | null> {
   const kept = keptNotes(host, record);
   if (record.places !== null && kept !== null) return { places: record.places, notes: kept };
-  const seen = await findVm(host, record.vmUuid).catch(() => null);
+  const seen = await findVm(host, record.vmUuid).catch(notThere);
   if (seen === null) return null;
   const { found, all } = seen;
   const { disks } = await examineDisks(found, all);

@@ -1,3 +1,4 @@
+import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { Deed, Settled, Signed } from '../domain/statement.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
@@ -23,7 +24,7 @@ export async function checkHold(host: Host, vmUuid: string): Promise<{ migration
   const { lineage } = recordOf(host, vmUuid);
   const { run, deed } = host.deeds.runAside(lineage) ?? host.deeds.heldRun(lineage);
   for (const { vdev, path, volume } of guestDisks(run.places?.disks ?? [])) {
-    if (volume === undefined ? await isThere(path) : (await findVolume(volume)) !== null) continue;
+    if (volume === undefined ? await isThere(dom0(), path) : (await findVolume(volume)) !== null) continue;
     throw new SealiftError(
       'revert-refused',
       `the VM cannot go back: disk ${vdev} is not on ${host.file.name} any more`,

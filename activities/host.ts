@@ -1,10 +1,13 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Deeds } from '../deed/deeds.ts';
 import { loadIdentity, tieIdentity } from '../deed/identity.ts';
 import type { Identity } from '../deed/identity.ts';
 import { deedTables } from '../deed/tables.ts';
+import { dom0, enterDom0 } from '../dom0/dom0.ts';
+import { here } from '../dom0/local.ts';
+import type { SshServer } from '../dom0/ssh.ts';
 import { SealiftError } from '../domain/error.ts';
 import { parseHostFile } from '../domain/host-file.ts';
 import type { HostFile } from '../domain/host-file.ts';
@@ -60,9 +63,11 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
   const state = openHostState(file.state, hostTables);
   try {
     await tieIdentity(file.state, state.instance);
+    enterDom0(sshServerOf(file));
     await claimDom0(state, file.xen.etc);
-    for (const folder of [runKeyFolder(file), memoryFolder(file), asideRoot(file)])
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+    await here.mkdir(runKeyFolder(file), { recursive: true, mode: 0o700 });
+    for (const folder of [memoryFolder(file), asideRoot(file)])
+      await dom0().mkdir(folder, { recursive: true, mode: 0o700 });
     const deeds = new Deeds(state.database, identity);
     const xen = xenOf(file);
     freeLandingSlots(deeds);
@@ -92,6 +97,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
     };
   } catch (error) {
     state.close();
+    enterDom0(null);
     throw error;
   }
 }
@@ -110,6 +116,7 @@ export interface Onlooker {
 export async function openOnlooker(filePath: string): Promise<Onlooker> {
   const file = parseHostFile(await readText(filePath), filePath);
   const me = (await loadIdentity(file.state)).name;
+  enterDom0(sshServerOf(file));
   return { file, me, database: openSnapshot(join(file.state, 'host.db'), hostTables), ...xenOf(file) };
 }
 
@@ -125,6 +132,7 @@ export async function closeHost(host: Host): Promise<void> {
   await idle(10_000);
   await host.landing.close();
   host.state.close();
+  enterDom0(null);
 }
 
 /** The pinned identity of a peer. Throws `unknown-peer`. */
@@ -142,6 +150,13 @@ export function peerName(file: HostFile, identity: string): string | null {
 /** The name that this host has for an identity: its own, a peer's or an operator's; the identity itself when it has none. */
 export function nameOf({ file, identity }: Pick<Host, 'file' | 'identity'>, of: string): string {
   return of === identity.name ? file.name : (peerName(file, of) ?? of);
+}
+
+/** The SSH server of the host's dom0; null when dom0 is this machine. */
+function sshServerOf({ dom0 }: HostFile): SshServer | null {
+  if (dom0.access === 'local') return null;
+  const { address, port, user, host_key: hostKey, private_key: privateKeyPath } = dom0;
+  return { address, port, user, hostKey, privateKeyPath };
 }
 
 function xenOf(file: HostFile): Pick<Host, 'dom0' | 'toolstack'> {

@@ -1,9 +1,9 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { markLanding, unfence } from '../deed/fence.ts';
 import { lying } from '../deed/places.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRun } from '../deed/record.ts';
+import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 import { isMemory } from '../domain/manifest.ts';
 import type { DiskShape } from '../domain/manifest.ts';
@@ -109,7 +109,7 @@ function placedIn({ placement }: Wanted, vdev: string): string | undefined {
 
 /** A disk of the landing's name that was written to and bears no mark was accepted once, by records that are not here any more. */
 async function refuseUsed(path: string, vdev: string): Promise<void> {
-  if ((await readMark({ path })) !== null || (await stat(path)).blocks * 512 <= 4096) return;
+  if ((await readMark({ path })) !== null || (await dom0().stat(path)).takenBytes <= 4096) return;
   throw new SealiftError('unknown-state', `disk ${vdev} is there, with content and no mark: ${path}`);
 }
 

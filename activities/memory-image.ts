@@ -1,6 +1,6 @@
-import { open, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { unlock } from '../deed/locks.ts';
+import { dom0 } from '../dom0/dom0.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { HostFile } from '../domain/host-file.ts';
 import { isMemory, memoryVdev } from '../domain/manifest.ts';
@@ -50,7 +50,7 @@ export function guestDisks<Disk extends { vdev: string }>(disks: readonly Disk[]
 
 /** An empty image of the run's size, nothing but zeros: it says that there is no memory. What was there is removed. Throws `no-space`. */
 export async function emptyImage(host: Host, { path, sizeBytes }: RunNotes['disks'][number]): Promise<void> {
-  if (await isThere(path)) await removeFile(path);
+  if (await isThere(dom0(), path)) await removeFile(path);
   await allocateDisk(memoryPool(host.file), {
     folder: basename(dirname(path)),
     vdev: memoryVdev,
@@ -61,9 +61,9 @@ export async function emptyImage(host: Host, { path, sizeBytes }: RunNotes['disk
 
 /** Makes what xl wrote durable, and as long as the run's disk; false when it is longer. */
 export async function sealLength({ path, sizeBytes }: { path: string; sizeBytes: number }): Promise<boolean> {
-  const file = await open(path, 'r+');
+  const file = await dom0().open(path, 'write');
   try {
-    const fits = (await file.stat()).size <= sizeBytes;
+    const fits = (await file.stat()).sizeBytes <= sizeBytes;
     if (fits) await file.truncate(sizeBytes);
     await syncWhole(file, path);
     return fits;
@@ -87,9 +87,9 @@ export async function isOfOneMoment(notes: RunNotes): Promise<boolean> {
 export async function removeImage(host: Host, { path }: { path: string }): Promise<void> {
   const folder = dirname(path);
   if (dirname(folder) !== memoryFolder(host.file)) return;
-  if (await isThere(path)) await removeFile(path);
-  await rm(folder, { recursive: true, force: true });
-  await syncFolder(memoryFolder(host.file));
+  if (await isThere(dom0(), path)) await removeFile(path);
+  await dom0().remove(folder, { recursive: true });
+  await syncFolder(dom0(), memoryFolder(host.file));
 }
 
 /** The VM will run from its disks alone: its image must never be used any more, and is removed. */
@@ -103,12 +103,12 @@ export async function giveMemoryUp(host: Host, migrationId: string, notes: RunNo
 /** A fence's places without an image that is gone: nothing is lost with it. */
 export async function withoutLostImage(places: FencePlaces): Promise<FencePlaces> {
   const image = places.disks.find(isMemory);
-  if (image === undefined || (await isThere(image.path))) return places;
+  if (image === undefined || (await isThere(dom0(), image.path))) return places;
   return { ...places, disks: guestDisks(places.disks) };
 }
 
 /** A fence may be on it. */
 async function removeFile(path: string): Promise<void> {
   await unlock(path, 0o600, {});
-  await rm(path);
+  await dom0().unlink(path);
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { succeeds } from '../dom0/system-errors.ts';
 import { fenceKind } from '../deed/locks.ts';
 import { refusal } from '../domain/concern.ts';
 import { isMemory } from '../domain/manifest.ts';
@@ -88,8 +89,5 @@ async function roomConcerns(host: Host, neededBytes: number): Promise<Concern[]>
 }
 
 function tellsWrites(path: string): Promise<boolean> {
-  return writeStamp(path).then(
-    () => true,
-    () => false,
-  );
+  return succeeds(writeStamp(path));
 }

@@ -1,10 +1,11 @@
-import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { dom0 } from '../dom0/dom0.ts';
+import { errorCode, notThere } from '../dom0/system-errors.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { unfence } from '../deed/fence.ts';
 import { checkMarks, markOf } from '../deed/marks.ts';
 import type { DeedRecord } from '../deed/record.ts';
-import { errorCode, writeFileDurably } from '../storage/durable-file.ts';
+import { writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
 import { lookAround } from '../xen/dom0.ts';
 import { awaitGone, domainsOf, onlyDomain } from '../xen/gone.ts';
@@ -187,16 +188,18 @@ async function define(host: Host, record: DeedRecord, notes: RunNotes, here: boo
   if (notes.configPath !== null && !here) return notes.configPath;
   if (notes.config === null) throw new SealiftError('unknown-state', `no configuration of ${record.vmName} is kept`);
   const path = join(host.dom0.etcFolder, `${record.vmName}.cfg`);
-  const found = await readFile(path, 'utf8').catch(() => null);
+  const found = (await dom0().readFile(path).catch(notThere))?.toString('utf8') ?? null;
   if (found !== null && found !== notes.config) {
     throw new SealiftError('name-taken', `${path} is there already, and is another configuration`);
   }
-  if (found === null) await writeFileDurably(path, notes.config, 0o600);
+  if (found === null) await writeFileDurably(dom0(), path, notes.config, 0o600);
   if (notes.autostart) {
-    await mkdir(host.dom0.autoFolder, { recursive: true });
-    await symlink(path, join(host.dom0.autoFolder, basename(path))).catch((error: unknown) => {
-      if (errorCode(error) !== 'EEXIST') throw error;
-    });
+    await dom0().mkdir(host.dom0.autoFolder, { mode: 0o755, recursive: true });
+    await dom0()
+      .symlink(path, join(host.dom0.autoFolder, basename(path)))
+      .catch((error: unknown) => {
+        if (errorCode(error) !== 'EEXIST') throw error;
+      });
   }
   return path;
 }

@@ -1,8 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execa, ExecaError } from 'execa';
+import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { ProbeSpec } from '../domain/migration.ts';
 import type { ReceiptBody } from '../domain/receipt.ts';
@@ -91,10 +90,10 @@ function diskIsWritten(paths: string[]): () => Promise<string> {
  * kernel does a guest's without touching the node (the kernel's Documentation/block/stat.rst).
  */
 async function lastWrite(path: string): Promise<string> {
-  const stats = await stat(path, { bigint: true });
-  if (!stats.isBlockDevice()) return String(stats.mtimeNs);
-  const counts = await readFile(join(deviceFolder(stats.rdev), 'stat'), 'utf8');
-  return `${String(stats.mtimeNs)} ${counts.trim().split(/\s+/)[4] ?? ''}`;
+  const status = await dom0().stat(path);
+  if (status.kind !== 'block') return String(status.mtimeNs);
+  const counts = (await dom0().readFile(join(deviceFolder(status.rdev), 'stat'))).toString('utf8');
+  return `${String(status.mtimeNs)} ${counts.trim().split(/\s+/)[4] ?? ''}`;
 }
 
 function ping(address: string): () => Promise<string> {
@@ -128,17 +127,10 @@ function command(name: string, vm: Probed): () => Promise<string> {
 }
 
 /** Runs a program; what is thrown tells how it ended and nothing else: its arguments and output may hold anything. */
-async function run(file: string, args: string[], limitMs: number): Promise<void> {
-  try {
-    await execa(file, args, { timeout: limitMs, stdio: 'ignore' });
-  } catch (error) {
-    throw new SealiftError('probe-failed', error instanceof ExecaError ? endOf(error) : 'could not be run');
-  }
-}
-
-function endOf(error: Pick<ExecaError, 'timedOut' | 'exitCode' | 'signal' | 'code'>): string {
-  const { timedOut, exitCode, signal, code } = error;
-  if (timedOut) return 'timed out';
-  if (exitCode !== undefined) return `exit ${String(exitCode)}`;
-  return signal === undefined ? `could not be run (${code ?? 'unknown'})` : `ended by ${signal}`;
+async function run(program: string, args: string[], limitMs: number): Promise<void> {
+  const { ended, exitCode, stderr } = await dom0().run([program, ...args], { limitMs });
+  if (ended === 'missing') throw new SealiftError('probe-failed', `could not be run (${stderr})`);
+  if (ended === 'limit') throw new SealiftError('probe-failed', 'timed out');
+  if (exitCode === null) throw new SealiftError('probe-failed', 'ended by a signal');
+  if (exitCode !== 0) throw new SealiftError('probe-failed', `exit ${String(exitCode)}`);
 }

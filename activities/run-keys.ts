@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { here } from '../dom0/local.ts';
 import type { Deeds } from '../deed/deeds.ts';
 import type { DeedRun } from '../deed/record.ts';
 import type { HostFile } from '../domain/host-file.ts';
@@ -16,7 +17,7 @@ interface Keeper {
 /** Draws a run's key pair and keeps its secret, durably, before anything is signed about it; returns the recipient. */
 export async function drawRunKey({ file }: Keeper): Promise<string> {
   const { secret, recipient } = await newRunKey();
-  await writeFileDurably(secretPath(file, recipient), secret, 0o600);
+  await writeFileDurably(here, secretPath(file, recipient), secret, 0o600);
   return recipient;
 }
 
@@ -27,7 +28,7 @@ export function readRunSecret({ file }: Keeper, recipient: string): Promise<stri
 
 /** Removes a secret, durably: no session that was wrapped to it can be opened any more. */
 export function dropSecret({ file }: Keeper, recipient: string): Promise<void> {
-  return removeFileDurably(secretPath(file, recipient));
+  return removeFileDurably(here, secretPath(file, recipient));
 }
 
 /** Removes the secret half of a run's key: the run has ended, and no session of it may ever be opened again. */

@@ -1,3 +1,4 @@
+import { dom0 } from '../dom0/dom0.ts';
 import { failedQuestion, note, refusal, warning } from '../domain/concern.ts';
 import { isSealiftError } from '../domain/error.ts';
 import { errorKind } from '../domain/error-types.ts';
@@ -60,7 +61,7 @@ export async function surveySource(
     concerns.push(...openRunConcerns(host, record, ask), ...wayBackConcerns(host, record));
     concerns.push(...claimConcerns(host, record.lineage));
   }
-  concerns.push(...concernsOf(found));
+  concerns.push(...concernsOf(found), ...(await dom0Concerns(host)));
   // Of a dying domain libxl forgets one device after the other.
   if (found.domid !== null)
     concerns.push(...runningConcerns(found.running, found.state === 'dying' ? null : found.config));
@@ -113,7 +114,7 @@ export async function surveyDestination(
 ): Promise<DestinationSurvey> {
   const { source } = ask;
   const [card, domains] = await Promise.all([hostCard(host), host.toolstack.list()]);
-  const concerns: Concern[] = xenConcerns(card, source.host);
+  const concerns: Concern[] = [...xenConcerns(card, source.host), ...(await dom0Concerns(host))];
   const memoryBytes = source.state === 'stopped' ? 0 : source.memoryBytes;
   concerns.push(...(await memoryConcerns(host, { ...source, memoryBytes }, domains)));
   const peer = host.file.peer.find((one) => one.name === source.host.name);
@@ -216,6 +217,11 @@ function wayBackConcerns(host: Host, { state, lineage, token, peer, vmName }: De
   const origin = peerName(host.file, peer) ?? peer;
   const text = `${vmName} can go back to ${origin} now; once a move of it has begun, even one that is aborted, it cannot`;
   return [warning('ends-revert', text, `to have it as it was on ${origin}: sealift revert ${vmName}`)];
+}
+
+async function dom0Concerns({ file }: Host): Promise<Concern[]> {
+  const missing = await dom0().missing();
+  return missing.length === 0 ? [] : [refusal('dom0-unready', `the dom0 of ${file.name} lacks ${missing.join(', ')}`)];
 }
 
 function xenConcerns(here: HostCard, there: HostCard): Concern[] {

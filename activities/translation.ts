@@ -1,5 +1,6 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { dom0 } from '../dom0/dom0.ts';
+import { notThere } from '../dom0/system-errors.ts';
 import type { HostFile } from '../domain/host-file.ts';
 import { refusal } from '../domain/concern.ts';
 import type { Concern } from '../domain/survey.ts';
@@ -64,8 +65,5 @@ async function missingBridges({ name, xen }: HostFile, { config }: Translated): 
 
 /** Whether a path leads to something that this process may see, links followed. */
 export async function leadsSomewhere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+  return (await dom0().stat(path).catch(notThere)) !== null;
 }

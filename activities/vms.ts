@@ -1,3 +1,4 @@
+import { notThere } from '../dom0/system-errors.ts';
 import { isCutShort } from '../deed/record.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import { note, refusal, warning } from '../domain/concern.ts';
@@ -265,7 +266,7 @@ async function pathsOfOthers(vm: FoundVm, all: FoundVm[]): Promise<Map<string, s
     if (other.name === vm.name && other.uuid === vm.uuid) continue;
     for (const { target } of other.disks) {
       if (target === null) continue;
-      const place = await diskPlace(target).catch(() => ({ path: target }));
+      const place = (await diskPlace(target).catch(notThere)) ?? { path: target };
       users.set(place.path, other.name);
     }
   }

@@ -1,3 +1,4 @@
+import { notThere } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import { diskShapeOf } from '../storage/disk-shape.ts';
 import type { DiskMeasure } from '../storage/disk-shape.ts';
@@ -27,7 +28,7 @@ export async function userBeside(found: LogicalVolume, running: boolean): Promis
 export async function shapeNow(disk: Place): Promise<DiskMeasure | null> {
   try {
     return await diskShapeOf(await placeNow(disk));
-  } catch {
-    return null;
+  } catch (error) {
+    return notThere(error);
   }
 }

@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { dom0 } from '../dom0/dom0.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { isThere, writeFileDurably } from '../storage/durable-file.ts';
@@ -90,14 +91,14 @@ async function wokeBefore(
 
 /** The disks come first: memory is only good with the disks as they were when it was saved. */
 async function isUsable(notes: RunNotes, { path }: { path: string }): Promise<boolean> {
-  return (await isThere(path)) && (await isSavedImage(path)) && (await isOfOneMoment(notes));
+  return (await isThere(dom0(), path)) && (await isSavedImage(path)) && (await isOfOneMoment(notes));
 }
 
 /** The run's configuration in a file beside the image: a source's own may leave to chance what the memory knows, such as MACs. */
 async function ownConfig({ vmName }: DeedRecord, { config }: RunNotes, { path }: { path: string }): Promise<string> {
   if (config === null) throw new SealiftError('unknown-state', `no configuration of ${vmName} is kept`);
   const file = join(dirname(path), `${vmName}.cfg`);
-  await writeFileDurably(file, config, 0o600);
+  await writeFileDurably(dom0(), file, config, 0o600);
   return file;
 }
 

@@ -1,8 +1,9 @@
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
 import { containerServer } from '../domain/host-file.ts';
-import type { ContainerServer } from '../domain/host-file.ts';
+import type { ContainerServer, HostFile } from '../domain/host-file.ts';
 import { endpoint } from './parse.ts';
 
 const login = z.string().transform((text, context): Pick<ContainerServer, 'address' | 'port' | 'user'> => {
@@ -24,6 +25,38 @@ export const sshOptions = {
     .pipe(containerServer.shape.host_key)
     .optional(),
 };
+
+/** The three options that name a dom0 beside the machine. */
+export const dom0Options = {
+  dom0: login.optional(),
+  dom0HostKey: sshOptions.sshHostKey,
+  dom0Key: z
+    .string()
+    .transform((path) => resolve(path))
+    .optional(),
+};
+
+/** Adds those to a command. */
+export function addDom0Options(command: Command): Command {
+  return command
+    .option('--dom0 <user@host:port>', 'the dom0 is another machine, which the worker enters by SSH')
+    .option('--dom0-host-key <key>', 'its public host key: the first two words of ssh_host_ed25519_key.pub')
+    .option('--dom0-key <file>', 'the private key to log in with, without a passphrase');
+}
+
+/** What they say together; undefined without any. Throws `bad-usage` for some of them. */
+export function dom0Of(given: {
+  dom0?: Pick<ContainerServer, 'address' | 'port' | 'user'> | undefined;
+  dom0HostKey?: string | undefined;
+  dom0Key?: string | undefined;
+}): Partial<HostFile['dom0']> | undefined {
+  const { dom0, dom0HostKey, dom0Key } = given;
+  if (dom0 !== undefined && dom0HostKey !== undefined && dom0Key !== undefined) {
+    return { access: 'ssh', ...dom0, host_key: dom0HostKey, private_key: dom0Key };
+  }
+  if (dom0 === undefined && dom0HostKey === undefined && dom0Key === undefined) return undefined;
+  throw new SealiftError('bad-usage', '--dom0, --dom0-host-key and --dom0-key are given together');
+}
 
 /** Adds the options to a command; `whose` stands in their descriptions. */
 export function addSshOptions(command: Command, whose: string): Command {

@@ -1,10 +1,11 @@
-import { lstat, mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { dom0 } from '../dom0/dom0.ts';
+import { errorCode } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import { parseJson } from '../domain/json.ts';
 import { lineage } from '../domain/names.ts';
-import { errorCode, isThere, syncFolder, writeFileDurably } from '../storage/durable-file.ts';
+import { isThere, syncFolder, writeFileDurably } from '../storage/durable-file.ts';
 import type { FencePlaces } from './places.ts';
 
 const originals = z.strictObject({
@@ -23,19 +24,19 @@ const fileName = 'fence.json';
  * short by a crash has changed them already. Throws 'unknown-state' when the folder belongs to another VM.
  */
 export async function keepOriginals(places: FencePlaces, ofLineage: string): Promise<void> {
-  await mkdir(places.asideFolder, { recursive: true, mode: 0o700 });
-  await syncFolder(dirname(places.asideFolder));
+  await dom0().mkdir(places.asideFolder, { recursive: true, mode: 0o700 });
+  await syncFolder(dom0(), dirname(places.asideFolder));
   const kept = await readOriginals(places.asideFolder, ofLineage);
   const disks = [...(kept?.disks ?? [])];
   for (const { path, volume } of places.disks) {
     // a volume has other locks than permission bits
     if (volume !== undefined) continue;
     if (disks.some((disk) => disk.path === path)) continue;
-    disks.push({ path, mode: (await lstat(path)).mode & 0o7777 });
+    disks.push({ path, mode: (await dom0().lstat(path)).mode });
   }
   if (kept?.disks.length === disks.length) return;
   const text = JSON.stringify({ v: 1, lineage: ofLineage, disks } satisfies Originals);
-  await writeFileDurably(join(places.asideFolder, fileName), `${text}\n`, 0o600);
+  await writeFileDurably(dom0(), join(places.asideFolder, fileName), `${text}\n`, 0o600);
 }
 
 /** What `keepOriginals` noted; null when it did not, or the unfence is over. */
@@ -43,7 +44,7 @@ export async function readOriginals(folder: string, ofLineage: string): Promise<
   const path = join(folder, fileName);
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await dom0().readFile(path)).toString('utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
     throw error;
@@ -59,16 +60,16 @@ export async function readOriginals(folder: string, ofLineage: string): Promise<
 /** Forgets what was noted, and removes the folders unless something else lies in them. */
 export async function dropOriginals(places: FencePlaces): Promise<void> {
   for (const folder of asideFoldersOf(places)) {
-    if (!(await isThere(folder))) continue;
-    await rm(join(folder, fileName), { force: true });
-    await syncFolder(folder);
+    if (!(await isThere(dom0(), folder))) continue;
+    await dom0().remove(join(folder, fileName));
+    await syncFolder(dom0(), folder);
     try {
-      await rmdir(folder);
+      await dom0().rmdir(folder);
     } catch (error) {
       if (!['ENOTEMPTY', 'EEXIST'].includes(errorCode(error))) throw error;
       continue;
     }
-    await syncFolder(dirname(folder));
+    await syncFolder(dom0(), dirname(folder));
   }
 }
 
@@ -99,18 +100,18 @@ export function startersOf(places: FencePlaces): { path: string; aside: string }
  * namesake lies aside already goes beside that one: nothing is lost, and the first is what comes back.
  */
 export async function moveAside(path: string, aside: string): Promise<void> {
-  if (!(await isThere(path))) return;
-  await mkdir(dirname(aside), { recursive: true, mode: 0o700 });
-  await syncFolder(dirname(dirname(aside)));
+  if (!(await isThere(dom0(), path))) return;
+  await dom0().mkdir(dirname(aside), { recursive: true, mode: 0o700 });
+  await syncFolder(dom0(), dirname(dirname(aside)));
   let free = aside;
-  for (let again = 1; await isThere(free); again += 1) free = `${aside}.${String(again)}`;
+  for (let again = 1; await isThere(dom0(), free); again += 1) free = `${aside}.${String(again)}`;
   await moveDurably(path, free);
 }
 
 /** Moves a file back. Throws 'unknown-state' when its place was taken meanwhile: a person has to choose. */
 export async function moveBack(path: string, aside: string): Promise<void> {
-  if (!(await isThere(aside))) return;
-  if (await isThere(path)) {
+  if (!(await isThere(dom0(), aside))) return;
+  if (await isThere(dom0(), path)) {
     throw new SealiftError('unknown-state', `${path} was made while its original lay fenced at ${aside}`, {
       hint: `keep one of the two: move ${path} away, or ${aside}`,
     });
@@ -120,11 +121,11 @@ export async function moveBack(path: string, aside: string): Promise<void> {
 
 async function moveDurably(from: string, to: string): Promise<void> {
   try {
-    await rename(from, to);
+    await dom0().rename(from, to);
   } catch (error) {
     if (errorCode(error) !== 'EXDEV') throw error;
     throw new SealiftError('fence-failed', `${from} and ${to} are on two file systems`, { cause: error });
   }
-  await syncFolder(dirname(to));
-  await syncFolder(dirname(from));
+  await syncFolder(dom0(), dirname(to));
+  await syncFolder(dom0(), dirname(from));
 }

@@ -1,3 +1,4 @@
+import { succeeds } from '../dom0/system-errors.ts';
 import type { Environment, FenceKind } from './locks.ts';
 import { FileFence } from './file-fence.ts';
 import type { DiskPlaces } from './places.ts';
@@ -33,12 +34,7 @@ export function fenceOf(disk: DiskPlaces): DiskFence {
 
 /** Whether a disk is locked now. */
 export function isFenced(disk: DiskPlaces, kind: FenceKind): Promise<boolean> {
-  return fenceOf(disk)
-    .prove(kind)
-    .then(
-      () => true,
-      () => false,
-    );
+  return succeeds(fenceOf(disk).prove(kind));
 }
 
 /** Throws 'disk-busy' while anything has the disk open, 'disk-missing'. */

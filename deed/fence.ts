@@ -1,3 +1,4 @@
+import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
 import { readMark, removeMark, writeMark } from '../storage/mark.ts';
@@ -105,7 +106,7 @@ export async function proveFenced(places: FencePlaces, mark: Mark, kind: FenceKi
     }
   }
   for (const { path } of startersOf(places)) {
-    if (await isThere(path)) throw notFenced(`${path} is there and may start the VM`);
+    if (await isThere(dom0(), path)) throw notFenced(`${path} is there and may start the VM`);
   }
 }
 

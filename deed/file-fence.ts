@@ -1,3 +1,4 @@
+import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 import { holdersOf } from '../storage/holders.ts';
 import { attachLoop, detachLoop, hasFile } from '../storage/loop.ts';
@@ -19,7 +20,7 @@ export class FileFence implements DiskFence {
   }
 
   async check(): Promise<void> {
-    if ((await statOf(this.#path)).isFile()) return;
+    if ((await statOf(this.#path)).kind === 'file') return;
     throw new SealiftError('fence-failed', `${this.#path} is not a regular file`);
   }
 
@@ -55,7 +56,7 @@ export class FileFence implements DiskFence {
   async unlock({ mode, marked }: { mode: number | undefined; marked: boolean }, env: Environment): Promise<void> {
     if (mode !== undefined) await unlock(this.#path, mode, env);
     // a mark without a note is a landing's disk that was marked at its making and never locked, or nearly
-    else if (marked) await unlock(this.#path, ((await statOf(this.#path)).mode & 0o7777) | 0o200, env);
+    else if (marked) await unlock(this.#path, (await statOf(this.#path)).mode | 0o200, env);
   }
 
   async attach(env: Environment): Promise<boolean> {
@@ -66,7 +67,7 @@ export class FileFence implements DiskFence {
 
   async prove(kind: FenceKind): Promise<void> {
     if (!(await isLocked(this.#path, kind))) throw notFenced(`${this.#path} is not locked (${kind})`);
-    const overrides = kind === 'permissions' && process.geteuid?.() === 0;
+    const overrides = kind === 'permissions' && dom0().uid === 0;
     if (!overrides && !(await refusesWriters(this.#path))) throw notFenced(`${this.#path} can be opened for writing`);
   }
 }

@@ -2,13 +2,15 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, si
 import type { KeyObject } from 'node:crypto';
 import { link, mkdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { here } from '../dom0/local.ts';
+import { errorCode } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import { identity as identityName } from '../domain/names.ts';
 import type { Question, QuestionKey } from '../domain/question.ts';
 import type { ReceiptBody } from '../domain/receipt.ts';
 import type { StatementBody } from '../domain/statement.ts';
 import { canonicalJson } from '../seal/canonical.ts';
-import { errorCode, syncFolder, writeFileDurably } from '../storage/durable-file.ts';
+import { syncFolder, writeFileDurably } from '../storage/durable-file.ts';
 
 /** The Ed25519 key pair of a host, or of an operator: whoever can `sign` is the one of that `name`. */
 export interface Identity {
@@ -32,7 +34,7 @@ export async function createIdentity(folder: string, of: 'host' | 'operator' = '
   const { privateKey } = generateKeyPairSync('ed25519');
   const path = join(folder, fileName);
   const unfinished = `${path}.${randomBytes(4).toString('hex')}`;
-  await writeFileDurably(unfinished, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600);
+  await writeFileDurably(here, unfinished, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600);
   try {
     // link(2) refuses an existing name, which rename(2) would replace
     await link(unfinished, path);
@@ -42,7 +44,7 @@ export async function createIdentity(folder: string, of: 'host' | 'operator' = '
   } finally {
     await unlink(unfinished);
   }
-  await syncFolder(folder);
+  await syncFolder(here, folder);
   return identityOf(privateKey);
 }
 
@@ -75,7 +77,7 @@ export async function tieIdentity(folder: string, instance: string): Promise<voi
   const text = await readFile(path, 'utf8');
   const served = tiePattern.exec(text)?.[1];
   if (served === instance) return;
-  if (served === undefined) return writeFileDurably(path, `state: ${instance}\n${text}`, 0o600);
+  if (served === undefined) return writeFileDurably(here, path, `state: ${instance}\n${text}`, 0o600);
   throw new SealiftError('copied-host', `the identity ${path} belongs to another state than the database beside it`, {
     hint: 'an identity goes nowhere without its database: put back the one that was drawn here, or run sealift host init in a fresh folder',
   });

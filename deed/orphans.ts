@@ -1,5 +1,7 @@
-import { processesThat, read, target } from '../storage/processes.ts';
-import type { Process } from '../storage/processes.ts';
+import { dom0 } from '../dom0/dom0.ts';
+import { processesOf } from '../dom0/processes.ts';
+import type { Process } from '../dom0/processes.ts';
+import { notThere } from '../dom0/system-errors.ts';
 import type { Intent } from './intents.ts';
 
 const variable = 'SEALIFT_INTENT';
@@ -18,18 +20,23 @@ export function intentEnvironment({ lineage, id }: Pick<Intent, 'lineage' | 'id'
  * domain writes to a log and is not among them: it ends with the domain, which a fence proves to be gone.
  */
 export async function orphansOf(lineage: string, id?: number): Promise<Process[]> {
-  const own = String(process.pid);
-  return processesThat((pid) => {
-    const entries = pid === own ? [] : read(`/proc/${pid}/environ`).split('\0');
-    return entries.some((entry) => matches(entry, lineage, id)) && hasPipe(pid);
-  });
-}
-
-function matches(entry: string, lineage: string, id: number | undefined): boolean {
   const prefix = `${variable}=${lineage}/`;
-  return id === undefined ? entry.startsWith(prefix) : entry === `${prefix}${String(id)}`;
+  const pids: number[] = [];
+  for (const path of await dom0().filesWith('/proc/[0-9]*/environ', prefix)) {
+    const pid = Number(path.split('/')[2]);
+    if (pid !== dom0().pid && (await isOf(path, prefix, id)) && (await hasPipe(pid))) pids.push(pid);
+  }
+  return processesOf(pids);
 }
 
-function hasPipe(pid: string): boolean {
-  return /^(pipe|socket):/.test(target(`/proc/${pid}/fd/1`));
+async function isOf(path: string, prefix: string, id: number | undefined): Promise<boolean> {
+  const entries = ((await dom0().readFile(path).catch(notThere))?.toString('utf8') ?? '').split('\0');
+  return entries.some((entry) => (id === undefined ? entry.startsWith(prefix) : entry === `${prefix}${String(id)}`));
+}
+
+async function hasPipe(pid: number): Promise<boolean> {
+  const target = await dom0()
+    .readlink(`/proc/${String(pid)}/fd/1`)
+    .catch(notThere);
+  return target !== null && /^(pipe|socket):/.test(target);
 }

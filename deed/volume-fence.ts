@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
 import { holdersOf } from '../storage/holders.ts';
@@ -74,7 +75,7 @@ export class VolumeFence implements DiskFence {
     if (!locked) throw notFenced(`${this.#path} has its name`);
     if (volumes.some((one) => one.name === name)) throw notFenced(`another volume has the name ${group}/${name}`);
     for (const path of [this.#path, join('/dev/mapper', dmName(group, name))]) {
-      if (await isThere(path)) throw notFenced(`${path} leads somewhere`);
+      if (await isThere(dom0(), path)) throw notFenced(`${path} leads somewhere`);
     }
   }
 

@@ -71,6 +71,11 @@ export const concernKinds = {
     meaning: 'the method `staged` needs SSH between the hosts, and their files do not have it, or differ',
     remedy: 'use --method sealed, or see docs/hosts.md, "staged"',
   },
+  'dom0-unready': {
+    severity: 'refuses',
+    meaning: "the host's worker is beside its dom0, which lacks a program that it works there by",
+    remedy: 'install it there: docs/ssh.md, "what dom0 needs"',
+  },
   'older-xen': {
     severity: 'warns',
     meaning:

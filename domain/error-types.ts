@@ -98,6 +98,11 @@ export const errorTypes = {
   'host-away': { meaning: "the host's worker does not poll its task queue", retryable: true, exitCode: 5 },
   'host-busy': { meaning: 'as many moves as the host allows are under way', retryable: true, exitCode: 5 },
   'landing-away': { meaning: "the destination's landing cannot be reached or broke off", retryable: true, exitCode: 5 },
+  'dom0-away': {
+    meaning: 'the dom0 that a host works on cannot be entered by SSH, or lacks a program',
+    retryable: true,
+    exitCode: 5,
+  },
   'ssh-failed': { meaning: 'the SSH server cannot be reached or refuses', retryable: true, exitCode: 5 },
   // the promise
   'deed-refused': { meaning: 'a step was asked for that the record of the deed does not permit' },

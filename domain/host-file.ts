@@ -11,14 +11,17 @@ const address = z
   .max(255)
   .regex(/^[^-\s][^\s]*$/, 'not an address');
 
+const user = z.string().regex(/^[a-z_][a-z0-9_-]*$/, 'not a user name');
+/** An SSH server's public host key as in known_hosts: `ssh-ed25519 AAAA…`. */
+const hostKey = z.string().regex(/^ssh-[a-z0-9-]+ [A-Za-z0-9+/=]+$/, 'not a public key');
+
 /** An SSH server that takes containers for `staged`, and the folder that it takes them in. */
 export const containerServer = z.strictObject({
   folder,
   address,
   port,
-  user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, 'not a user name'),
-  /** The server's public host key as in known_hosts: `ssh-ed25519 AAAA…`. */
-  host_key: z.string().regex(/^ssh-[a-z0-9-]+ [A-Za-z0-9+/=]+$/, 'not a public key'),
+  user,
+  host_key: hostKey,
 });
 export type ContainerServer = z.infer<typeof containerServer>;
 
@@ -68,6 +71,23 @@ const fields = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  /** How the worker reaches the dom0: it runs there, or beside it and enters by SSH, by key only. */
+  dom0: z
+    .discriminatedUnion('access', [
+      z.strictObject({ access: z.literal('local') }),
+      z.strictObject({
+        access: z.literal('ssh'),
+        address,
+        port: port.default(22),
+        /** `root`, or a user who may do everything by `sudo -n`. */
+        user,
+        host_key: hostKey,
+        private_key: folder,
+        /** A folder of dom0 for the images of guests' memory; made when it is not there. */
+        folder: folder.default('/var/lib/sealift'),
+      }),
+    ])
+    .prefault({ access: 'local' }),
   landing: z.strictObject({
     /** What other hosts are told to connect to. */
     address,

@@ -65,6 +65,7 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
     name: plan.name,
     site: plan.site,
     state: join(at, 'state'),
+    dom0: plan.settings?.dom0 ?? { access: 'local' },
     fence: plan.settings?.fence ?? (await bestFence(host.poolPath)),
     xen: {
       xl: 'xl',

@@ -2,8 +2,8 @@ import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
+import { errorCode } from '../dom0/system-errors.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
-import { errorCode } from './durable-file.ts';
 import { fatalError } from './fatal.ts';
 
 /** The tables of one library. `versions[n]` is the SQL that brings version n to n + 1; released scripts never change. */

@@ -1,9 +1,10 @@
-import { SealiftError } from '../domain/error.ts';
+import { errorCode } from '../dom0/system-errors.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
 import type { ErrorType } from '../domain/error-types.ts';
-import { errorCode } from './durable-file.ts';
 
 /** What the system said when a disk was to be opened, as an error of Sealift. */
 export function openFailure(path: string, access: 'read' | 'write', error: unknown): SealiftError {
+  if (isSealiftError(error)) return error;
   const code = errorCode(error);
   if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENXIO' || code === 'ENODEV') {
     return new SealiftError('disk-missing', `disk ${path} is not there (${code})`, { cause: error });
@@ -16,7 +17,7 @@ export function openFailure(path: string, access: 'read' | 'write', error: unkno
 
 /** What the system said to a read or a write at `atBytes`, as an error of Sealift. */
 export function transferFailure(path: string, verb: 'read' | 'write', atBytes: number, error: unknown): SealiftError {
-  if (error instanceof SealiftError) return error;
+  if (isSealiftError(error)) return error;
   const code = errorCode(error);
   if (code === 'EINVAL') {
     // Position and length were checked, so it is the memory.

@@ -1,6 +1,6 @@
-import type { BigIntStats } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { SealiftError } from '../domain/error.ts';
+import type { FileStatus } from '../dom0/access.ts';
+import { dom0 } from '../dom0/dom0.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { openFailure } from './disk-errors.ts';
 
 /** The size and the logical sector of a disk, in bytes. */
@@ -14,24 +14,23 @@ export interface DiskMeasure {
  * is neither, or is empty.
  */
 export async function diskShapeOf(path: string): Promise<DiskMeasure> {
-  let stats: BigIntStats;
+  let status: FileStatus;
   try {
-    stats = await stat(path, { bigint: true });
+    status = await dom0().stat(path);
   } catch (error) {
     throw openFailure(path, 'read', error);
   }
-  return await measure(path, stats);
+  return await measure(path, status);
 }
 
 /** The same from the status of an open disk. `path` is for messages. */
-export async function measure(path: string, stats: BigIntStats): Promise<DiskMeasure> {
-  if (!stats.isFile() && !stats.isBlockDevice()) {
+export async function measure(path: string, status: FileStatus): Promise<DiskMeasure> {
+  if (status.kind !== 'file' && status.kind !== 'block') {
     throw new SealiftError('disk-unreadable', `disk ${path} is neither a file nor a block device`);
   }
   // Guests see a raw file through loop or qdisk with sectors of 512 bytes, whatever the file system below has.
-  const found = stats.isFile()
-    ? { sizeBytes: Number(stats.size), sectorBytes: 512 }
-    : await measureDevice(path, stats.rdev);
+  const found =
+    status.kind === 'file' ? { sizeBytes: status.sizeBytes, sectorBytes: 512 } : await measureDevice(path, status.rdev);
   if (found.sizeBytes === 0) throw new SealiftError('disk-unreadable', `disk ${path} is empty`);
   return found;
 }
@@ -64,8 +63,9 @@ async function measureDevice(path: string, device: bigint): Promise<DiskMeasure>
 
 async function readNumber(path: string): Promise<number | null> {
   try {
-    return Number(await readFile(path, 'utf8'));
-  } catch {
+    return Number((await dom0().readFile(path)).toString('utf8'));
+  } catch (error) {
+    if (isSealiftError(error)) throw error;
     return null;
   }
 }

@@ -1,12 +1,11 @@
-import { constants } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
-import { open, stat, statfs } from 'node:fs/promises';
-import { SealiftError } from '../domain/error.ts';
+import type { OpenFile } from '../dom0/access.ts';
+import { dom0 } from '../dom0/dom0.ts';
+import { errorCode, isAway } from '../dom0/system-errors.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { pageBytes, withAlignedPage } from './aligned.ts';
 import { openFailure, transferFailure } from './disk-errors.ts';
 import { diskShapeOf, measure } from './disk-shape.ts';
 import type { DiskMeasure } from './disk-shape.ts';
-import { errorCode } from './durable-file.ts';
 import { fatalError } from './fatal.ts';
 
 export { diskShapeOf } from './disk-shape.ts';
@@ -41,18 +40,17 @@ export interface Disk {
 export async function openDisk(path: string, access: 'read' | 'write', endBytes?: number): Promise<Disk> {
   // Looks before it opens: opening a pipe would wait for its other end.
   await diskShapeOf(path);
-  const flags = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
-  const straight = await openDirect(path, access, flags);
-  const handle = straight ?? (await openPlain(path, access, flags));
-  let tail: FileHandle | null = null;
+  const straight = await openDirect(path, access);
+  const handle = straight ?? (await openPlain(path, access));
+  let tail: OpenFile | null = null;
   try {
-    const stats = await handle.stat({ bigint: true });
-    const whole = await measure(path, stats);
+    const status = await handle.stat();
+    const whole = await measure(path, status);
     const shape = { ...whole, sizeBytes: Math.min(whole.sizeBytes, endBytes ?? whole.sizeBytes) };
     // Files keep to whole pages, which every file system takes.
-    const unitBytes = straight === null ? 1 : stats.isFile() ? pageBytes : shape.sectorBytes;
+    const unitBytes = straight === null ? 1 : status.kind === 'file' ? pageBytes : shape.sectorBytes;
     const tailFromBytes = shape.sizeBytes - (shape.sizeBytes % unitBytes);
-    if (tailFromBytes < shape.sizeBytes && access === 'write') tail = await openPlain(path, access, flags);
+    if (tailFromBytes < shape.sizeBytes && access === 'write') tail = await openPlain(path, access);
     return new OpenDisk({
       path,
       access,
@@ -77,11 +75,11 @@ interface Opened extends DiskMeasure {
   /** What the file or device has. */
   wholeBytes: number;
   direct: boolean;
-  handle: FileHandle;
+  handle: OpenFile;
   /** What reads and writes by `handle` keep to. */
   unitBytes: number;
   /** Writes, through the page cache, what lies behind the last whole unit of O_DIRECT; null when nothing does. */
-  tail: FileHandle | null;
+  tail: OpenFile | null;
   tailFromBytes: number;
 }
 
@@ -135,6 +133,7 @@ class OpenDisk implements Disk {
       // Also for what the tail's handle wrote: it is one file, and this handle was opened first, so it sees every error.
       await this.#opened.handle.datasync();
     } catch (error) {
+      if (isSealiftError(error)) throw error;
       this.#syncFailure = fatalError(`disk ${this.path} failed to sync (${errorCode(error)})`, error);
       throw this.#syncFailure;
     }
@@ -164,7 +163,7 @@ class OpenDisk implements Disk {
     }
   }
 
-  async #writeFully(handle: FileHandle, from: Buffer, atBytes: number): Promise<void> {
+  async #writeFully(handle: OpenFile, from: Buffer, atBytes: number): Promise<void> {
     let done = 0;
     while (done < from.length) {
       const { bytesWritten } = await handle
@@ -193,11 +192,9 @@ class OpenDisk implements Disk {
   }
 
   async #checkSize(): Promise<void> {
-    const { sizeBytes } = await measure(this.path, await this.#opened.handle.stat({ bigint: true })).catch(
-      (error: unknown) => {
-        throw this.#changed('went away', error);
-      },
-    );
+    const { sizeBytes } = await measure(this.path, await this.#opened.handle.stat()).catch((error: unknown) => {
+      throw isAway(error) ? error : this.#changed('went away', error);
+    });
     if (sizeBytes !== this.#opened.wholeBytes) throw this.#changed(`has ${String(sizeBytes)}`);
   }
 
@@ -212,12 +209,12 @@ class OpenDisk implements Disk {
   }
 }
 
-async function openDirect(path: string, access: 'read' | 'write', flags: number): Promise<FileHandle | null> {
+async function openDirect(path: string, access: 'read' | 'write'): Promise<OpenFile | null> {
   // Newer kernels accept O_DIRECT on tmpfs and go through the page cache all the same.
-  if ((await stat(path)).isFile() && (await statfs(path)).type === tmpfsMagic) return null;
-  let handle: FileHandle | undefined;
+  if ((await dom0().stat(path)).kind === 'file' && (await dom0().statfs(path)).type === tmpfsMagic) return null;
+  let handle: OpenFile | undefined;
   try {
-    const opened = await open(path, flags | constants.O_DIRECT);
+    const opened = await dom0().open(path, access, { direct: true });
     handle = opened;
     // Some file systems refuse only the first read. This also finds a disk that cannot be read at all.
     await withAlignedPage((page) => opened.read(page, 0, pageBytes, 0));
@@ -229,9 +226,9 @@ async function openDirect(path: string, access: 'read' | 'write', flags: number)
   }
 }
 
-async function openPlain(path: string, access: 'read' | 'write', flags: number): Promise<FileHandle> {
+async function openPlain(path: string, access: 'read' | 'write'): Promise<OpenFile> {
   try {
-    return await open(path, flags);
+    return await dom0().open(path, access);
   } catch (error) {
     throw openFailure(path, access, error);
   }

@@ -1,7 +1,7 @@
-import { lstat, open, rename, rm } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { SealiftError } from '../domain/error.ts';
+import type { Files, OpenFile } from '../dom0/access.ts';
+import { errorCode } from '../dom0/system-errors.ts';
+import { SealiftError, isSealiftError } from '../domain/error.ts';
 import { fatalError } from './fatal.ts';
 
 /**
@@ -9,24 +9,24 @@ import { fatalError } from './fatal.ts';
  * rename, fsync of the folder. One process owns the folder, so the temporary name is fixed and a leftover is overwritten.
  * Throws `disk-full` or `disk-io`, with the old text left as it was.
  */
-export async function writeFileDurably(path: string, text: string, mode: number): Promise<void> {
+export async function writeFileDurably(on: Files, path: string, text: string, mode: number): Promise<void> {
   const fresh = `${path}.new`;
   try {
     // A leftover of a crash may have other rights or be a link; it is replaced, never written into.
-    await rm(fresh, { force: true });
-    const handle = await open(fresh, 'wx', mode);
+    await on.remove(fresh);
+    const handle = await on.open(fresh, 'new', { mode });
     try {
       await handle.writeFile(text);
       await syncWhole(handle, fresh);
     } finally {
       await handle.close();
     }
-    await rename(fresh, path);
+    await on.rename(fresh, path);
   } catch (error) {
-    await rm(fresh, { force: true }).catch(() => undefined);
+    await on.remove(fresh).catch(() => undefined);
     throw storageFailure(error, path);
   }
-  await syncFolder(dirname(path));
+  await syncFolder(on, dirname(path));
 }
 
 /** What the system said of a file or folder, as `disk-full` or `disk-io` where the storage under it is at fault; else as it was. */
@@ -41,14 +41,14 @@ export function storageFailure(error: unknown, what: string): unknown {
 }
 
 /** Removes a file so that it stays removed after a crash; it need not be there. */
-export async function removeFileDurably(path: string): Promise<void> {
-  await rm(path, { force: true });
-  await syncFolder(dirname(path));
+export async function removeFileDurably(on: Files, path: string): Promise<void> {
+  await on.remove(path);
+  await syncFolder(on, dirname(path));
 }
 
 /** Makes the names in a folder durable: what was created, renamed or removed in it. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+export async function syncFolder(on: Files, folder: string): Promise<void> {
+  const handle = await on.open(folder, 'read');
   try {
     await syncWhole(handle, folder);
   } finally {
@@ -57,28 +57,23 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /** Makes an open file, folder or device durable; `what` names it. A failure is fatal: a second sync would succeed and mean nothing. */
-export async function syncWhole(handle: FileHandle, what: string): Promise<void> {
+export async function syncWhole(handle: OpenFile, what: string): Promise<void> {
   try {
     await handle.sync();
   } catch (error) {
+    // A line that was lost: whoever asks again does all of it again.
+    if (isSealiftError(error)) throw error;
     throw fatalError(`${what} failed to sync (${errorCode(error)})`, error);
   }
 }
 
 /** Whether anything, a broken link included, has this name. */
-export async function isThere(path: string): Promise<boolean> {
+export async function isThere(on: Files, path: string): Promise<boolean> {
   try {
-    await lstat(path);
+    await on.lstat(path);
     return true;
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return false;
     throw error;
   }
-}
-
-/** The system's code of an error (`ENOENT`, …), or an empty string. */
-export function errorCode(error: unknown): string {
-  // Not by instanceof: errors of the system come from another realm where a test or a sandbox has one of its own.
-  if (typeof error !== 'object' || error === null || !('code' in error)) return '';
-  return typeof error.code === 'string' ? error.code : '';
 }

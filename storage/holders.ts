@@ -1,92 +1,104 @@
-import type { BigIntStats } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
+import type { FileStatus } from '../dom0/access.ts';
+import { dom0 } from '../dom0/dom0.ts';
+import { processesOf } from '../dom0/processes.ts';
+import type { Process } from '../dom0/processes.ts';
+import { notThere } from '../dom0/system-errors.ts';
 import { openFailure } from './disk-errors.ts';
 import { deviceFolder, deviceName } from './disk-shape.ts';
-import { list, processesThat, read, statOrNull, target } from './processes.ts';
-import type { Process } from './processes.ts';
 
 /** Who holds a disk: a process, or the kernel itself (pid 0: a loop device, a device mapper, a mount). */
 export type Holder = Process;
 
 /**
- * Every process that has the disk open or mapped, whatever name it opened it by, and everything of the kernel's that is set up on
- * it. This process is listed only for descriptors that can write. Without root rights the processes of other users cannot
+ * Every process of dom0 that has the disk open or mapped, whatever name it opened it by, and everything of the kernel's that is set up
+ * on it. This process is listed only for descriptors that can write. Without root rights the processes of other users cannot
  * be seen. Throws `disk-missing`.
  */
 export async function holdersOf(path: string): Promise<Holder[]> {
-  let stats: BigIntStats;
+  let disk: FileStatus;
   try {
-    stats = await stat(path, { bigint: true });
+    disk = await dom0().stat(path);
   } catch (error) {
     throw openFailure(path, 'read', error);
   }
-  const above = stats.isBlockDevice() ? deviceHolders(stats.rdev) : [];
-  const open = await processesThat((pid) => holdsOpen(pid, stats) || maps(pid, stats));
-  return [...above, ...loopHolders(stats), ...open];
+  const [above, loops, pids] = await Promise.all([
+    disk.kind === 'block' ? deviceHolders(disk.rdev) : [],
+    loopHolders(disk),
+    holdingProcesses(disk),
+  ]);
+  return [...above, ...loops, ...(await processesOf(pids))];
 }
 
-function holdsOpen(pid: string, disk: BigIntStats): boolean {
-  for (const fd of list(`/proc/${pid}/fd`)) {
-    const open = statOrNull(`/proc/${pid}/fd/${fd}`);
-    if (open === null || !isSame(open, disk)) continue;
-    if (pid !== String(process.pid) || canWrite(pid, fd)) return true;
+async function holdingProcesses(disk: FileStatus): Promise<number[]> {
+  const [open, mapped] = await Promise.all([dom0().statEach('/proc/[0-9]*/fd/*'), mappings(disk)]);
+  const pids = new Set<number>();
+  for (const [path, status] of open) {
+    if (!isSame(status, disk)) continue;
+    const [, , pid = '', , fd = ''] = path.split('/');
+    if (Number(pid) !== dom0().pid || (await canWrite(pid, fd))) pids.add(Number(pid));
   }
-  return false;
+  for (const path of mapped) pids.add(Number(path.split('/')[2]));
+  return [...pids];
 }
 
 /** By inode, or for a device by its number: it may have several nodes. */
-function isSame(open: BigIntStats, disk: BigIntStats): boolean {
-  if (disk.isBlockDevice()) return open.isBlockDevice() && open.rdev === disk.rdev;
+function isSame(open: FileStatus, disk: FileStatus): boolean {
+  if (disk.kind === 'block') return open.kind === 'block' && open.rdev === disk.rdev;
   return open.dev === disk.dev && open.ino === disk.ino;
 }
 
-function canWrite(pid: string, fd: string): boolean {
-  const flags = /^flags:\s*([0-7]+)$/m.exec(read(`/proc/${pid}/fdinfo/${fd}`))?.[1];
+async function canWrite(pid: string, fd: string): Promise<boolean> {
+  const path = `/proc/${pid}/fdinfo/${fd}`;
+  const flags = /^flags:\s*([0-7]+)$/m.exec((await dom0().readEach(path)).get(path) ?? '')?.[1];
   // The last two bits are O_RDONLY (0), O_WRONLY or O_RDWR. A descriptor that is gone by now holds nothing.
   return flags !== undefined && (parseInt(flags, 8) & 3) !== 0;
 }
 
 /** A mapping outlives the descriptor that it was made by. */
-function maps(pid: string, disk: BigIntStats): boolean {
-  if (disk.isBlockDevice() || pid === String(process.pid)) return false;
+async function mappings(disk: FileStatus): Promise<string[]> {
+  if (disk.kind === 'block') return [];
   const [major, minor] = deviceName(disk.dev)
     .split(':')
     .map((part) => Number(part).toString(16).padStart(2, '0'));
-  return read(`/proc/${pid}/maps`).includes(` ${String(major)}:${String(minor)} ${String(disk.ino)} `);
+  const found = await dom0().filesWith('/proc/[0-9]*/maps', ` ${String(major)}:${String(minor)} ${String(disk.ino)} `);
+  return found.filter((path) => path !== `/proc/${String(dom0().pid)}/maps`);
 }
 
-function loopHolders(disk: BigIntStats): Holder[] {
+async function loopHolders(disk: FileStatus): Promise<Holder[]> {
   const found: Holder[] = [];
-  for (const name of list('/sys/block')) {
-    const backing = read(`/sys/block/${name}/loop/backing_file`).replace(/\n$/, '');
-    const stats = backing === '' ? null : statOrNull(backing);
-    if (stats !== null && isSame(stats, disk)) found.push({ pid: 0, command: name });
+  for (const [path, text] of await dom0().readEach('/sys/block/*/loop/backing_file')) {
+    const backing = text.replace(/\n$/, '');
+    const status = await dom0().stat(backing).catch(notThere);
+    if (status !== null && isSame(status, disk)) found.push({ pid: 0, command: path.split('/')[3] ?? '' });
   }
   return found;
 }
 
 /** What the kernel has set up on a device or on its partitions: device mapper, md, mounts, swap. */
-function deviceHolders(device: bigint): Holder[] {
-  const found: Holder[] = [];
+async function deviceHolders(device: bigint): Promise<Holder[]> {
   const whole = deviceFolder(device);
-  const name = basename(target(whole) || whole);
-  const partitions = list(whole)
-    .filter((entry) => entry.startsWith(name))
-    .map((entry) => `${whole}/${entry}`);
-  const mounts = read('/proc/self/mountinfo');
-  for (const folder of [whole, ...partitions]) {
-    for (const command of list(`${folder}/holders`)) found.push({ pid: 0, command });
-    const number = read(`${folder}/dev`).trim();
-    for (const line of mounts.split('\n')) {
-      const [, , mounted, , point] = line.split(' ');
-      if (mounted === number && point !== undefined) found.push({ pid: 0, command: `mount ${point}` });
-    }
+  const name = basename((await dom0().readlink(whole).catch(notThere)) ?? whole);
+  const [users, ofParts, numbers, mounts, swaps] = await Promise.all([
+    dom0().statEach(`${whole}/holders/*`),
+    dom0().statEach(`${whole}/${name}*/holders/*`),
+    dom0().readEach(`${whole}/${name}*/dev`),
+    linesOf('/proc/self/mountinfo'),
+    linesOf('/proc/swaps'),
+  ]);
+  const nodes = new Map([[deviceName(device), name]]);
+  for (const [path, number] of numbers) nodes.set(number.trim(), basename(dirname(path)));
+  const commands = [...users.keys(), ...ofParts.keys()].map((path) => basename(path));
+  for (const line of mounts) {
+    const [, , mounted = '', , point] = line.split(' ');
+    if (nodes.has(mounted) && point !== undefined) commands.push(`mount ${point}`);
   }
-  const swaps = read('/proc/swaps');
-  for (const folder of [whole, ...partitions]) {
-    const node = `/dev/${basename(target(folder) || folder)}`;
-    if (swaps.split('\n').some((line) => line.startsWith(`${node} `))) found.push({ pid: 0, command: `swap ${node}` });
+  for (const node of nodes.values()) {
+    if (swaps.some((line) => line.startsWith(`/dev/${node} `))) commands.push(`swap /dev/${node}`);
   }
-  return found;
+  return commands.map((command) => ({ pid: 0, command }));
+}
+
+async function linesOf(path: string): Promise<string[]> {
+  return ((await dom0().readEach(path)).get(path) ?? '').split('\n');
 }

@@ -1,13 +1,11 @@
-import { constants } from 'node:fs';
-import type { BigIntStats } from 'node:fs';
-import { open, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { execa } from 'execa';
 import { z } from 'zod';
+import { dom0 } from '../dom0/dom0.ts';
+import { errorCode, notThere } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import { openFailure } from './disk-errors.ts';
 import { deviceFolder, diskShapeOf } from './disk-shape.ts';
-import { errorCode, syncWhole } from './durable-file.ts';
+import { syncWhole } from './durable-file.ts';
 import { volumeBehind } from './volume.ts';
 import type { Volume } from './volume.ts';
 
@@ -32,22 +30,24 @@ const fileSectorBytes = 512;
  * loop device: the message names no path.
  */
 export async function diskPlace(target: string): Promise<{ path: string; loop?: Loop; volume?: Volume }> {
-  const path = await realpath(target).catch((error: unknown) => {
-    throw openFailure(target, 'read', error);
-  });
-  const stats = await stat(path, { bigint: true });
-  if (!stats.isBlockDevice()) return { path };
-  const logical = await volumeBehind(target, stats.rdev);
+  const path = await dom0()
+    .realpath(target)
+    .catch((error: unknown) => {
+      throw openFailure(target, 'read', error);
+    });
+  const status = await dom0().stat(path);
+  if (status.kind !== 'block') return { path };
+  const logical = await volumeBehind(target, status.rdev);
   if (logical !== null) return logical;
-  const folder = deviceFolder(stats.rdev);
+  const folder = deviceFolder(status.rdev);
   const backing = await readSetting(folder, 'loop/backing_file');
   if (backing === null) {
     throw cannotFence(
       'it is a block device that is neither a loop device nor a logical volume, and nothing that can be set on one keeps guests out',
     );
   }
-  const file = await stat(backing).catch(() => null);
-  if (file?.isFile() !== true) throw cannotFence('the file below its loop device is not there, or is no regular file');
+  const file = await dom0().stat(backing).catch(notThere);
+  if (file?.kind !== 'file') throw cannotFence('the file below its loop device is not there, or is no regular file');
   for (const [name, wanted] of [
     ['loop/offset', '0'],
     ['loop/sizelimit', '0'],
@@ -59,16 +59,16 @@ export async function diskPlace(target: string): Promise<{ path: string; loop?: 
     if (is !== wanted)
       throw cannotFence(`its loop device has ${basename(name)} ${String(is)}, where ${wanted} is needed`);
   }
-  if ((await diskShapeOf(path)).sizeBytes !== file.size - (file.size % fileSectorBytes)) {
+  if ((await diskShapeOf(path)).sizeBytes !== file.sizeBytes - (file.sizeBytes % fileSectorBytes)) {
     throw cannotFence('its loop device has another size than the file below it');
   }
-  const device = `/dev/${basename(await readlink(folder))}`;
+  const device = `/dev/${basename(await dom0().readlink(folder))}`;
   return { path: backing, loop: { device, directIo: (await readSetting(folder, 'loop/dio')) === '1' } };
 }
 
 /** Whether the loop device has the file now. After a reboot it may have none, or another one. */
 export async function hasFile(device: string, file: string): Promise<boolean> {
-  const wanted = await stat(file, { bigint: true });
+  const wanted = await dom0().stat(file);
   const now = await fileBelow(device);
   return now !== null && now.dev === wanted.dev && now.ino === wanted.ino;
 }
@@ -99,15 +99,15 @@ export async function attachLoop({ device, directIo }: Loop, file: string, env: 
 }
 
 /** What lies below a loop device; null when it has no file or is not there. A name that leads nowhere is a file too. */
-async function fileBelow(device: string): Promise<BigIntStats | { dev: bigint; ino: bigint } | null> {
+async function fileBelow(device: string): Promise<{ dev: bigint; ino: bigint } | null> {
   const backing = await readSetting(`/sys/block/${basename(device)}`, 'loop/backing_file');
   if (backing === null) return null;
-  return await stat(backing, { bigint: true }).catch(() => ({ dev: -1n, ino: -1n }));
+  return (await dom0().stat(backing).catch(notThere)) ?? { dev: -1n, ino: -1n };
 }
 
 async function readSetting(folder: string, name: string): Promise<string | null> {
   try {
-    return (await readFile(`${folder}/${name}`, 'utf8')).replace(/\n$/, '');
+    return (await dom0().readFile(`${folder}/${name}`)).toString('utf8').replace(/\n$/, '');
   } catch (error) {
     // A loop device without a file has no such folder; one that loses it while we look answers ENXIO.
     if (['ENOENT', 'ENXIO', 'ENODEV'].includes(errorCode(error))) return null;
@@ -116,7 +116,7 @@ async function readSetting(folder: string, name: string): Promise<string | null>
 }
 
 async function syncDevice(device: string): Promise<void> {
-  const handle = await open(device, constants.O_RDONLY);
+  const handle = await dom0().open(device, 'read');
   try {
     await syncWhole(handle, device);
   } finally {
@@ -125,8 +125,8 @@ async function syncDevice(device: string): Promise<void> {
 }
 
 async function losetup(args: string[], env: Environment): Promise<void> {
-  const { failed, stderr } = await execa('losetup', args, { reject: false, timeout: commandLimitMs, env });
-  if (failed) {
+  const { exitCode, stderr } = await dom0().run(['losetup', ...args], { limitMs: commandLimitMs, env });
+  if (exitCode !== 0) {
     throw new SealiftError('fence-failed', `losetup ${args.join(' ')} failed: ${stderr.trim().slice(0, 200)}`);
   }
 }

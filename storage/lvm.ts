@@ -1,5 +1,5 @@
-import { execa } from 'execa';
 import { z } from 'zod';
+import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 import { parseJson } from '../domain/json.ts';
 
@@ -14,14 +14,13 @@ const commandLimitMs = 120_000;
  * is no LVM on this host.
  */
 export async function lvm(args: readonly string[], env: Environment = {}): Promise<string> {
-  const { failed, code, exitCode, stdout, stderr } = await execa('lvm', args, {
-    reject: false,
-    timeout: commandLimitMs,
+  const { ended, exitCode, stdout, stderr } = await dom0().run(['lvm', ...args], {
+    limitMs: commandLimitMs,
     // It complains of every descriptor that it inherits.
-    env: { ...env, LVM_SUPPRESS_FD_WARNINGS: '1', LC_ALL: 'C' },
+    env: { ...env, LVM_SUPPRESS_FD_WARNINGS: '1' },
   });
-  if (!failed) return stdout;
-  if (code === 'ENOENT') {
+  if (exitCode === 0) return stdout;
+  if (ended === 'missing') {
     throw new SealiftError('lvm-failed', 'this host has no LVM', { hint: 'install lvm2' });
   }
   const said = stderr.split('\n').filter((line) => line.trim() !== '' && !/^\s*WARNING/.test(line));

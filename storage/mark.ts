@@ -1,10 +1,10 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { z } from 'zod';
-import { SealiftError } from '../domain/error.ts';
+import { dom0 } from '../dom0/dom0.ts';
+import { errorCode } from '../dom0/system-errors.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { parseJson } from '../domain/json.ts';
 import { lineage, token, vmName, vmUuid } from '../domain/names.ts';
-import { errorCode, removeFileDurably, writeFileDurably } from './durable-file.ts';
+import { removeFileDurably, writeFileDurably } from './durable-file.ts';
 import type { Environment } from './lvm.ts';
 import { readVolumeMark, setVolumeMark } from './volume-mark.ts';
 import type { Place } from './volume.ts';
@@ -50,7 +50,7 @@ export async function writeMark(disk: Place, mark: Mark, env: Environment = {}):
     }
   }
   if (disk.volume !== undefined) await setVolumeMark(disk.volume, text, env);
-  else await writeFileDurably(markPath(disk.path), `${text}\n`, 0o600);
+  else await writeFileDurably(dom0(), markPath(disk.path), `${text}\n`, 0o600);
 }
 
 /** The mark of a disk, or null. Throws `unknown-state` when there is one that does not parse, `lvm-failed`. */
@@ -68,7 +68,7 @@ export function parseMark(text: string, path: string): Mark {
 
 /** Takes the mark away, durably; it need not be there. */
 export async function removeMark({ path, volume }: Place, env: Environment = {}): Promise<void> {
-  if (volume === undefined) await removeFileDurably(markPath(path));
+  if (volume === undefined) await removeFileDurably(dom0(), markPath(path));
   else await setVolumeMark(volume, null, env);
 }
 
@@ -76,9 +76,10 @@ async function readShortFile(path: string): Promise<string | null> {
   let handle;
   try {
     // A link, or a pipe that would keep us waiting, is no mark of ours.
-    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    handle = await dom0().open(path, 'read', { plain: true });
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
+    if (isSealiftError(error)) throw error;
     throw new SealiftError('unknown-state', `mark ${path} cannot be read: ${errorCode(error)}`, { cause: error });
   }
   try {
@@ -86,6 +87,7 @@ async function readShortFile(path: string): Promise<string | null> {
     const { bytesRead } = await handle.read(buffer, 0, longestMarkBytes, 0);
     return buffer.toString('utf8', 0, bytesRead);
   } catch (error) {
+    if (isSealiftError(error)) throw error;
     throw new SealiftError('unknown-state', `mark ${path} cannot be read: ${errorCode(error)}`, { cause: error });
   } finally {
     await handle.close();

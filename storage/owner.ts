@@ -1,9 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { SealiftError } from '../domain/error.ts';
+import { dom0 } from '../dom0/dom0.ts';
+import { errorCode } from '../dom0/system-errors.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { parseJson } from '../domain/json.ts';
-import { errorCode, writeFileDurably } from './durable-file.ts';
+import { writeFileDurably } from './durable-file.ts';
 import { getFact, setFact } from './facts.ts';
 import type { StateFolder } from './facts.ts';
 
@@ -62,9 +64,10 @@ function checkSame(found: Owner, mine: Owner, path: string): void {
 async function readOwner(path: string): Promise<Owner | null> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await dom0().readFile(path)).toString('utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
+    if (isSealiftError(error)) throw error;
     throw new SealiftError('unknown-state', `mark ${path} cannot be read (${errorCode(error)})`, { cause: error });
   }
   const parsed = ownerShape.safeParse(parseJson(text));
@@ -74,7 +77,7 @@ async function readOwner(path: string): Promise<Owner | null> {
 
 async function writeOwner(path: string, owner: Owner): Promise<void> {
   try {
-    await writeFileDurably(path, `${JSON.stringify(owner)}\n`, 0o644);
+    await writeFileDurably(dom0(), path, `${JSON.stringify(owner)}\n`, 0o644);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'EACCES') throw error;
     throw new SealiftError('bad-config', `mark ${path} cannot be written (${errorCode(error)})`, { cause: error });

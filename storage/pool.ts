@@ -1,10 +1,11 @@
-import type { Stats } from 'node:fs';
-import { link, lstat, mkdir, open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { FileStatus } from '../dom0/access.ts';
+import { dom0 } from '../dom0/dom0.ts';
+import { errorCode, notThere } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { Pool } from '../domain/host-file.ts';
 import { vdev as vdevName } from '../domain/names.ts';
-import { errorCode, syncFolder, syncWhole } from './durable-file.ts';
+import { syncFolder, syncWhole } from './durable-file.ts';
 import { groupSpace } from './volume-pool.ts';
 
 export type FolderPool = Pool & { kind: 'folder' };
@@ -28,15 +29,15 @@ export function poolFolder(pool: Pool): string {
 export async function poolSpace(pool: Pool): Promise<PoolSpace> {
   if (pool.kind === 'lvm') return groupSpace(pool);
   await checkPool(pool);
-  const { bavail, blocks, bsize } = await statfs(pool.path);
-  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, unitBytes: 1, sectorBytes: 512 };
+  const { freeBytes, totalBytes } = await dom0().statfs(pool.path);
+  return { freeBytes, totalBytes, unitBytes: 1, sectorBytes: 512 };
 }
 
 /** How many bytes of a sparse file are still to be written at most: what a landing under way has reserved. 0 when it is gone. */
 export async function unwrittenBytes(path: string): Promise<number> {
   try {
-    const { size, blocks } = await stat(path);
-    return Math.max(0, size - blocks * 512);
+    const { sizeBytes, takenBytes } = await dom0().stat(path);
+    return Math.max(0, sizeBytes - takenBytes);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return 0;
     throw error;
@@ -74,8 +75,8 @@ export async function allocateDisk(pool: FolderPool, wanted: Allocation): Promis
 const folderName = /^[A-Za-z0-9_][A-Za-z0-9_.+:-]{0,199}$/;
 
 async function checkPool(pool: FolderPool): Promise<void> {
-  const stats = await stat(pool.path).catch(() => null);
-  if (stats?.isDirectory() !== true) {
+  const status = await dom0().stat(pool.path).catch(notThere);
+  if (status?.kind !== 'folder') {
     throw new SealiftError('bad-config', `pool ${pool.name} has no folder ${pool.path}`, {
       hint: 'mount its file system, or make the folder',
     });
@@ -84,33 +85,36 @@ async function checkPool(pool: FolderPool): Promise<void> {
 
 async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { mode: 0o700 });
-    await syncFolder(dirname(folder));
+    await dom0().mkdir(folder, { mode: 0o700 });
+    await syncFolder(dom0(), dirname(folder));
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
-    const stats = await lstat(folder);
-    if (!stats.isDirectory() || !isPrivate(stats)) throw notOurs(folder);
+    const status = await dom0().lstat(folder);
+    if (status.kind !== 'folder' || !isPrivate(status)) throw notOurs(folder);
   }
 }
 
 async function isOwnDisk(path: string, sizeBytes: number): Promise<boolean> {
-  let stats: Stats;
+  let status: FileStatus;
   try {
-    stats = await lstat(path);
+    status = await dom0().lstat(path);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return false;
     throw error;
   }
   // A link, soft or hard, would lead the landing's writes into somebody else's disk.
-  if (!stats.isFile() || stats.nlink !== 1 || !isPrivate(stats)) throw notOurs(path);
-  if (stats.size !== sizeBytes) {
-    throw new SealiftError('unknown-state', `disk ${path} has ${String(stats.size)} bytes, not ${String(sizeBytes)}`);
+  if (status.kind !== 'file' || status.nlink !== 1 || !isPrivate(status)) throw notOurs(path);
+  if (status.sizeBytes !== sizeBytes) {
+    throw new SealiftError(
+      'unknown-state',
+      `disk ${path} has ${String(status.sizeBytes)} bytes, not ${String(sizeBytes)}`,
+    );
   }
   return true;
 }
 
-function isPrivate(stats: Stats): boolean {
-  return stats.uid === process.geteuid?.() && (stats.mode & 0o077) === 0;
+function isPrivate({ uid, mode }: FileStatus): boolean {
+  return uid === dom0().uid && (mode & 0o077) === 0;
 }
 
 function notOurs(path: string): SealiftError {
@@ -130,13 +134,13 @@ async function checkSpace(pool: FolderPool, { sizeBytes, reservedBytes }: Alloca
 /** The final name appears with the final size, so that a crash leaves no disk of another size behind. */
 async function createDisk(path: string, sizeBytes: number): Promise<void> {
   const fresh = `${path}.new`;
-  await rm(fresh, { force: true });
-  const handle = await open(fresh, 'wx', 0o600);
+  await dom0().remove(fresh);
+  const handle = await dom0().open(fresh, 'new', { mode: 0o600 });
   try {
     await handle.truncate(sizeBytes);
     await syncWhole(handle, fresh);
     // Unlike a rename, it never takes the place of a file.
-    await link(fresh, path);
+    await dom0().link(fresh, path);
   } catch (error) {
     if (errorCode(error) === 'EFBIG') {
       throw new SealiftError('no-space', `the file system cannot hold a file of ${String(sizeBytes)} bytes`, {
@@ -146,7 +150,7 @@ async function createDisk(path: string, sizeBytes: number): Promise<void> {
     throw error;
   } finally {
     await handle.close();
-    await rm(fresh, { force: true });
+    await dom0().remove(fresh);
   }
-  await syncFolder(dirname(path));
+  await syncFolder(dom0(), dirname(path));
 }

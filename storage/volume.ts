@@ -1,14 +1,12 @@
-import { constants } from 'node:fs';
-import { lstat, open, readFile, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { execa } from 'execa';
 import { z } from 'zod';
+import { dom0 } from '../dom0/dom0.ts';
+import { errorCode } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import { deviceFolder } from './disk-shape.ts';
-import { errorCode, syncWhole } from './durable-file.ts';
+import { syncWhole } from './durable-file.ts';
 import { lvm, volumesOf } from './lvm.ts';
 import type { Environment, LogicalVolume } from './lvm.ts';
-import { list, statOrNull } from './processes.ts';
 
 const lvmName = z.string().regex(/^[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}$/, 'not a name of LVM');
 /** A logical volume that holds a disk: found by its LVM uuid, whatever it is called now. */
@@ -129,26 +127,30 @@ export async function activate(found: LogicalVolume, env: Environment): Promise<
  */
 export async function openedByOthers({ path, dmPath, active }: LogicalVolume): Promise<number> {
   if (!active) return 0;
-  const before = ownOpenings(path);
-  const args = ['info', '--columns', '--noheadings', '--options', 'open', dmPath];
-  const { failed, stdout, stderr } = await execa('dmsetup', args, { reject: false, timeout: commandLimitMs });
-  if (failed || !/^\s*\d+\s*$/.test(stdout)) {
+  const before = await ownOpenings(path);
+  const { exitCode, stdout, stderr } = await dom0().run(
+    ['dmsetup', 'info', '--columns', '--noheadings', '--options', 'open', dmPath],
+    { limitMs: commandLimitMs },
+  );
+  if (exitCode !== 0 || !/^\s*\d+\s*$/.test(stdout)) {
     throw new SealiftError('lvm-failed', `dmsetup info failed: ${stderr.trim().slice(0, 200)}`);
   }
   // Rather one too many: what is closed or opened meanwhile is looked at again by the next attempt.
-  return Math.max(0, Number(stdout) - Math.min(before, ownOpenings(path)));
+  return Math.max(0, Number(stdout) - Math.min(before, await ownOpenings(path)));
 }
 
-function ownOpenings(path: string): number {
-  const device = statOrNull(path);
-  if (device?.isBlockDevice() !== true) return 0;
-  return list('/proc/self/fd').filter((fd) => statOrNull(`/proc/self/fd/${fd}`)?.rdev === device.rdev).length;
+async function ownOpenings(path: string): Promise<number> {
+  const { pid } = dom0();
+  const device = (await dom0().statEach(path)).get(path);
+  if (pid === null || device?.kind !== 'block') return 0;
+  const open = await dom0().statEach(`/proc/${String(pid)}/fd/*`);
+  return [...open.values()].filter(({ rdev }) => rdev === device.rdev).length;
 }
 
 /** What LVM writes lies on the devices below, whose caches a flush of any volume of theirs empties. */
 async function flush({ path, active }: LogicalVolume): Promise<void> {
   if (!active) return;
-  const handle = await open(path, constants.O_RDONLY);
+  const handle = await dom0().open(path, 'read');
   try {
     await syncWhole(handle, path);
   } finally {
@@ -160,10 +162,10 @@ async function flush({ path, active }: LogicalVolume): Promise<void> {
 async function leadsThrough(target: string, names: string[]): Promise<boolean> {
   let at = target;
   for (let links = 0; links < 40; links += 1) {
-    const here = join(await realpath(dirname(at)), basename(at));
+    const here = join(await dom0().realpath(dirname(at)), basename(at));
     if (names.includes(at) || names.includes(here)) return true;
-    if (!(await lstat(here)).isSymbolicLink()) return false;
-    const next = await readlink(here);
+    if ((await dom0().lstat(here)).kind !== 'link') return false;
+    const next = await dom0().readlink(here);
     at = next.startsWith('/') ? next : join(dirname(here), next);
   }
   return false;
@@ -175,7 +177,7 @@ function plain(dmPart: string): string {
 
 async function readOr(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return (await dom0().readFile(path)).toString('utf8');
   } catch (error) {
     if (['ENOENT', 'ENODEV'].includes(errorCode(error))) return '';
     throw error;

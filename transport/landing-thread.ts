@@ -1,8 +1,8 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
+import { errorCode } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
-import { errorCode } from '../storage/durable-file.ts';
 import { loadCodec } from './codec.ts';
 import type { Codec } from './codec.ts';
 import { LandingConnection } from './landing-connection.ts';
@@ -10,7 +10,7 @@ import type { ConnectionHost } from './landing-connection.ts';
 import { LandingDisks, LandingSession } from './landing-disks.ts';
 import type { FromLandingThread, LandingThreadData, ThreadDisk, ToLandingThread } from './landing-messages.ts';
 import { Slots } from './slots.ts';
-import { toPlain } from './threads.ts';
+import { leaveThread, threadData, toPlain } from './threads.ts';
 import { authenticationMs, leastSlots, readBackSlots, slotsWritten } from './tuning.ts';
 
 /** A thread of the landing: listens on the landing's port beside the others, receives, verifies, writes, and reads back. */
@@ -148,7 +148,7 @@ class LandingThread implements ConnectionHost {
     this.#server.close();
     for (const connection of this.#connections.values()) connection.close();
     for (const disks of this.#runs.values()) await disks.close();
-    parentPort?.close();
+    leaveThread();
   }
 }
 
@@ -159,7 +159,7 @@ function limitUnproved(connection: LandingConnection): void {
   }, authenticationMs).unref();
 }
 
-const data = workerData as LandingThreadData;
+const data = threadData() as LandingThreadData;
 const thread = new LandingThread(data, await loadCodec(data.codec));
 parentPort?.on('message', (message: ToLandingThread) => {
   thread.handle(message).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, ListenOptions, Server } from 'node:net';
+import { errorCode } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
-import { errorCode } from '../storage/durable-file.ts';
 
 /**
  * Makes sure that nobody else has the port, and keeps other landings from it until `release`. The threads share the port by

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { SealiftError } from '../domain/error.ts';
 import { chunkBytes } from '../domain/chunks.ts';
 import { encodeHeader, headerBytes } from '../seal/chunk.ts';
@@ -15,7 +15,7 @@ import type { FromSenderThread, SenderThreadData, ToSenderThread } from './sende
 import { SenderStream } from './sender-stream.ts';
 import type { StreamHost } from './sender-stream.ts';
 import { Slots } from './slots.ts';
-import { toPlain } from './threads.ts';
+import { leaveThread, threadData, toPlain } from './threads.ts';
 import { chunksInFlight, lanesPerThread } from './tuning.ts';
 
 /** A thread of the sender: claims chunks and does everything to them, on streams of its own. */
@@ -114,7 +114,7 @@ class SenderThread implements StreamHost {
     await Promise.all([...this.#streams.values()].map(({ ran }) => ran));
     for (const disk of this.#disks) await disk.close();
     this.#tellDigests();
-    parentPort?.close();
+    leaveThread();
   }
 
   async #lane(): Promise<void> {
@@ -228,7 +228,7 @@ class SenderThread implements StreamHost {
 const digestsPerMessage = 32;
 
 async function start(): Promise<void> {
-  const data = workerData as SenderThreadData;
+  const data = threadData() as SenderThreadData;
   const disks: Disk[] = [];
   try {
     for (const { path } of data.disks) disks.push(await openDisk(path, 'read'));
@@ -236,7 +236,7 @@ async function start(): Promise<void> {
     parentPort?.postMessage({ kind: 'failed', error: toPlain(error) } satisfies FromSenderThread);
     for (const disk of disks) await disk.close();
     parentPort?.on('message', (message: ToSenderThread) => {
-      if (message.kind === 'close') parentPort?.close();
+      if (message.kind === 'close') leaveThread();
     });
     return;
   }

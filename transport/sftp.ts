@@ -2,12 +2,12 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SFTPWrapper } from 'ssh2';
+import { errorCode } from '../dom0/system-errors.ts';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
-import { errorCode } from '../storage/durable-file.ts';
-import { openSftp } from './ssh.ts';
-import type { SshServer } from './ssh.ts';
+import { openSftp } from '../dom0/ssh.ts';
+import type { SshServer } from '../dom0/ssh.ts';
 
-export type { SshServer } from './ssh.ts';
+export type { SshServer } from '../dom0/ssh.ts';
 
 export interface SendFileOptions {
   ssh: SshServer;

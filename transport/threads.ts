@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { dom0, enterDom0 } from '../dom0/dom0.ts';
+import type { SshServer } from '../dom0/ssh.ts';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import type { ErrorType } from '../domain/error-types.ts';
 
@@ -12,10 +14,23 @@ export function defaultThreads(): number {
 /** Starts the worker thread whose module is `name` in this folder, from sources and from the compiled package alike. */
 export function startThread(name: string, data: unknown): Worker {
   return new Worker(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url), {
-    workerData: data,
+    workerData: { data, server: dom0().server },
     // Chunks live outside of the heap; a small young generation keeps a thread's share of memory small.
     resourceLimits: { maxYoungGenerationSizeMb: 8 },
   });
+}
+
+/** In a thread: what it was started with. It works on the same dom0 as who started it. */
+export function threadData(): unknown {
+  const { data, server } = workerData as { data: unknown; server: SshServer | null };
+  enterDom0(server);
+  return data;
+}
+
+/** In a thread: ends it when nothing of it is under way any more. */
+export function leaveThread(): void {
+  dom0().leave();
+  parentPort?.close();
 }
 
 const exitLimitMs = 5_000;

@@ -1,5 +1,6 @@
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { dom0 as entered } from '../dom0/dom0.ts';
+import { errorCode, isAway, notThere } from '../dom0/system-errors.ts';
 import { isSealiftError } from '../domain/error.ts';
 import type { Dom0 } from './dom0.ts';
 import { readSavedImage } from './saved-image.ts';
@@ -47,7 +48,7 @@ export async function readSavedImages(dom0: Dom0): Promise<SavedImage[]> {
   const files = await filesIn(dom0.saveFolder);
   return Promise.all(
     files.map(async ({ path }) => {
-      const about = await readSavedImage(path).catch(() => null);
+      const about = await readSavedImage(path).catch(notThere);
       return { path, name: about?.name ?? basename(path), uuid: about?.uuid ?? null };
     }),
   );
@@ -55,20 +56,20 @@ export async function readSavedImages(dom0: Dom0): Promise<SavedImage[]> {
 
 /** The files of a folder, hidden ones left out, with the files behind links; a link to nothing starts nothing and is left out. */
 async function filesIn(folder: string): Promise<{ path: string; real: string }[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const names = await entered()
+    .readdir(folder)
+    .catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw error;
+    });
   const files = names
     .filter((name) => !name.startsWith('.'))
     .sort()
     .map(async (name) => {
       const path = join(folder, name);
-      try {
-        return (await stat(path)).isFile() ? { path, real: await realpath(path) } : null;
-      } catch {
-        return null;
-      }
+      const status = await entered().stat(path).catch(notThere);
+      const real = status?.kind === 'file' ? await entered().realpath(path).catch(notThere) : null;
+      return real === null ? null : { path, real };
     });
   return (await Promise.all(files)).filter((file) => file !== null);
 }
@@ -89,7 +90,7 @@ async function readConfig(path: string, autostartPath: string | null): Promise<A
     problem: null,
   };
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(await entered().readFile(path));
     const config = parseXlConfig(text, file);
     found.config = config;
     const name = configString(config, 'name');
@@ -99,7 +100,8 @@ async function readConfig(path: string, autostartPath: string | null): Promise<A
     found.memoryBytes = memoryBytesOf(config);
     found.disks = configDisks(config);
   } catch (error) {
-    found.problem = isSealiftError(error) ? error.message : `${file} cannot be read (${errorCode(error) ?? 'unknown'})`;
+    if (isAway(error)) throw error;
+    found.problem = isSealiftError(error) ? error.message : `${file} cannot be read (${errorCode(error) || 'unknown'})`;
   }
   return found;
 }
@@ -107,11 +109,4 @@ async function readConfig(path: string, autostartPath: string | null): Promise<A
 /** What a domain of the configuration takes. */
 export function memoryBytesOf(config: XlConfig): number {
   return (configNumber(config, 'memory') ?? configNumber(config, 'maxmem') ?? defaultMemoryMebibytes) * 1024 * 1024;
-}
-
-/** Node's code of an error, also of one from another realm. */
-function errorCode(error: unknown): string | null {
-  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : null;
 }

@@ -1,5 +1,6 @@
-import { open } from 'node:fs/promises';
 import { z } from 'zod';
+import { dom0 } from '../dom0/dom0.ts';
+import { notThere } from '../dom0/system-errors.ts';
 
 const magic = 'Xen saved domain, xl format\n \0 \r';
 /** Magic, byte order, mandatory flags, optional flags, length of the optional data (tools/xl/xl.h). */
@@ -11,7 +12,7 @@ const savedConfig = z.looseObject({ c_info: z.looseObject({ name: z.string(), uu
 
 /** Whether a file begins as an image of `xl save` does. Throws when it cannot be read. */
 export async function isSavedImage(path: string): Promise<boolean> {
-  const file = await open(path, 'r');
+  const file = await dom0().open(path, 'read');
   try {
     const head = Buffer.alloc(magic.length);
     await file.read(head, 0, head.length, 0);
@@ -23,7 +24,7 @@ export async function isSavedImage(path: string): Promise<boolean> {
 
 /** Whose memory an image of `xl save` holds, from the configuration at its head; null when the file is something else. */
 export async function readSavedImage(path: string): Promise<{ name: string; uuid: string | null } | null> {
-  const file = await open(path, 'r');
+  const file = await dom0().open(path, 'read');
   try {
     const head = Buffer.alloc(headBytes);
     const { bytesRead } = await file.read(head, 0, headBytes, 0);
@@ -35,8 +36,8 @@ export async function readSavedImage(path: string): Promise<{ name: string; uuid
     const json = optional.toString('utf8', 4, Math.min(4 + optional.readUInt32LE(0), got.bytesRead));
     const { c_info: about } = savedConfig.parse(JSON.parse(json.replace(/\0+$/, '')));
     return { name: about.name, uuid: about.uuid?.toLowerCase() ?? null };
-  } catch {
-    return null;
+  } catch (error) {
+    return notThere(error);
   } finally {
     await file.close();
   }

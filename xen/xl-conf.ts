@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { dom0 } from '../dom0/dom0.ts';
+import { isAway } from '../dom0/system-errors.ts';
 import type { Dom0 } from './dom0.ts';
 import { parseXlConfig } from './xl-config/parse.ts';
 import type { XlConfig } from './xl-config/types.ts';
@@ -22,8 +23,9 @@ export interface XlConf {
 /** Reads a host's xl.conf; one that is not there, or that xl itself would not read, says nothing. */
 export async function readXlConf({ etcFolder }: Pick<Dom0, 'etcFolder'>): Promise<XlConf> {
   try {
-    return xlConf(parseXlConfig(await readFile(join(etcFolder, 'xl.conf'), 'utf8'), 'xl.conf'));
-  } catch {
+    return xlConf(parseXlConfig((await dom0().readFile(join(etcFolder, 'xl.conf'))).toString('utf8'), 'xl.conf'));
+  } catch (error) {
+    if (isAway(error)) throw error;
     return xlConf({ name: 'xl.conf', entries: [] });
   }
 }

@@ -1,4 +1,4 @@
-import { execa } from 'execa';
+import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 
 export interface XlCommand {
@@ -15,44 +15,19 @@ export interface XlOutcome {
   stderr: string;
 }
 
-/**
- * Runs one xl command and gives what it printed, whatever its exit code. It runs in a process group of its own, which is
- * killed when `limitMs` pass: then 'xl-hangs'. When it cannot be started at all: 'xl-failed'.
- */
+/** Runs one xl command and gives what it printed, whatever its exit code. Throws 'xl-hangs' after `limitMs`, 'xl-failed' when it cannot be run at all. */
 export async function runXl(
   xl: XlCommand,
   argv: [verb: string, ...rest: string[]],
   limitMs: number,
 ): Promise<XlOutcome> {
   const [verb] = argv;
-  const child = execa(xl.command, argv, {
-    env: { ...xl.env, LC_ALL: 'C' },
-    stdin: 'ignore',
-    reject: false,
-    detached: true,
-    cleanup: false,
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<'limit'>((resolve) => {
-    timer = setTimeout(resolve, limitMs, 'limit');
-  });
-  try {
-    const result = await Promise.race([child, limit]);
-    if (result === 'limit') {
-      killGroup(child.pid);
-      // A grandchild in a session of its own may still hold the pipes: nobody waits for it.
-      child.stdout.destroy();
-      child.stderr.destroy();
-      throw new SealiftError('xl-hangs', `xl ${verb} did not end within ${String(limitMs)} ms and was killed`);
-    }
-    if (result.exitCode === undefined && result.signal === undefined) {
-      throw new SealiftError('xl-failed', `xl cannot be run (${result.code ?? 'unknown'})`);
-    }
-    return { exitCode: result.exitCode ?? null, stdout: result.stdout, stderr: result.stderr };
-  } finally {
-    clearTimeout(timer);
+  const outcome = await dom0().run([xl.command, ...argv], { env: xl.env, limitMs });
+  if (outcome.ended === 'limit') {
+    throw new SealiftError('xl-hangs', `xl ${verb} did not end within ${String(limitMs)} ms and was killed`);
   }
+  if (outcome.ended === 'missing') throw new SealiftError('xl-failed', `xl cannot be run (${outcome.stderr})`);
+  return outcome;
 }
 
 /** An 'xl-failed' that tells the verb, the exit code and the telling lines of standard error, without paths. */
@@ -74,13 +49,4 @@ function tellingLines(stderr: string): string {
     .join('; ');
   // The line may be kept by Temporal, which sees no path of a host.
   return text.replaceAll(/(?<![\w.])\/[^\s:;,'"]+/g, '<path>').slice(0, 300);
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It ended by itself in this moment.
-  }
 }

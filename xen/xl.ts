@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { dom0 } from '../dom0/dom0.ts';
+import { notThere } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { DomainState } from '../domain/survey.ts';
 import { domainGone, domainsOf, onlyDomain } from './gone.ts';
@@ -200,13 +201,9 @@ function isLeftover(domain: Domain): boolean {
 }
 
 async function readIdentity(configPath: string): Promise<{ name: string; uuid: string }> {
-  let text: string;
-  try {
-    text = await readFile(configPath, 'utf8');
-  } catch {
-    throw new SealiftError('bad-config', 'the configuration to start from cannot be read');
-  }
-  const config = parseXlConfig(text);
+  const bytes = await dom0().readFile(configPath).catch(notThere);
+  if (bytes === null) throw new SealiftError('bad-config', 'the configuration to start from cannot be read');
+  const config = parseXlConfig(bytes.toString('utf8'));
   const [name, uuid] = [configString(config, 'name'), configString(config, 'uuid')?.toLowerCase()];
   // Without them a domain that runs already could not be known again.
   if (name === null || uuid === undefined)

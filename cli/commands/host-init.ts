@@ -10,7 +10,15 @@ import { hostName, siteName } from '../../domain/names.ts';
 import type { Cli } from '../cli.ts';
 import { defaultHostFile } from '../host-file.ts';
 import { endpoint, parseOptions } from '../parse.ts';
-import { addSshOptions, serverOf, sshArguments, sshOptions } from '../ssh-options.ts';
+import {
+  addDom0Options,
+  addSshOptions,
+  dom0Of,
+  dom0Options,
+  serverOf,
+  sshArguments,
+  sshOptions,
+} from '../ssh-options.ts';
 import { examples } from './examples.ts';
 
 const defaultState = '/var/lib/sealift';
@@ -35,6 +43,7 @@ const options = z.object({
     .transform((path) => resolve(path))
     .default(defaultState),
   file: z.string().default(defaultHostFile),
+  ...dom0Options,
   ...sshOptions,
 });
 
@@ -48,15 +57,22 @@ export function addHostInit(host: Command, cli: Cli): void {
     .requiredOption('--pool <name=place...>', 'what takes disks: a folder, or lvm:GROUP[/THIN-POOL]')
     .option('--state <folder>', `its identity and database (default: ${defaultState})`)
     .option('--file <path>', `the host's file (default: ${defaultHostFile})`);
+  addDom0Options(command);
   addSshOptions(command, 'this host')
     .addHelpText(
       'after',
       examples('sealift host init --name lon-1 --site london --landing 203.0.113.7:7410 --pool fast=/srv/sealift/fast'),
     )
     .action(async (raw: unknown) => {
-      const { file, ssh, sshFolder, sshHostKey, ...settings } = parseOptions(options, raw);
+      const asked = parseOptions(options, raw);
+      const { file, name, site, landing, pool, state, ssh, sshFolder, sshHostKey } = asked;
       const staging = serverOf({ ssh, sshFolder, sshHostKey });
-      const made = await makeHost(file, { ...settings, ...(staging === undefined ? {} : { staging }) });
+      const dom0 = dom0Of(asked);
+      const made = await makeHost(file, {
+        ...{ name, site, landing, pool, state },
+        ...(dom0 === undefined ? {} : { dom0 }),
+        ...(staging === undefined ? {} : { staging }),
+      });
       cli.answer({ ...made, file }, [
         `${made.name} is made: ${file}`,
         `  identity   ${made.identity}`,
@@ -70,7 +86,9 @@ export function addHostInit(host: Command, cli: Cli): void {
 /** Writes the file first, which refuses to overwrite one, so that a second `init` never draws an identity for nothing. */
 async function makeHost(
   path: string,
-  settings: Pick<HostFile, 'name' | 'site' | 'landing' | 'pool' | 'state' | 'staging'>,
+  settings: Pick<HostFile, 'name' | 'site' | 'landing' | 'pool' | 'state' | 'staging'> & {
+    dom0?: Partial<HostFile['dom0']>;
+  },
 ): Promise<{ name: string; identity: string }> {
   const text = printHostFile(settings as HostFile);
   const { name, state } = parseHostFile(text, path);

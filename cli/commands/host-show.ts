@@ -37,12 +37,14 @@ export function addHostShow(host: Command, cli: Cli): void {
 async function showLocal(cli: Cli, path: string): Promise<void> {
   const file = parseHostFile(await readHostFile(path), path);
   const identity = (await loadIdentity(file.state)).name;
-  const { name, site, landing, pool, peer, staging } = file;
+  const { name, site, dom0, landing, pool, peer, staging } = file;
   const claims = await claimsHere(path, file);
   const images = imagesHere(file);
-  cli.answer({ name, site, identity, landing, pools: pool, peers: peer, staging: staging ?? null, claims, images }, [
+  const told = { name, site, identity, dom0, landing, pools: pool, peers: peer, staging: staging ?? null };
+  cli.answer({ ...told, claims, images }, [
     `${name} (${site})`,
     `  identity   ${identity}`,
+    ...(dom0.access === 'local' ? [] : [`  dom0       ${dom0.user}@${dom0.address}:${String(dom0.port)} by SSH`]),
     `  landing    ${landing.address}:${landing.port}`,
     `  pools      ${pool.map((one) => `${one.name} ${placeOf(one)}`).join(', ')}`,
     ...peerLines(peer),
@@ -69,8 +71,9 @@ async function claimsHere(path: string, { state }: HostFile): Promise<string[]> 
   }
 }
 
-/** How many images of guests' memory lie here. */
+/** How many images of guests' memory lie here; of a dom0 beside this machine only its worker knows. */
 function imagesHere(file: HostFile): number {
+  if (file.dom0.access === 'ssh') return 0;
   const folder = memoryFolder(file);
   return existsSync(folder) ? readdirSync(folder).length : 0;
 }

@@ -28,8 +28,11 @@ export interface LabSshd {
   stop(): Promise<void>;
 }
 
-/** A real OpenSSH server on a port of its own, with its own keys and configuration, for the user who runs this process. */
-export async function startSshd(): Promise<LabSshd> {
+/**
+ * A real OpenSSH server on a port of its own, with its own keys and configuration, for the user who runs this process. `env`: what
+ * its sessions find in their environment.
+ */
+export async function startSshd(env: Readonly<Record<string, string>> = {}): Promise<LabSshd> {
   const folder = await mkdtemp(join(tmpdir(), 'sealift-sshd-'));
   await chmod(folder, 0o700);
   const hostKeyPath = join(folder, 'host_key');
@@ -56,6 +59,10 @@ export async function startSshd(): Promise<LabSshd> {
       'StrictModes no',
       'PermitRootLogin prohibit-password',
       'Subsystem sftp internal-sftp',
+      // What its user's shell does at each start, such as printing, is for a test to say: in `.bashrc`.
+      `SetEnv ${Object.entries({ ...env, HOME: folder })
+        .map(([name, value]) => `"${name}=${value}"`)
+        .join(' ')}`,
       '',
     ].join('\n'),
   );

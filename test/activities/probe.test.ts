@@ -30,7 +30,7 @@ describe('a probe that fails', () => {
       detail: 'exit 3',
     });
     expect(await check('command ask', { ask: [node, '-e', 'process.kill(process.pid, "SIGKILL")'] })).toMatchObject({
-      detail: 'ended by SIGKILL',
+      detail: 'ended by a signal',
     });
     expect(await check('command ask', { ask: ['/nowhere/argument-secret'] })).toMatchObject({
       detail: 'could not be run (ENOENT)',

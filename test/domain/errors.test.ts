@@ -26,7 +26,7 @@ describe('errors', () => {
   });
 
   test.each(types)('%s has a lower-case line without a period, and stands in docs/errors.md', (type) => {
-    expect(type).toMatch(/^[a-z]+(-[a-z]+)*$/);
+    expect(type).toMatch(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/);
     expect(errorKind(type).meaning).toMatch(/^[^A-Z].*[^.]$/);
     expect(readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')).toContain(`| \`${type}\` |`);
   });

@@ -138,11 +138,15 @@ export const pointEdits: Edit[] = [
   },
   {
     file: 'storage/durable-file.ts',
-    old: 'await rename(fresh, path);',
+    old: 'await on.rename(fresh, path);',
     new: `globalThis.matrix.wear();
-  await rename(fresh, path);
+  await on.rename(fresh, path);
   globalThis.matrix.wear();`,
   },
   { file: 'deed/fence.ts', old: '// nobody watches the steps', new: 'globalThis.matrix.wear();' },
-  { file: 'xen/xl-run.ts', old: 'let timer: NodeJS.Timeout | undefined;', new: 'globalThis.matrix.wear(); let timer;' },
+  {
+    file: 'dom0/run-here.ts',
+    old: 'let timer: NodeJS.Timeout | undefined;',
+    new: 'globalThis.matrix.wear(); let timer;',
+  },
 ];

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import { isSealiftError } from '../../../domain/error.ts';
-import { openSsh } from '../../../transport/ssh.ts';
-import type { SshServer } from '../../../transport/ssh.ts';
+import { openSsh } from '../../../dom0/ssh.ts';
+import type { SshServer } from '../../../dom0/ssh.ts';
 
 export interface Said {
   /** Null when a signal ended the command. */

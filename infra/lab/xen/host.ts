@@ -5,7 +5,7 @@ import type { ExecOptions, Said } from './dom0-shell.ts';
 import { boot, cutPower, ended } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { addresses } from './places.ts';
-import type { SshServer } from '../../../transport/ssh.ts';
+import type { SshServer } from '../../../dom0/ssh.ts';
 
 /** One Xen host of a lab. */
 export class XenHost {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { errorCode } from '../../../storage/durable-file.ts';
+import { errorCode } from '../../../dom0/system-errors.ts';
 import type { World } from '../../support/world.ts';
 import { ownProcesses } from './processes.ts';
 

@@ -70,6 +70,8 @@ export async function openSsh(
     onLost(error);
   };
   client.on('ready', () => {
+    // A question is a few small packets, of which none is to wait for the answer to the one before.
+    client.setNoDelay(true);
     resolve(undefined);
   });
   client.on('error', (error) => {

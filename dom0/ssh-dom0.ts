@@ -1,0 +1,198 @@
+import { dirname } from 'node:path';
+import { SealiftError } from '../domain/error.ts';
+import type { Dom0Access, FileStatus, OpenFile, OpenOptions, RunOptions, RunOutcome } from './access.ts';
+import { programFolders } from './ssh-command.ts';
+import { SshFile } from './ssh-file.ts';
+import { SshLine } from './ssh-line.ts';
+import type { SshServer } from './ssh.ts';
+import { parseStatus, statusFormat } from './status.ts';
+import { codedError, systemError } from './system-errors.ts';
+
+/** A dom0 that is entered by SSH: each call is one program that is run there, nothing is installed. docs/ssh.md tells which. */
+export function sshDom0(server: SshServer): Dom0Access {
+  return new SshDom0(server);
+}
+
+/** Long enough for a disk that is slow below everything else. */
+const fileLimitMs = 60_000;
+
+/** What files are worked on by (coreutils, findutils, grep), and fences made of (e2fsprogs, util-linux). */
+const neededPrograms = [
+  ...['timeout', 'env', 'dd', 'stat', 'cat', 'readlink', 'realpath', 'mkdir', 'mv', 'ln', 'chmod', 'rm', 'rmdir'],
+  ...['truncate', 'sync', 'find', 'xargs', 'grep', 'chattr', 'lsattr', 'losetup'],
+];
+
+class SshDom0 implements Dom0Access {
+  readonly server: SshServer;
+  readonly uid = 0;
+  readonly pid = null;
+  readonly programFolders = programFolders;
+  readonly #line: SshLine;
+
+  constructor(server: SshServer) {
+    this.server = server;
+    this.#line = new SshLine(server);
+  }
+
+  async open(path: string, access: 'read' | 'write' | 'new', options: OpenOptions = {}): Promise<OpenFile> {
+    const file = new SshFile(
+      path,
+      options,
+      (argv, input) => this.#do(argv, path, input),
+      () => this.stat(path),
+    );
+    await file.open(access);
+    return file;
+  }
+
+  async stat(path: string): Promise<FileStatus> {
+    return parseStatus(await this.#text(['stat', '-L', '-c', statusFormat, '--', path], path)).status;
+  }
+
+  async lstat(path: string): Promise<FileStatus> {
+    return parseStatus(await this.#text(['stat', '-c', statusFormat, '--', path], path)).status;
+  }
+
+  async statfs(path: string): Promise<{ type: number; freeBytes: number; totalBytes: number }> {
+    const text = await this.#text(['stat', '-f', '-c', '%t %a %b %S', '--', path], path);
+    const [type = '', free, total, blockBytes] = text.trim().split(' ');
+    return {
+      type: parseInt(type, 16),
+      freeBytes: Number(free) * Number(blockBytes),
+      totalBytes: Number(total) * Number(blockBytes),
+    };
+  }
+
+  readFile(path: string): Promise<Buffer> {
+    return this.#do(['cat', '--', path], path);
+  }
+
+  async readdir(path: string): Promise<string[]> {
+    const text = await this.#text(
+      ['find', '-H', `${path}/`, '-mindepth', '1', '-maxdepth', '1', '-printf', '%f\\0'],
+      path,
+    );
+    return text.split('\0').slice(0, -1);
+  }
+
+  readlink(path: string): Promise<string> {
+    return this.#text(['readlink', '-v', '-n', '--', path], path);
+  }
+
+  realpath(path: string): Promise<string> {
+    return this.#text(['realpath', '-e', '-z', '--', path], path).then((text) => text.replace(/\0$/, ''));
+  }
+
+  async mkdir(path: string, { mode, recursive = false }: { mode: number; recursive?: boolean }): Promise<void> {
+    await this.#do(['mkdir', '-m', mode.toString(8), ...(recursive ? ['-p'] : []), '--', path], path);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    const [file, folder] = await Promise.all([this.lstat(from), this.stat(dirname(to))]);
+    // mv would copy it.
+    if (file.dev !== folder.dev) throw codedError('EXDEV', 'cross-device link not permitted', from);
+    await this.#do(['mv', '-f', '-T', '--', from, to], from);
+  }
+
+  async link(from: string, to: string): Promise<void> {
+    await this.#do(['ln', '-P', '-T', '--', from, to], to);
+  }
+
+  async symlink(target: string, path: string): Promise<void> {
+    await this.#do(['ln', '-s', '-T', '--', target, path], path);
+  }
+
+  async chmod(path: string, mode: number): Promise<void> {
+    await this.#do(['chmod', mode.toString(8), '--', path], path);
+  }
+
+  async unlink(path: string): Promise<void> {
+    await this.#do(['rm', '--', path], path);
+  }
+
+  async rmdir(path: string): Promise<void> {
+    await this.#do(['rmdir', '--', path], path);
+  }
+
+  async remove(path: string, { recursive = false }: { recursive?: boolean } = {}): Promise<void> {
+    await this.#do(['rm', recursive ? '-rf' : '-f', '--', path], path);
+  }
+
+  async run(argv: readonly [string, ...string[]], { env = {}, limitMs }: RunOptions): Promise<RunOutcome> {
+    const { exitCode, timedOut, stdout, stderr } = await this.#line.run(argv, { env, limitMs });
+    this.#refuseSudo(exitCode, stderr);
+    if (timedOut) return { ended: 'limit', exitCode: null, stdout: '', stderr: '' };
+    if (exitCode === 127) return { ended: 'missing', exitCode: null, stdout: '', stderr: 'ENOENT' };
+    return { ended: 'by-itself', exitCode, stdout: trimmed(stdout.toString('utf8')), stderr: trimmed(stderr) };
+  }
+
+  async statEach(pattern: string): Promise<Map<string, FileStatus>> {
+    const script = `printf '%s\\0' ${checked(pattern)} | xargs -0 stat -L -c "$1" -- 2>/dev/null; :`;
+    const text = await this.#text(['sh', '-c', script, 'sh', `${statusFormat} %n`], pattern);
+    const lines = text.split('\n').filter((line) => line !== '');
+    return new Map(lines.map((line) => parseStatus(line)).map(({ status, path }) => [path, status]));
+  }
+
+  async readEach(pattern: string): Promise<Map<string, string>> {
+    const text = await this.#text(['sh', '-c', `grep -aHsZ -e '' -- ${checked(pattern)}; :`], pattern);
+    const found = new Map<string, string>();
+    for (const line of text.split('\n').slice(0, -1)) {
+      const at = line.indexOf('\0');
+      const path = line.slice(0, at);
+      found.set(path, `${found.get(path) ?? ''}${line.slice(at + 1)}\n`);
+    }
+    return found;
+  }
+
+  async filesWith(pattern: string, text: string): Promise<string[]> {
+    const script = `printf '%s\\0' ${checked(pattern)} | xargs -0 grep -alFs -e "$1" --; :`;
+    return (await this.#text(['sh', '-c', script, 'sh', text], pattern)).split('\n').filter((path) => path !== '');
+  }
+
+  async missing(): Promise<string[]> {
+    const script = `for program in "$@"; do command -v "$program" >/dev/null || echo "$program"; done`;
+    const found = (await this.#text(['sh', '-c', script, 'sh', ...neededPrograms], 'PATH')).split('\n');
+    const missing = found.filter((program) => program !== '');
+    if (missing.includes('dd')) return missing;
+    const { stdout } = await this.run(['dd', '--version'], { limitMs: fileLimitMs });
+    return stdout.includes('coreutils') ? missing : [...missing, 'GNU coreutils'];
+  }
+
+  leave(): void {
+    this.#line.leave();
+  }
+
+  async #text(argv: readonly string[], path: string): Promise<string> {
+    return (await this.#do(argv, path)).toString('utf8');
+  }
+
+  /** Runs a program that has to succeed; `path` is what its error is about. */
+  async #do(argv: readonly string[], path: string, input?: Buffer): Promise<Buffer> {
+    const ask = { limitMs: fileLimitMs, ...(input === undefined ? {} : { input }) };
+    const { exitCode, timedOut, stdout, stderr } = await this.#line.run(argv, ask);
+    this.#refuseSudo(exitCode, stderr);
+    if (exitCode === 0) return stdout;
+    const [program = ''] = argv;
+    if (timedOut) throw new SealiftError('dom0-away', `${program} in dom0 took longer than ${String(fileLimitMs)} ms`);
+    if (exitCode === 127) throw new SealiftError('dom0-away', `dom0 has no ${program}`);
+    throw systemError(stderr, path);
+  }
+
+  #refuseSudo(exitCode: number | null, stderr: string): void {
+    if (exitCode === 0 || !stderr.startsWith('sudo: ') || this.server.user === 'root') return;
+    throw new SealiftError('dom0-away', `${this.server.user} may not do everything in dom0: ${trimmed(stderr)}`, {
+      hint: `sudoers needs: ${this.server.user} ALL=(root) NOPASSWD: ALL`,
+    });
+  }
+}
+
+/** Patterns are of our own making, and go to a shell as they are. */
+function checked(pattern: string): string {
+  if (/^\/[\w/.:@%+=,!*[\]-]+$/.test(pattern)) return pattern;
+  throw new SealiftError('internal', `"${pattern}" is no pattern for dom0`);
+}
+
+/** As execa gives output: without the last newline. */
+function trimmed(text: string): string {
+  return text.replace(/\n$/, '');
+}
