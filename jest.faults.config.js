@@ -5,6 +5,8 @@ export default {
   ...base,
   roots: ['<rootDir>/test/faults', '<rootDir>/test/matrix', '<rootDir>/test/soak'],
   testPathIgnorePatterns: ['/node_modules/'],
+  // They wait for most of their time, so two processors carry one more than there are.
+  maxWorkers: 3,
   // A test takes five to fifteen seconds; a machine that is busy with other things takes a multiple of that.
   testTimeout: 240_000,
 };

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { notThere } from '../dom0/system-errors.ts';
 import { fence, proveFenced } from '../deed/fence.ts';
 import { markOf } from '../deed/marks.ts';
 import { lying } from '../deed/places.ts';
@@ -125,7 +124,10 @@ async function copyHere(
 ): Promise<{ places: FencePlaces; notes: RunNotes } | null> {
   const kept = keptNotes(host, record);
   if (record.places !== null && kept !== null) return { places: record.places, notes: kept };
-  const seen = await findVm(host, record.vmUuid).catch(notThere);
+  const seen = await findVm(host, record.vmUuid).catch((error: unknown) => {
+    if (isSealiftError(error) && error.type === 'unknown-vm') return null;
+    throw error;
+  });
   if (seen === null) return null;
   const { found, all } = seen;
   const { disks } = await examineDisks(found, all);

@@ -5,9 +5,9 @@ import { Deeds } from '../deed/deeds.ts';
 import { loadIdentity, tieIdentity } from '../deed/identity.ts';
 import type { Identity } from '../deed/identity.ts';
 import { deedTables } from '../deed/tables.ts';
+import type { RemoteDom0 } from '../dom0/access.ts';
 import { dom0, enterDom0 } from '../dom0/dom0.ts';
 import { here } from '../dom0/local.ts';
-import type { SshServer } from '../dom0/ssh.ts';
 import { SealiftError } from '../domain/error.ts';
 import { parseHostFile } from '../domain/host-file.ts';
 import type { HostFile } from '../domain/host-file.ts';
@@ -63,7 +63,8 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
   const state = openHostState(file.state, hostTables);
   try {
     await tieIdentity(file.state, state.instance);
-    enterDom0(sshServerOf(file));
+    enterDom0(remoteOf(file, state.instance));
+    await dom0().settle();
     await claimDom0(state, file.xen.etc);
     await here.mkdir(runKeyFolder(file), { recursive: true, mode: 0o700 });
     for (const folder of [memoryFolder(file), asideRoot(file)])
@@ -116,7 +117,7 @@ export interface Onlooker {
 export async function openOnlooker(filePath: string): Promise<Onlooker> {
   const file = parseHostFile(await readText(filePath), filePath);
   const me = (await loadIdentity(file.state)).name;
-  enterDom0(sshServerOf(file));
+  enterDom0(remoteOf(file, 'onlooker'));
   return { file, me, database: openSnapshot(join(file.state, 'host.db'), hostTables), ...xenOf(file) };
 }
 
@@ -152,11 +153,11 @@ export function nameOf({ file, identity }: Pick<Host, 'file' | 'identity'>, of: 
   return of === identity.name ? file.name : (peerName(file, of) ?? of);
 }
 
-/** The SSH server of the host's dom0; null when dom0 is this machine. */
-function sshServerOf({ dom0 }: HostFile): SshServer | null {
+/** How the host's dom0 is entered by SSH; null when it is this machine. */
+function remoteOf({ dom0 }: HostFile, owner: string): RemoteDom0 | null {
   if (dom0.access === 'local') return null;
   const { address, port, user, host_key: hostKey, private_key: privateKeyPath } = dom0;
-  return { address, port, user, hostKey, privateKeyPath };
+  return { address, port, user, hostKey, privateKeyPath, owner };
 }
 
 function xenOf(file: HostFile): Pick<Host, 'dom0' | 'toolstack'> {

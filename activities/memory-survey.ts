@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { succeeds } from '../dom0/system-errors.ts';
-import { fenceKind } from '../deed/locks.ts';
+import { fenceKindIn } from '../deed/fence.ts';
 import { refusal } from '../domain/concern.ts';
 import { isMemory } from '../domain/manifest.ts';
 import type { DiskShape } from '../domain/manifest.ts';
@@ -9,6 +8,7 @@ import { poolSpace } from '../storage/pool.ts';
 import { writeStamp } from '../storage/write-stamp.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { configFlag, configKeys } from '../xen/xl-config/values.ts';
+import { memoryFolder } from './folders.ts';
 import type { Host } from './host.ts';
 import { mebibytes } from './mebibytes.ts';
 import { imageOf, imageShape, memoryPool } from './memory-image.ts';
@@ -33,9 +33,8 @@ export async function surveyMemory(
     concerns.push(refusal('memory-disk', text));
   }
   concerns.push(...(await roomConcerns(host, image.sizeBytes)));
-  // The probe is made beside the database: on the file system of the images.
-  if (host.file.fence === 'immutable' && (await fenceKind(join(host.file.state, 'host.db'))) !== 'immutable') {
-    const text = `the state of ${host.file.name} is on a file system that cannot make files immutable`;
+  if (host.file.fence === 'immutable' && (await fenceKindIn(memoryFolder(host.file))) !== 'immutable') {
+    const text = `images of memory are on a file system of ${host.file.name} that cannot make files immutable`;
     concerns.push(refusal('fence-failed', text, 'move it without --keep-memory'));
   }
   return { image, concerns };

@@ -9,7 +9,7 @@ import { notFenced } from './held.ts';
 import type { Environment, FenceKind } from './locks.ts';
 import type { DiskPlaces, FencePlaces } from './places.ts';
 
-export { fenceKind } from './locks.ts';
+export { fenceKind, fenceKindIn } from './locks.ts';
 export type { FenceKind } from './locks.ts';
 export type { FencePlaces } from './places.ts';
 

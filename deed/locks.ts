@@ -18,13 +18,13 @@ export type Environment = Readonly<Record<string, string>>;
 const commandLimitMs = 10_000;
 let probes = 0;
 
-/**
- * Finds out, on a file of its own in the same folder, which kind of fence works for the file `path`; null when none does
- * (a device, a file system that keeps no permissions).
- */
+/** Which kind of fence works for the file `path`; null when none does: a device, a file system that keeps no permissions. */
 export async function fenceKind(path: string): Promise<FenceKind | null> {
-  if ((await statOf(path)).kind !== 'file') return null;
-  const folder = dirname(path);
+  return (await statOf(path)).kind === 'file' ? fenceKindIn(dirname(path)) : null;
+}
+
+/** The same for the files of a folder, found out on one of its own. */
+export async function fenceKindIn(folder: string): Promise<FenceKind | null> {
   await sweepProbes(folder);
   probes += 1;
   const probe = join(folder, `.sealift-probe.${String(process.pid)}.${String(probes)}`);

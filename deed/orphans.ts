@@ -21,17 +21,23 @@ export function intentEnvironment({ lineage, id }: Pick<Intent, 'lineage' | 'id'
  */
 export async function orphansOf(lineage: string, id?: number): Promise<Process[]> {
   const prefix = `${variable}=${lineage}/`;
-  const pids: number[] = [];
-  for (const path of await dom0().filesWith('/proc/[0-9]*/environ', prefix)) {
+  const own = await dom0().ownPids();
+  // Among its arguments the variable is while a session of SSH is on the way to become the command.
+  const looks = await Promise.all(
+    ['environ', 'cmdline'].map((file) => dom0().filesWith(`/proc/[0-9]*/${file}`, prefix)),
+  );
+  const pids = new Set<number>();
+  for (const path of looks.flat()) {
     const pid = Number(path.split('/')[2]);
-    if (pid !== dom0().pid && (await isOf(path, prefix, id)) && (await hasPipe(pid))) pids.push(pid);
+    if (!own.has(pid) && (await isOf(path, prefix, id)) && (await hasPipe(pid))) pids.add(pid);
   }
-  return processesOf(pids);
+  return processesOf([...pids]);
 }
 
 async function isOf(path: string, prefix: string, id: number | undefined): Promise<boolean> {
-  const entries = ((await dom0().readFile(path).catch(notThere))?.toString('utf8') ?? '').split('\0');
-  return entries.some((entry) => (id === undefined ? entry.startsWith(prefix) : entry === `${prefix}${String(id)}`));
+  const text = (await dom0().readFile(path).catch(notThere))?.toString('utf8') ?? '';
+  const ids = [...text.matchAll(new RegExp(`${prefix}(\\d+)`, 'g'))].map(([, found]) => Number(found));
+  return id === undefined ? ids.length > 0 : ids.includes(id);
 }
 
 async function hasPipe(pid: number): Promise<boolean> {

@@ -1,5 +1,11 @@
 import type { SshServer } from './ssh.ts';
 
+/** A dom0 that is entered by SSH. */
+export interface RemoteDom0 extends SshServer {
+  /** By which is known there what this host has begun. */
+  owner: string;
+}
+
 /** What a file is. */
 export interface FileStatus {
   readonly dev: bigint;
@@ -69,6 +75,8 @@ export interface RunOptions {
   env?: Readonly<Record<string, string>>;
   /** After so long it is killed, with what it started in its process group. */
   limitMs: number;
+  /** It gets SIGTERM first, and SIGKILL five seconds later: for what must not be torn out of what it does. */
+  gently?: boolean;
 }
 
 export interface RunOutcome {
@@ -86,11 +94,11 @@ export interface RunOutcome {
  */
 export interface Dom0Access extends Files {
   /** How other threads of this process enter the same dom0; null when it is this machine. */
-  readonly server: SshServer | null;
+  readonly remote: RemoteDom0 | null;
   /** Whom files there are made by. */
   readonly uid: number;
-  /** This process among the processes there; null when it is not. */
-  readonly pid: number | null;
+  /** This process among the processes there, and what it has begun there that ends with it. */
+  ownPids(): Promise<ReadonlySet<number>>;
   /** Where programs are looked for there. */
   readonly programFolders: readonly string[];
   /** Runs a program by its arguments, whatever its exit code. */
@@ -101,6 +109,8 @@ export interface Dom0Access extends Files {
   readEach(pattern: string): Promise<Map<string, string>>;
   /** The paths of those that hold `text`. */
   filesWith(pattern: string, text: string): Promise<string[]>;
+  /** Ends writes to files there that an earlier process of this host has left behind; returns when there are none. */
+  settle(): Promise<void>;
   /** The programs that every host needs and that are not found there. */
   missing(): Promise<string[]>;
   /** Ends what is open there. */

@@ -1,7 +1,6 @@
-import type { Dom0Access } from './access.ts';
+import type { Dom0Access, RemoteDom0 } from './access.ts';
 import { localDom0 } from './local.ts';
 import { sshDom0 } from './ssh-dom0.ts';
-import type { SshServer } from './ssh.ts';
 
 let current: Dom0Access = localDom0;
 
@@ -14,7 +13,7 @@ export function dom0(): Dom0Access {
  * Enters the dom0 that this process, or thread, works on from here on: null is this machine. A process serves one host, so it is entered
  * once, before anything looks at it.
  */
-export function enterDom0(server: SshServer | null): void {
+export function enterDom0(remote: RemoteDom0 | null): void {
   current.leave();
-  current = server === null ? localDom0 : sshDom0(server);
+  current = remote === null ? localDom0 : sshDom0(remote);
 }

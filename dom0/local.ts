@@ -41,9 +41,9 @@ export const here: Files = {
 /** This machine as a dom0. */
 export const localDom0: Dom0Access = {
   ...here,
-  server: null,
+  remote: null,
   uid: process.geteuid?.() ?? -1,
-  pid: process.pid,
+  ownPids: () => Promise.resolve(new Set([process.pid])),
   programFolders: (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== ''),
   async run(argv, options) {
     // A thread that moves bytes runs no programs, and does without the package.
@@ -73,6 +73,8 @@ export const localDom0: Dom0Access = {
     });
     return found;
   },
+  // The kernel has ended them with their process.
+  settle: () => Promise.resolve(),
   missing: () => Promise.resolve([]),
   leave() {
     // Nothing of it is kept open.

@@ -1,20 +1,22 @@
 import { dirname } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
-import type { Dom0Access, FileStatus, OpenFile, OpenOptions, RunOptions, RunOutcome } from './access.ts';
+import type { Dom0Access, FileStatus, OpenFile, OpenOptions, RemoteDom0, RunOptions, RunOutcome } from './access.ts';
 import { programFolders } from './ssh-command.ts';
 import { SshFile } from './ssh-file.ts';
+import { leftovers } from './ssh-leftovers.ts';
 import { SshLine } from './ssh-line.ts';
-import type { SshServer } from './ssh.ts';
+import { alwaysThere, lookFailed, lookScripts, notItself } from './ssh-look.ts';
 import { parseStatus, statusFormat } from './status.ts';
 import { codedError, systemError } from './system-errors.ts';
 
 /** A dom0 that is entered by SSH: each call is one program that is run there, nothing is installed. docs/ssh.md tells which. */
-export function sshDom0(server: SshServer): Dom0Access {
-  return new SshDom0(server);
+export function sshDom0(remote: RemoteDom0): Dom0Access {
+  return new SshDom0(remote);
 }
 
-/** Long enough for a disk that is slow below everything else. */
-const fileLimitMs = 60_000;
+/** For a chunk: long enough for a disk that is slow below everything else. */
+const writeLimitMs = 60_000;
+const versionLimitMs = 10_000;
 
 /** What files are worked on by (coreutils, findutils, grep), and fences made of (e2fsprogs, util-linux). */
 const neededPrograms = [
@@ -23,15 +25,14 @@ const neededPrograms = [
 ];
 
 class SshDom0 implements Dom0Access {
-  readonly server: SshServer;
+  readonly remote: RemoteDom0;
   readonly uid = 0;
-  readonly pid = null;
   readonly programFolders = programFolders;
   readonly #line: SshLine;
 
-  constructor(server: SshServer) {
-    this.server = server;
-    this.#line = new SshLine(server);
+  constructor(remote: RemoteDom0) {
+    this.remote = remote;
+    this.#line = new SshLine(remote);
   }
 
   async open(path: string, access: 'read' | 'write' | 'new', options: OpenOptions = {}): Promise<OpenFile> {
@@ -118,35 +119,46 @@ class SshDom0 implements Dom0Access {
     await this.#do(['rm', recursive ? '-rf' : '-f', '--', path], path);
   }
 
-  async run(argv: readonly [string, ...string[]], { env = {}, limitMs }: RunOptions): Promise<RunOutcome> {
-    const { exitCode, timedOut, stdout, stderr } = await this.#line.run(argv, { env, limitMs });
-    this.#refuseSudo(exitCode, stderr);
+  async run(argv: readonly [string, ...string[]], options: RunOptions): Promise<RunOutcome> {
+    const { exitCode, timedOut, stdout, stderr } = await this.#line.run(argv, options);
     if (timedOut) return { ended: 'limit', exitCode: null, stdout: '', stderr: '' };
     if (exitCode === 127) return { ended: 'missing', exitCode: null, stdout: '', stderr: 'ENOENT' };
     return { ended: 'by-itself', exitCode, stdout: trimmed(stdout.toString('utf8')), stderr: trimmed(stderr) };
   }
 
+  async ownPids(): Promise<ReadonlySet<number>> {
+    const [mark = ''] = Object.entries(leftovers.mark(this.remote.owner, '')).map(
+      ([name, value]) => `${name}=${value}`,
+    );
+    const paths = await this.filesWith('/proc/[0-9]*/environ', mark);
+    return new Set(paths.map((path) => Number(path.split('/')[2])));
+  }
+
   async statEach(pattern: string): Promise<Map<string, FileStatus>> {
-    const script = `printf '%s\\0' ${checked(pattern)} | xargs -0 stat -L -c "$1" -- 2>/dev/null; :`;
-    const text = await this.#text(['sh', '-c', script, 'sh', `${statusFormat} %n`], pattern);
+    const text = await this.#text(['sh', '-c', lookScripts.stat(pattern), 'sh', `${statusFormat} %n`], pattern);
     const lines = text.split('\n').filter((line) => line !== '');
-    return new Map(lines.map((line) => parseStatus(line)).map(({ status, path }) => [path, status]));
+    const found = new Map(lines.map((line) => parseStatus(line)).map(({ status, path }) => [path, status]));
+    if (!found.delete('/')) throw lookFailed('stat');
+    return found;
   }
 
   async readEach(pattern: string): Promise<Map<string, string>> {
-    const text = await this.#text(['sh', '-c', `grep -aHsZ -e '' -- ${checked(pattern)}; :`], pattern);
+    const text = await this.#text(['sh', '-c', lookScripts.read(pattern)], pattern);
     const found = new Map<string, string>();
     for (const line of text.split('\n').slice(0, -1)) {
       const at = line.indexOf('\0');
       const path = line.slice(0, at);
       found.set(path, `${found.get(path) ?? ''}${line.slice(at + 1)}\n`);
     }
+    if (!found.delete(alwaysThere.path)) throw lookFailed('grep');
     return found;
   }
 
   async filesWith(pattern: string, text: string): Promise<string[]> {
-    const script = `printf '%s\\0' ${checked(pattern)} | xargs -0 grep -alFs -e "$1" --; :`;
-    return (await this.#text(['sh', '-c', script, 'sh', text], pattern)).split('\n').filter((path) => path !== '');
+    const words = ['sh', '-c', lookScripts.find(pattern), 'sh', notItself(text), notItself(alwaysThere.text)];
+    const found = (await this.#text(words, pattern)).split('\n').filter((path) => path !== '');
+    if (!found.includes(alwaysThere.path)) throw lookFailed('grep');
+    return found.filter((path) => path !== alwaysThere.path);
   }
 
   async missing(): Promise<string[]> {
@@ -154,8 +166,12 @@ class SshDom0 implements Dom0Access {
     const found = (await this.#text(['sh', '-c', script, 'sh', ...neededPrograms], 'PATH')).split('\n');
     const missing = found.filter((program) => program !== '');
     if (missing.includes('dd')) return missing;
-    const { stdout } = await this.run(['dd', '--version'], { limitMs: fileLimitMs });
+    const { stdout } = await this.run(['dd', '--version'], { limitMs: versionLimitMs });
     return stdout.includes('coreutils') ? missing : [...missing, 'GNU coreutils'];
+  }
+
+  settle(): Promise<void> {
+    return this.#line.settle();
   }
 
   leave(): void {
@@ -168,28 +184,15 @@ class SshDom0 implements Dom0Access {
 
   /** Runs a program that has to succeed; `path` is what its error is about. */
   async #do(argv: readonly string[], path: string, input?: Buffer): Promise<Buffer> {
-    const ask = { limitMs: fileLimitMs, ...(input === undefined ? {} : { input }) };
-    const { exitCode, timedOut, stdout, stderr } = await this.#line.run(argv, ask);
-    this.#refuseSudo(exitCode, stderr);
+    const { exitCode, stdout, stderr } =
+      input === undefined ? await this.#line.ask(argv) : await this.#line.write(argv, input, writeLimitMs);
     if (exitCode === 0) return stdout;
-    const [program = ''] = argv;
-    if (timedOut) throw new SealiftError('dom0-away', `${program} in dom0 took longer than ${String(fileLimitMs)} ms`);
-    if (exitCode === 127) throw new SealiftError('dom0-away', `dom0 has no ${program}`);
+    // Not found, not to be run, killed: nothing was said of what it is about.
+    if (exitCode === null || exitCode > 124) {
+      throw new SealiftError('dom0-away', `${argv[0] ?? ''} in dom0 ended by ${String(exitCode ?? 'a signal')}`);
+    }
     throw systemError(stderr, path);
   }
-
-  #refuseSudo(exitCode: number | null, stderr: string): void {
-    if (exitCode === 0 || !stderr.startsWith('sudo: ') || this.server.user === 'root') return;
-    throw new SealiftError('dom0-away', `${this.server.user} may not do everything in dom0: ${trimmed(stderr)}`, {
-      hint: `sudoers needs: ${this.server.user} ALL=(root) NOPASSWD: ALL`,
-    });
-  }
-}
-
-/** Patterns are of our own making, and go to a shell as they are. */
-function checked(pattern: string): string {
-  if (/^\/[\w/.:@%+=,!*[\]-]+$/.test(pattern)) return pattern;
-  throw new SealiftError('internal', `"${pattern}" is no pattern for dom0`);
 }
 
 /** As execa gives output: without the last newline. */

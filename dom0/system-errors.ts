@@ -18,11 +18,14 @@ const codes: Record<string, string> = {
   'Device or resource busy': 'EBUSY',
   'Text file busy': 'ETXTBSY',
   'Read-only file system': 'EROFS',
+  'No such process': 'ESRCH',
   'No such device': 'ENODEV',
   'No such device or address': 'ENXIO',
   'Too many levels of symbolic links': 'ELOOP',
   'Stale file handle': 'ESTALE',
 };
+
+const unknownCode = 'UNKNOWN';
 
 /** An error with a `code`, as those of Node have one. */
 export interface SystemError extends Error {
@@ -30,12 +33,12 @@ export interface SystemError extends Error {
   readonly path: string;
 }
 
-/** What a program complained of, as an error of the system; its code is 'UNKNOWN' where the complaint is not one of the system's. */
+/** What a program complained of, as an error of the system; its code is `unknownCode` where the complaint is not one of the system's. */
 export function systemError(stderr: string, path: string): SystemError {
   const [line = ''] = stderr.split('\n').filter((one) => one.trim() !== '');
   const said = line.slice(line.lastIndexOf(': ') + 2).trim();
-  const code = codes[said] ?? 'UNKNOWN';
-  return codedError(code, code === 'UNKNOWN' ? line.trim().slice(0, 200) : said, path);
+  const code = codes[said] ?? unknownCode;
+  return codedError(code, code === unknownCode ? line.trim().slice(0, 200) : said, path);
 }
 
 export function codedError(code: string, said: string, path: string): SystemError {
@@ -54,9 +57,9 @@ export function isAway(error: unknown): boolean {
   return isSealiftError(error) && error.type === 'dom0-away';
 }
 
-/** For `catch`: what cannot be looked at is not there: null. Where dom0 itself cannot be entered nobody may say so: throws. */
+/** For `catch`: what cannot be looked at is not there: null. Where dom0 cannot be entered, or says what nobody understands, nobody may say so: throws. */
 export function notThere(error: unknown): null {
-  if (isAway(error)) throw error;
+  if (isAway(error) || errorCode(error) === unknownCode) throw error;
   return null;
 }
 

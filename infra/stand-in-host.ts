@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
-import { fenceKind } from '../deed/fence.ts';
+import { fenceKindIn } from '../deed/fence.ts';
 import { createIdentity, loadIdentity } from '../deed/identity.ts';
 import { parseHostFile, printHostFile } from '../domain/host-file.ts';
 import type { ContainerServer, HostFile } from '../domain/host-file.ts';
@@ -99,13 +99,7 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
 
 /** Immutable files where rights and file system allow; else permission bits, which the stand-in's domains cannot override. */
 async function bestFence(poolPath: string): Promise<'immutable' | 'permissions'> {
-  const probe = join(poolPath, '.probe');
-  await writeFile(probe, '');
-  try {
-    return (await fenceKind(probe)) === 'immutable' ? 'immutable' : 'permissions';
-  } finally {
-    await rm(probe);
-  }
+  return (await fenceKindIn(poolPath)) === 'immutable' ? 'immutable' : 'permissions';
 }
 
 async function landingPort(filePath: string): Promise<number> {

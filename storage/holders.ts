@@ -31,14 +31,21 @@ export async function holdersOf(path: string): Promise<Holder[]> {
 }
 
 async function holdingProcesses(disk: FileStatus): Promise<number[]> {
-  const [open, mapped] = await Promise.all([dom0().statEach('/proc/[0-9]*/fd/*'), mappings(disk)]);
+  const [open, mapped, own] = await Promise.all([
+    dom0().statEach('/proc/[0-9]*/fd/*'),
+    mappings(disk),
+    dom0().ownPids(),
+  ]);
   const pids = new Set<number>();
   for (const [path, status] of open) {
     if (!isSame(status, disk)) continue;
     const [, , pid = '', , fd = ''] = path.split('/');
-    if (Number(pid) !== dom0().pid || (await canWrite(pid, fd))) pids.add(Number(pid));
+    if (!own.has(Number(pid)) || (await canWrite(pid, fd))) pids.add(Number(pid));
   }
-  for (const path of mapped) pids.add(Number(path.split('/')[2]));
+  for (const path of mapped) {
+    const pid = Number(path.split('/')[2]);
+    if (!own.has(pid)) pids.add(pid);
+  }
   return [...pids];
 }
 
@@ -61,8 +68,7 @@ async function mappings(disk: FileStatus): Promise<string[]> {
   const [major, minor] = deviceName(disk.dev)
     .split(':')
     .map((part) => Number(part).toString(16).padStart(2, '0'));
-  const found = await dom0().filesWith('/proc/[0-9]*/maps', ` ${String(major)}:${String(minor)} ${String(disk.ino)} `);
-  return found.filter((path) => path !== `/proc/${String(dom0().pid)}/maps`);
+  return dom0().filesWith('/proc/[0-9]*/maps', ` ${String(major)}:${String(minor)} ${String(disk.ino)} `);
 }
 
 async function loopHolders(disk: FileStatus): Promise<Holder[]> {

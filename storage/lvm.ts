@@ -16,10 +16,13 @@ const commandLimitMs = 120_000;
 export async function lvm(args: readonly string[], env: Environment = {}): Promise<string> {
   const { ended, exitCode, stdout, stderr } = await dom0().run(['lvm', ...args], {
     limitMs: commandLimitMs,
+    // In the midst of a change it would leave a device suspended.
+    gently: true,
     // It complains of every descriptor that it inherits.
     env: { ...env, LVM_SUPPRESS_FD_WARNINGS: '1' },
   });
   if (exitCode === 0) return stdout;
+  if (ended === 'limit') throw new SealiftError('lvm-failed', `${args[0] ?? 'lvm'} took too long, and was ended`);
   if (ended === 'missing') {
     throw new SealiftError('lvm-failed', 'this host has no LVM', { hint: 'install lvm2' });
   }

@@ -140,11 +140,11 @@ export async function openedByOthers({ path, dmPath, active }: LogicalVolume): P
 }
 
 async function ownOpenings(path: string): Promise<number> {
-  const { pid } = dom0();
   const device = (await dom0().statEach(path)).get(path);
-  if (pid === null || device?.kind !== 'block') return 0;
-  const open = await dom0().statEach(`/proc/${String(pid)}/fd/*`);
-  return [...open.values()].filter(({ rdev }) => rdev === device.rdev).length;
+  if (device?.kind !== 'block') return 0;
+  const own = [...(await dom0().ownPids())].map((pid) => dom0().statEach(`/proc/${String(pid)}/fd/*`));
+  const open = (await Promise.all(own)).flatMap((found) => [...found.values()]);
+  return open.filter(({ rdev }) => rdev === device.rdev).length;
 }
 
 /** What LVM writes lies on the devices below, whose caches a flush of any volume of theirs empties. */

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { dom0, enterDom0 } from '../dom0/dom0.ts';
-import type { SshServer } from '../dom0/ssh.ts';
+import type { RemoteDom0 } from '../dom0/access.ts';
 import { SealiftError, isSealiftError } from '../domain/error.ts';
 import type { ErrorType } from '../domain/error-types.ts';
 
@@ -14,7 +14,7 @@ export function defaultThreads(): number {
 /** Starts the worker thread whose module is `name` in this folder, from sources and from the compiled package alike. */
 export function startThread(name: string, data: unknown): Worker {
   return new Worker(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url), {
-    workerData: { data, server: dom0().server },
+    workerData: { data, remote: dom0().remote },
     // Chunks live outside of the heap; a small young generation keeps a thread's share of memory small.
     resourceLimits: { maxYoungGenerationSizeMb: 8 },
   });
@@ -22,8 +22,8 @@ export function startThread(name: string, data: unknown): Worker {
 
 /** In a thread: what it was started with. It works on the same dom0 as who started it. */
 export function threadData(): unknown {
-  const { data, server } = workerData as { data: unknown; server: SshServer | null };
-  enterDom0(server);
+  const { data, remote } = workerData as { data: unknown; remote: RemoteDom0 | null };
+  enterDom0(remote);
   return data;
 }
 

@@ -7,7 +7,8 @@ import type { XenHost } from '../lab/xen/host.ts';
 import { startGuest } from '../lab/xen/lab-guest.ts';
 import { bringUpXenLab, takeDownXenLab } from '../lab/xen/lab.ts';
 import { missingNeeds } from '../lab/xen/needs.ts';
-import { poolPath, startSealiftOnXen } from '../lab/xen/sealift-on-xen.ts';
+import { poolPath } from '../lab/xen/host-worker.ts';
+import { startSealiftOnXen } from '../lab/xen/sealift-on-xen.ts';
 import { endAs, say, sayNext, sealift } from './terminal.ts';
 
 const cacheFolder = join(import.meta.dirname, '../../.sealift/cache');

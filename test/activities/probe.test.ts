@@ -33,7 +33,7 @@ describe('a probe that fails', () => {
       detail: 'ended by a signal',
     });
     expect(await check('command ask', { ask: ['/nowhere/argument-secret'] })).toMatchObject({
-      detail: 'could not be run (ENOENT)',
+      detail: 'could not be run',
     });
   });
 

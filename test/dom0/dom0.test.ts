@@ -23,7 +23,7 @@ describe.each(ways)('a dom0 that is entered by way of %s', (way) => {
     root = await mkdtemp(join(tmpdir(), "sealift dom0 'quoted' "));
     if (way === 'local') return;
     sshd = await startSshd();
-    dom0 = sshDom0(sshd);
+    dom0 = sshDom0({ ...sshd, owner: 'test' });
   });
   beforeEach(async () => {
     folder = await mkdtemp(join(root, 'a $HOME `x` '));

@@ -148,7 +148,7 @@ describe('a disk in a file', () => {
     const wrong = { type: 'internal', message: expect.stringContaining('alignedBuffer') };
     const read = disk.read(room.subarray(1), 0, 4096);
     // Over SSH bytes come by a stream, which takes any.
-    if (dom0().server === null) await expect(read).rejects.toMatchObject(wrong);
+    if (dom0().remote === null) await expect(read).rejects.toMatchObject(wrong);
     else await read;
   });
 
@@ -302,9 +302,9 @@ describe('a file system that is full', () => {
     await disk.sync();
     const filler = join(outer, 'filler');
     await expect(writeFile(filler, Buffer.alloc(1 << 20))).rejects.toMatchObject({ code: 'ENOSPC' });
-    if (dom0().server !== null) {
+    if (dom0().remote !== null) {
       // Over SSH a write is durable when it has ended, or fails.
-      await expect(disk.write(room, 4096, 1)).rejects.toMatchObject({ type: 'disk-io' });
+      await expect(disk.write(room, 4096, 1)).rejects.toMatchObject({ type: 'disk-full' });
       return;
     }
     await disk.write(room, 4096, 1);

@@ -53,7 +53,7 @@ describe('the holders of a disk', () => {
     expect(await holdersOf(path)).toEqual([]);
     const writer = await openDisk(path, 'write');
     // Over SSH nothing is open between two steps.
-    const own = dom0().pid === null ? [] : [expect.objectContaining({ pid: process.pid })];
+    const own = dom0().remote !== null ? [] : [expect.objectContaining({ pid: process.pid })];
     expect(await holdersOf(path)).toEqual(own);
     await writer.close();
     expect(await holdersOf(path)).toEqual([]);

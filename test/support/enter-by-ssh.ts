@@ -7,7 +7,7 @@ import type { LabSshd } from '../../infra/lab/sshd.ts';
 let sshd: LabSshd;
 beforeAll(async () => {
   sshd = await startSshd();
-  enterDom0(sshd);
+  enterDom0({ ...sshd, owner: 'test' });
 });
 afterAll(async () => {
   enterDom0(null);

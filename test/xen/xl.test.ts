@@ -208,9 +208,10 @@ describe('an xl that hangs', () => {
 });
 
 /** A killed process whose parent has not taken note is a zombie: dead all the same. */
+/** Whether it lives on: what was killed may take a moment to be gone. */
 async function isAlive(pid: string): Promise<boolean> {
   const stat = `/proc/${pid}/stat`;
-  for (let looks = 0; looks < 100; looks++) {
+  for (const end = performance.now() + 5_000; performance.now() < end;) {
     if (!existsSync(stat)) return false;
     const text = await readFile(stat, 'utf8').catch(() => '');
     if (text === '' || /\) [ZX] /.test(text)) return false;

@@ -5,7 +5,8 @@ import { bringUpXenLab } from '../../infra/lab/xen/lab.ts';
 import type { XenLab } from '../../infra/lab/xen/lab.ts';
 import { startGuest } from '../../infra/lab/xen/lab-guest.ts';
 import type { LabGuest } from '../../infra/lab/xen/lab-guest.ts';
-import { poolPath, startSealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
+import { poolPath } from '../../infra/lab/xen/host-worker.ts';
+import { startSealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
 import type { SealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
 import { testCache } from '../support/cache.ts';
 import { able } from './able.ts';
@@ -14,14 +15,17 @@ import { atEnd } from './at-end.ts';
 /** How long a move may take on emulated hosts, in milliseconds. */
 export const moveLimitMs = 600_000;
 
-/** Declares tests of moves between two real Xen hosts, with Sealift on them, that are there when the first test begins. */
-export function onXen(name: string, tests: (xen: TwoHosts) => void): void {
+/**
+ * Declares tests of moves between two real Xen hosts, with Sealift on them, that are there when the first test begins. `beside`: the
+ * hosts whose worker is not in their dom0.
+ */
+export function onXen(name: string, tests: (xen: TwoHosts) => void, { beside = [] }: { beside?: string[] } = {}): void {
   able(name, () => {
     const xen = new TwoHosts();
     beforeAll(async () => {
       xen.lab = await bringUpXenLab();
       atEnd(() => xen.lab.down());
-      xen.on = await startSealiftOnXen(xen.lab, { cacheFolder: testCache });
+      xen.on = await startSealiftOnXen(xen.lab, { cacheFolder: testCache, beside });
       atEnd(() => xen.on.close());
     }, 900_000);
     tests(xen);
@@ -42,8 +46,12 @@ export class TwoHosts {
   }
 
   /** `noiseMib`: so much behind the guest's file system that takes its time to cross. */
-  async onRawFile(name: string, type: LabGuest['type'], { noiseMib = 0 } = {}): Promise<LabGuest> {
-    const guest = { name, type, disk: `${poolPath}/${name}.raw` };
+  async onRawFile(
+    name: string,
+    type: LabGuest['type'],
+    { noiseMib = 0, ...how }: Pick<LabGuest, 'address' | 'rebootsInstead'> & { noiseMib?: number } = {},
+  ): Promise<LabGuest> {
+    const guest = { name, type, disk: `${poolPath}/${name}.raw`, ...how };
     await this.one.run(['truncate', '--size', '16M', guest.disk]);
     const noise = ['if=/dev/urandom', `of=${guest.disk}`, 'bs=1M', 'seek=16', `count=${String(noiseMib)}`];
     await this.one.run(['dd', ...noise, 'status=none']);

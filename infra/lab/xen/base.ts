@@ -22,7 +22,7 @@ const suite = 'bookworm';
 const xenVersion = '4.17';
 /** Needed in dom0: Xen, SSH, LVM, iSCSI with reservations, IPsec, and what shows what crosses. No systemd or udev runs there. */
 const packages = [
-  'kmod linux-image-amd64 busybox-static e2fsprogs procps iproute2 iputils-ping bridge-utils libstdc++6',
+  'kmod linux-image-amd64 busybox-static e2fsprogs procps sudo iproute2 iputils-ping bridge-utils libstdc++6',
   `xen-hypervisor-${xenVersion}-amd64 xen-utils-${xenVersion} xen-utils-common xenstore-utils`,
   'openssh-server openssh-client lvm2 thin-provisioning-tools open-iscsi sg3-utils',
   'strongswan-swanctl charon-systemd libstrongswan-standard-plugins openssl nftables tcpdump',

@@ -1,31 +1,23 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '../../../client/index.ts';
 import type { Sealift } from '../../../client/index.ts';
 import { createIdentity } from '../../../deed/identity.ts';
-import { parseHostFile, printHostFile } from '../../../domain/host-file.ts';
-import type { ContainerServer } from '../../../domain/host-file.ts';
+import type { HostFile } from '../../../domain/host-file.ts';
 import { startChild } from '../../child.ts';
-import type { XenHost } from './host.ts';
-import type { XenLab } from './lab.ts';
 import { findServerBinary } from '../../temporal/server-binary.ts';
 import { startServer } from '../../temporal/server.ts';
 import type { TemporalServer } from '../../temporal/server.ts';
-import { hostProcess } from '../../../workers/host-process.ts';
-import { until } from './until.ts';
+import { containerServerOf } from './host-worker.ts';
+import type { HostWorker } from './host-worker.ts';
+import type { XenHost } from './host.ts';
+import type { XenLab } from './lab.ts';
+import { WorkerBeside } from './worker-beside.ts';
+import { WorkerInDom0 } from './worker-in-dom0.ts';
 
-export const poolPath = '/srv/sealift/pool';
-const arrivedPath = '/srv/sealift/incoming';
-const madePath = '/srv/sealift/outgoing';
-const sshKeyPath = '/etc/sealift/ssh.key';
-const statePath = '/var/lib/sealift';
-const hostFilePath = '/etc/sealift/host.toml';
-const logPath = '/var/log/sealift.log';
-const readyLimitMs = 600_000;
-
-/** Sealift as in the field: Temporal and the control worker on this machine, the bundled host worker in each dom0 of a lab. */
+/** Sealift as in the field: Temporal and the control worker on this machine, the bundled host worker in each dom0 of a lab, or here. */
 export interface SealiftOnXen {
   sealift: Sealift;
   server: TemporalServer;
@@ -34,10 +26,13 @@ export interface SealiftOnXen {
   close(): Promise<void>;
 }
 
-/** `cacheFolder`: where Temporal's server and the workflows' bundle are kept. Without `withUi` there is no Web UI. */
+/**
+ * `cacheFolder`: where Temporal's server and the workflows' bundle are kept. Without `withUi` there is no Web UI. `beside`: the names of
+ * hosts whose worker runs on this machine and enters dom0 by SSH.
+ */
 export async function startSealiftOnXen(
   lab: XenLab,
-  { cacheFolder, withUi = false }: { cacheFolder: string; withUi?: boolean },
+  { cacheFolder, withUi = false, beside = [] }: { cacheFolder: string; withUi?: boolean; beside?: readonly string[] },
 ): Promise<SealiftOnXen> {
   const folder = await mkdtemp(join(tmpdir(), 'sealift-xen-'));
   const undo: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
@@ -57,21 +52,30 @@ export async function startSealiftOnXen(
     undo.push(() => control.stop());
     const identities = lab.hosts.map(async ({ name }) => [name, await createIdentity(join(folder, name))] as const);
     const names = new Map((await Promise.all(identities)).map(([host, { name }]) => [host, name]));
-    undo.push(async () => {
-      // A host that was taken down has none to give.
-      for (const host of lab.hosts) await host.keepLog(logPath).catch(() => undefined);
-    });
+    const workers = new Map<string, HostWorker>();
+    for (const host of lab.hosts) {
+      const own = { host, peers: peersOf(host, lab.hosts, names), folder: join(folder, host.name) };
+      const worker = beside.includes(host.name)
+        ? new WorkerBeside({
+            ...own,
+            address: lab.outsideAddress,
+            temporalAddress: server.address,
+            logFolder: host.machine.logFolder,
+          })
+        : new WorkerInDom0({ ...own, temporalAddress: door.address });
+      undo.push(() => worker.end());
+      workers.set(host.name, worker);
+    }
     await Promise.all(
-      lab.hosts.map(async (host) => {
-        const key = await readFile(join(folder, host.name, 'identity.key'));
-        await writeHost(host, lab.hosts, key, names);
-        await startWorker(host, door.address);
+      [...workers.values()].map(async (worker) => {
+        await worker.prepare();
+        await worker.start();
       }),
     );
     // Dom0s answer slowly here.
     const sealift = await connect({ address: server.address, hostMs: 60_000 });
     undo.push(() => sealift.close());
-    return { sealift, server, startWorker: (host) => startWorker(host, door.address), close };
+    return { sealift, server, startWorker: async (host) => workers.get(host.name)?.start(), close };
   } catch (error) {
     await close();
     throw error;
@@ -96,74 +100,9 @@ async function openDoor(to: string, address: string): Promise<{ address: string;
   return { address: `${address}:${port}`, close: () => void door.close() };
 }
 
-async function writeHost(
-  host: XenHost,
-  hosts: readonly XenHost[],
-  identityKey: Buffer,
-  names: Map<string, string>,
-): Promise<void> {
-  const peer = hosts
+/** The other hosts, with the SSH servers that take containers for them; a worker that is not in its dom0 has none. */
+function peersOf(host: XenHost, hosts: readonly XenHost[], names: Map<string, string>): HostFile['peer'] {
+  return hosts
     .filter((other) => other !== host)
-    .map((other) => ({ name: other.name, identity: names.get(other.name) ?? '', ssh: serverOf(other) }));
-  const file = parseHostFile(
-    printHostFile({
-      ...parseHostFile(minimalFile(host), 'host.toml'),
-      staging: serverOf(host),
-      ssh: { folder: madePath, private_key: sshKeyPath },
-      peer,
-    }),
-    'host.toml',
-  );
-  file.xen.paths = Object.fromEntries(['/opt/lab/vmlinux', '/opt/lab/guest-initramfs'].map((path) => [path, path]));
-  for (const path of [poolPath, arrivedPath, madePath, statePath, '/etc/sealift'])
-    await host.run(['mkdir', '-m', '0700', '-p', path]);
-  await host.writeFile(hostFilePath, printHostFile(file));
-  await host.writeFile(`${statePath}/identity.key`, identityKey);
-  await host.writeFile(sshKeyPath, await readFile(host.ssh.privateKeyPath));
-  await host.run(['chmod', '0600', hostFilePath, `${statePath}/identity.key`, sshKeyPath]);
-}
-
-/** Dom0's SSH server, as the other host reaches it. */
-function serverOf({ linkAddress, ssh: { port, user, hostKey } }: XenHost): ContainerServer {
-  return { folder: arrivedPath, address: linkAddress, port, user, host_key: hostKey };
-}
-
-function minimalFile({ name, linkAddress }: XenHost): string {
-  return [
-    `name = "${name}"`,
-    `site = "${name}"`,
-    `state = "${statePath}"`,
-    '[xen]',
-    // An emulated processor on a busy machine.
-    'limit_seconds = 150',
-    'default_bridge = "xenbr0"',
-    '[landing]',
-    `address = "${linkAddress}"`,
-    'port = 7410',
-    '[[pool]]',
-    'name = "fast"',
-    'kind = "folder"',
-    `path = "${poolPath}"`,
-    '[[pool]]',
-    'name = "volumes"',
-    'kind = "lvm"',
-    'group = "lab"',
-    '[limits]',
-    'stall_seconds = 120',
-    'connect_seconds = 300',
-    '',
-  ].join('\n');
-}
-
-/** The worker that the lab has put into each dom0, started and started again as a unit of systemd would do it. */
-async function startWorker(host: XenHost, temporalAddress: string): Promise<void> {
-  const env = Object.entries({ ...hostProcess.env, TEMPORAL_ADDRESS: temporalAddress });
-  const program = ['/opt/sealift/node', ...hostProcess.flags, '/opt/sealift/worker/host.js', hostFilePath];
-  const script = `until "$@"; do sleep 5; done >>/var/log/sealift.out 2>>${logPath} </dev/null &`;
-  const words = ['setsid', 'env', ...env.map(([name, value]) => `${name}=${value}`), ...program];
-  await host.run(['sh', '-c', script, 'sh', ...words]);
-  await until(readyLimitMs, `the worker of ${host.name} is ready`, async () => {
-    const { stdout } = await host.exec(['cat', '/var/log/sealift.out']);
-    return stdout.includes('"ready":true') ? stdout : null;
-  });
+    .map((other) => ({ name: other.name, identity: names.get(other.name) ?? '', ssh: containerServerOf(other) }));
 }
