@@ -7,6 +7,7 @@ export default {
   testPathIgnorePatterns: ['/node_modules/'],
   // They wait for most of their time, so two processors carry one more than there are.
   maxWorkers: 3,
+  testSequencer: '<rootDir>/jest.sequencer.js',
   // A test takes five to fifteen seconds; a machine that is busy with other things takes a multiple of that.
   testTimeout: 240_000,
 };

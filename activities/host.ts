@@ -98,7 +98,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
     };
   } catch (error) {
     state.close();
-    enterDom0(null);
+    dom0().leave();
     throw error;
   }
 }
@@ -121,6 +121,12 @@ export async function openOnlooker(filePath: string): Promise<Onlooker> {
   return { file, me, database: openSnapshot(join(file.state, 'host.db'), hostTables), ...xenOf(file) };
 }
 
+/** Ends the look. */
+export function closeOnlooker({ database }: Onlooker): void {
+  database.close();
+  dom0().leave();
+}
+
 /** The same at the host's own process. */
 export function onlookerOf({ file, identity, state, dom0, toolstack }: Host): Onlooker {
   return { file, me: identity.name, database: state.database, dom0, toolstack };
@@ -133,7 +139,7 @@ export async function closeHost(host: Host): Promise<void> {
   await idle(10_000);
   await host.landing.close();
   host.state.close();
-  enterDom0(null);
+  dom0().leave();
 }
 
 /** The pinned identity of a peer. Throws `unknown-peer`. */

@@ -143,6 +143,7 @@ export function hostActivities(host: Host): HostActivities {
         vmName: record.vmName,
         vmUuid: record.vmUuid,
         diskPaths: guestDisks(readNotes(host.deeds, ask.migrationId).disks).map((disk) => disk.path),
+        netFolder: host.file.xen.net,
         commands: host.file.probe,
       };
       return probe(host.toolstack, probed, ask.probe, { plain, signal: signal() });

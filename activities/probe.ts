@@ -14,6 +14,8 @@ interface Probed {
   vmName: string;
   vmUuid: string;
   diskPaths: string[];
+  /** Has an entry for each network interface of dom0, the guest's ends of vifs among them. */
+  netFolder: string;
   /** The host file's named commands. */
   commands: Record<string, string[]>;
 }
@@ -32,6 +34,7 @@ export async function probe(
   const deadline = performance.now() + spec.limitMs;
   const checks: [string, () => Promise<string>][] = [['domain', domainStays(toolstack, vm)]];
   if (spec.diskWrites) checks.push(['disk-writes', diskIsWritten(vm.diskPaths)]);
+  if (spec.vifs === true) checks.push(['vifs', sendsByVif(toolstack, vm)]);
   if (spec.ping !== undefined) checks.push([`ping ${spec.ping}`, ping(spec.ping)]);
   if (spec.tcp !== undefined) checks.push([`tcp ${spec.tcp.address}:${spec.tcp.port}`, tcp(spec.tcp)]);
   if (spec.command !== undefined) checks.push([`command ${spec.command}`, command(spec.command, vm)]);
@@ -94,6 +97,18 @@ async function lastWrite(path: string): Promise<string> {
   if (status.kind !== 'block') return String(status.mtimeNs);
   const counts = (await dom0().readFile(join(deviceFolder(status.rdev), 'stat'))).toString('utf8');
   return `${String(status.mtimeNs)} ${counts.trim().split(/\s+/)[4] ?? ''}`;
+}
+
+/** Passes when dom0 has got something from the guest: what it sends is what its vif's end in dom0 receives. */
+function sendsByVif(toolstack: Toolstack, { vmName, vmUuid, netFolder }: Probed): () => Promise<string> {
+  return async () => {
+    const domain = (await toolstack.list()).find(({ uuid }) => uuid === vmUuid);
+    if (domain === undefined) throw new SealiftError('probe-failed', `no live domain ${vmName}`);
+    const counts = await dom0().readEach(join(netFolder, `vif${String(domain.domid)}.*/statistics/rx_packets`));
+    const frames = [...counts.values()].reduce((sum, text) => sum + Number(text), 0);
+    if (frames === 0) throw new SealiftError('probe-failed', `nothing came from its ${String(counts.size)} vifs`);
+    return `${String(frames)} frames came from its vifs`;
+  };
 }
 
 function ping(address: string): () => Promise<string> {

@@ -30,6 +30,7 @@ export const moveOptions = z.object({
   cutover: cutover.optional(),
   limit: rate.optional(),
   streams: count.pipe(streams.unwrap()).optional(),
+  probeVifs: z.literal(true).optional(),
   probePing: probeSpec.shape.ping,
   probeTcp: endpoint.optional(),
   probeCommand: probeSpec.shape.command,
@@ -53,6 +54,7 @@ export function addMoveOptions(command: Command): Command {
     .option('--cutover <when>', 'when it may shut the VM down: now, approve, or a window BEGIN/END (default: now)')
     .option('--limit <rate>', 'rate limit: 50M is megabytes a second, 48Mi mebibytes, 400Mbit megabits')
     .option('--streams <number>', 'number of TCP streams (default: by the measured line)')
+    .option('--probe-vifs', 'after the start: the guest must send something by one of its vifs')
     .option('--probe-ping <address>', 'after the start: an address that must answer ping')
     .option('--probe-tcp <host:port>', 'after the start: a port that must take connections')
     .option('--probe-command <name>', "after the start: a command of the destination's host file that must pass")
@@ -76,6 +78,7 @@ export function moveRequest(
     ...(options.streams !== undefined && { streams: options.streams }),
     probe: {
       diskWrites: options.probeWrites,
+      ...(options.probeVifs === true && { vifs: true as const }),
       ...(options.probePing !== undefined && { ping: options.probePing }),
       ...(options.probeTcp !== undefined && { tcp: options.probeTcp }),
       ...(options.probeCommand !== undefined && { command: options.probeCommand }),

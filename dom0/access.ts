@@ -109,7 +109,7 @@ export interface Dom0Access extends Files {
   readEach(pattern: string): Promise<Map<string, string>>;
   /** The paths of those that hold `text`. */
   filesWith(pattern: string, text: string): Promise<string[]>;
-  /** Ends writes to files there that an earlier process of this host has left behind; returns when there are none. */
+  /** Ends what an earlier process of this host has left behind there that could still change files; returns when there is nothing. To be called before anything else. */
   settle(): Promise<void>;
   /** The programs that every host needs and that are not found there. */
   missing(): Promise<string[]>;

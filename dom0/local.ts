@@ -4,6 +4,7 @@ import * as fs from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { delimiter } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { errorCode } from './system-errors.ts';
 import type { Dom0Access, FileStatus, Files, OpenFile } from './access.ts';
 
 /** The files of the machine that this process runs on. */
@@ -187,10 +188,12 @@ function* below(folder: string, [part, ...rest]: string[]): Generator<string> {
   }
 }
 
+/** What has ended or vanished meanwhile, or may not be looked at, is none; where this process itself can look no further, it says so. */
 function orElse<Result>(none: Result, look: () => Result): Result {
   try {
     return look();
-  } catch {
+  } catch (error) {
+    if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(errorCode(error))) throw error;
     return none;
   }
 }

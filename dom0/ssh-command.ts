@@ -23,17 +23,19 @@ export interface ProgramOptions {
  * nobody is connected any more (timeout(1)). Its variables are among the arguments of all that comes before it.
  */
 export function programCommand(argv: readonly string[], { mark, user, env, limitMs, gently }: ProgramOptions): string {
-  const variables = Object.entries({ ...env, LC_ALL: 'C' }).map(([name, value]) => `${name}=${value}`);
   const timeout = ['timeout', ...(gently ? ['-k', '5'] : ['-s', 'KILL']), String(limitMs / 1_000)];
   const script = `${path}; exec ${asRoot(user)}sh -c "$0" "$@"`;
-  return quotedWords(['sh', '-c', script, gate, mark, ...timeout, 'env', ...variables, ...argv]);
+  return quotedWords(['sh', '-c', script, gate, mark, ...timeout, 'env', ...variables(env), ...argv]);
 }
 
 /** The text by which sshd runs a shell of root's, that takes commands from its standard input, with these variables. */
 export function shellCommand({ user, env }: { user: string; env: Readonly<Record<string, string>> }): string {
-  const variables = Object.entries({ ...env, LC_ALL: 'C' }).map(([name, value]) => `${name}=${value}`);
   const script = `${path}; exec ${asRoot(user)}env "$@" sh -c 'umask 077; exec sh'`;
-  return quotedWords(['sh', '-c', script, 'sh', ...variables]);
+  return quotedWords(['sh', '-c', script, 'sh', ...variables(env)]);
+}
+
+function variables(env: Readonly<Record<string, string>>): string[] {
+  return Object.entries({ ...env, LC_ALL: 'C' }).map(([name, value]) => `${name}=${value}`);
 }
 
 /** Words for a shell, which sees everything between single quotes as it is. */

@@ -9,7 +9,7 @@ import { alwaysThere, lookFailed, lookScripts, notItself } from './ssh-look.ts';
 import { parseStatus, statusFormat } from './status.ts';
 import { codedError, systemError } from './system-errors.ts';
 
-/** A dom0 that is entered by SSH: each call is one program that is run there, nothing is installed. docs/ssh.md tells which. */
+/** A dom0 that is entered by SSH: each call is a program or a few that are run there, and nothing is installed. docs/ssh.md tells how. */
 export function sshDom0(remote: RemoteDom0): Dom0Access {
   return new SshDom0(remote);
 }
@@ -127,10 +127,7 @@ class SshDom0 implements Dom0Access {
   }
 
   async ownPids(): Promise<ReadonlySet<number>> {
-    const [mark = ''] = Object.entries(leftovers.mark(this.remote.owner, '')).map(
-      ([name, value]) => `${name}=${value}`,
-    );
-    const paths = await this.filesWith('/proc/[0-9]*/environ', mark);
+    const paths = await this.filesWith('/proc/[0-9]*/environ', leftovers.textOf(this.remote.owner));
     return new Set(paths.map((path) => Number(path.split('/')[2])));
   }
 

@@ -64,7 +64,11 @@ export class SshLine {
     const ask = { limitMs, env: leftovers.mark(this.#remote.owner, this.#id) };
     return this.#programs.take(async () => {
       try {
-        return await this.#untilBegun((begin) => this.#program(argv, ask, input, begin));
+        const outcome = await this.#untilBegun((begin) => this.#program(argv, ask, input, begin));
+        if (outcome.exitCode !== null && !outcome.timedOut) return outcome;
+        // It may be asleep in the kernel, and write yet.
+        this.#drop('a write does not end');
+        throw this.#away('a write does not end');
       } catch (error) {
         while (!this.#left && !(await this.#isOpen())) await pause(1_000);
         throw error;
@@ -85,12 +89,7 @@ export class SshLine {
   /** Ends the connection, and what waits for an answer by it. */
   leave(): void {
     this.#left = true;
-    const client = this.#client;
-    this.#lost('this host has left its dom0');
-    void client?.then(
-      (open) => open.destroy(),
-      () => undefined,
-    );
+    this.#drop('this host has left its dom0');
   }
 
   /** A line that proves dead before anything has begun by it is opened once more. */
@@ -128,7 +127,16 @@ export class SshLine {
     const mark = `sealift-${randomBytes(9).toString('hex')}`;
     const command = programCommand(argv, { mark, user: this.#remote.user, env, limitMs, gently });
     const outcome = await this.#session(client, command, (channel) =>
-      attendProgram(channel, { mark, limitMs, graceMs, input }, begin),
+      attendProgram(
+        channel,
+        { mark, limitMs, graceMs, input },
+        {
+          onBegin: begin,
+          onHang: () => {
+            this.#drop('a program does not end');
+          },
+        },
+      ),
     );
     if ('exitCode' in outcome) return outcome;
     throw this.#away(outcome.said === '' ? 'a program ended without telling how' : outcome.said);
@@ -212,7 +220,8 @@ export class SshLine {
     );
   }
 
-  #connected(): Promise<Client> {
+  async #connected(): Promise<Client> {
+    if (this.#left) throw this.#away('this host has left its dom0');
     this.#client ??= this.#open();
     return this.#client;
   }
@@ -244,14 +253,25 @@ export class SshLine {
   }
 
   async #endLeftovers(client: Client, argv: readonly string[]): Promise<void> {
+    const end = performance.now() + leftoversMs;
     for (;;) {
       const ask = { limitMs: leftoversMs };
       const { exitCode, stdout } = await this.#programBy(client, argv, ask, undefined, () => undefined);
-      const none = leftovers.areNone(stdout.toString('utf8'));
-      if (exitCode !== 0 || none === null) throw this.#away('dom0 does not tell what is left of an earlier line');
-      if (none) return;
+      const pids = exitCode === 0 ? leftovers.killed(stdout.toString('utf8')) : null;
+      if (pids === null) throw this.#away('dom0 does not tell what is left of an earlier line');
+      if (pids.length === 0) return;
+      if (performance.now() > end) throw this.#away(`what is left of an earlier line does not end: ${pids.join(', ')}`);
       await pause(killedPauseMs);
     }
+  }
+
+  #drop(why: string): void {
+    const client = this.#client;
+    this.#lost(why);
+    void client?.then(
+      (open) => open.destroy(),
+      () => undefined,
+    );
   }
 
   #lost(why: string): void {

@@ -16,12 +16,12 @@ export interface Unended {
 
 /**
  * Lets a program that waits behind its gate begin, gives it its input and gathers what it writes. `onBegin` is called before it may begin;
- * nothing begins in a session that is lost before.
+ * nothing begins in a session that is lost before. `onHang`: it has not ended long after its limit, and nobody hears of it any more.
  */
 export function attendProgram(
   channel: ClientChannel,
   { mark, limitMs, graceMs, input }: { mark: string; limitMs: number; graceMs: number; input: Buffer | undefined },
-  onBegin: () => void,
+  { onBegin, onHang }: { onBegin: () => void; onHang: () => void },
 ): Promise<RemoteOutcome | Unended> {
   const { promise, resolve } = Promise.withResolvers<RemoteOutcome | Unended>();
   const seen: { begunAt: number | null; exit: { code: number | null } | null } = { begunAt: null, exit: null };
@@ -44,8 +44,9 @@ export function attendProgram(
     resolve({ exitCode: exit.code, timedOut, stdout: stdout.bytes(), stderr: stderr.bytes().toString('utf8') });
   };
   const timer = setTimeout(() => {
-    // Its own limit has ended it long ago.
+    // Its own limit has ended it long ago, but for what it left behind.
     if (seen.exit !== null) resolve({ exitCode: null, timedOut: true, stdout: Buffer.alloc(0), stderr: '' });
+    else onHang();
     channel.close();
   }, limitMs + graceMs);
   channel.on('data', (piece: Buffer) => {

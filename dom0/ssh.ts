@@ -58,7 +58,7 @@ export async function openSsh(
   const privateKey = await readFile(server.privateKeyPath).catch((error: unknown) => {
     throw failed(where, "the private key's file cannot be read", error);
   });
-  // Only the method `staged` needs it: a host worker that never does one keeps 6 MiB.
+  // A host worker that never needs it keeps 6 MiB.
   const { default: ssh2 } = await import('ssh2');
   const client = new ssh2.Client();
   let isOther = false;

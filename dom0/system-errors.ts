@@ -69,7 +69,7 @@ export async function succeeds(work: Promise<unknown>): Promise<boolean> {
     await work;
     return true;
   } catch (error) {
-    if (isAway(error)) throw error;
+    notThere(error);
     return false;
   }
 }

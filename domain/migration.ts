@@ -8,6 +8,8 @@ export const probeSpec = z.strictObject({
   /** Wait this long for all checks to pass. */
   limitMs: z.int().default(60_000),
   diskWrites: z.boolean().default(true),
+  /** It has sent something by one of its vifs. */
+  vifs: z.literal(true).optional(),
   ping: z.string().max(255).optional(),
   tcp: z.strictObject({ address: z.string().max(255), port: z.int() }).optional(),
   /** Name of a command in the destination's host file; exit 0 passes. A name and no argument vector: the orchestrator runs nothing in dom0. */

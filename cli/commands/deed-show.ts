@@ -56,7 +56,7 @@ async function askAll(cli: Cli, vm: string): Promise<DeedView> {
 
 async function lookHere(file: string, vm: string, peer: string[]): Promise<DeedView> {
   // Loaded here: what knows the hosts' steps takes a second, and no other command needs it.
-  const { openOnlooker } = await import('../../activities/host.ts');
+  const { closeOnlooker, openOnlooker } = await import('../../activities/host.ts');
   const { deedReport } = await import('../../activities/deed-report.ts');
   const host = await openOnlooker(file);
   try {
@@ -65,6 +65,6 @@ async function lookHere(file: string, vm: string, peer: string[]): Promise<DeedV
     if (report === null) throw new SealiftError('unknown-vm', `${host.file.name} has neither record nor VM ${vm}`);
     return { reports: [report, ...peers], away: [] };
   } finally {
-    host.database.close();
+    closeOnlooker(host);
   }
 }

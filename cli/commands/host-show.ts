@@ -61,13 +61,13 @@ async function showLocal(cli: Cli, path: string): Promise<void> {
 async function claimsHere(path: string, { state }: HostFile): Promise<string[]> {
   if (!existsSync(join(state, 'host.db'))) return [];
   // Loaded here: it takes a second, and a host that has never run has no records.
-  const { openOnlooker } = await import('../../activities/host.ts');
+  const { closeOnlooker, openOnlooker } = await import('../../activities/host.ts');
   const { toldClaims } = await import('../../activities/told-claims.ts');
   const host = await openOnlooker(path);
   try {
     return toldClaims(host);
   } finally {
-    host.database.close();
+    closeOnlooker(host);
   }
 }
 

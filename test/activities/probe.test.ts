@@ -1,4 +1,4 @@
-import { mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -9,7 +9,12 @@ import { deviceName } from '../../storage/disk-shape.ts';
 import type { Toolstack } from '../../xen/toolstack.ts';
 import { attach, canLoop, detach, needsLoops, privateLoop } from '../support/loops.ts';
 
-const vm = { vmName: 'web-1', vmUuid: '6f1f7d1c-6d0b-4c3e-9b62-0d3f1c1f2a10', diskPaths: ['/srv/vm/secret-disk.raw'] };
+const vm = {
+  vmName: 'web-1',
+  vmUuid: '6f1f7d1c-6d0b-4c3e-9b62-0d3f1c1f2a10',
+  diskPaths: ['/srv/vm/secret-disk.raw'],
+  netFolder: '/nowhere',
+};
 const node = process.execPath;
 
 /** What the check of that name found, with commands of this host's file. */
@@ -73,5 +78,32 @@ describe('a probe that fails', () => {
   } finally {
     await detach(device);
     await rm(folder, { recursive: true });
+  }
+});
+
+test('a guest is seen to send by what dom0 has got from any of its vifs', async () => {
+  const netFolder = await mkdtemp(join(tmpdir(), 'sealift-net-'));
+  const count = async (vif: string, frames: number): Promise<void> => {
+    await mkdir(join(netFolder, vif, 'statistics'), { recursive: true });
+    await writeFile(join(netFolder, vif, 'statistics/rx_packets'), `${String(frames)}\n`);
+  };
+  const domain = { domid: 7, uuid: vm.vmUuid, name: vm.vmName, state: 'running' };
+  const toolstack = { list: () => Promise.resolve([domain]) } as unknown as Toolstack;
+  const how = { plain: hidePaths, signal: new AbortController().signal };
+  const look = async (): Promise<unknown> => {
+    const spec = { limitMs: 1, diskWrites: false, vifs: true } as const;
+    const found = await probe(toolstack, { ...vm, netFolder, commands: {} }, spec, how);
+    return found.find(({ check }) => check === 'vifs');
+  };
+  try {
+    await count('vif71.0', 9);
+    expect(await look()).toMatchObject({ passed: false, detail: 'nothing came from its 0 vifs' });
+    await count('vif7.0', 0);
+    await count('vif7.1', 0);
+    expect(await look()).toMatchObject({ passed: false, detail: 'nothing came from its 2 vifs' });
+    await count('vif7.1', 3);
+    expect(await look()).toMatchObject({ passed: true, detail: '3 frames came from its vifs' });
+  } finally {
+    await rm(netFolder, { recursive: true });
   }
 });

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, open, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,9 @@ import { alignedBuffer } from '../../storage/aligned.ts';
 
 const ways = sshdMissing === null ? (['local', 'ssh'] as const) : (['local'] as const);
 
+/** What other tests begin at the same time is not theirs. */
+const owner = randomUUID();
+
 describe.each(ways)('a dom0 that is entered by way of %s', (way) => {
   let sshd: LabSshd | null = null;
   let dom0: Dom0Access = localDom0;
@@ -23,7 +26,7 @@ describe.each(ways)('a dom0 that is entered by way of %s', (way) => {
     root = await mkdtemp(join(tmpdir(), "sealift dom0 'quoted' "));
     if (way === 'local') return;
     sshd = await startSshd();
-    dom0 = sshDom0({ ...sshd, owner: 'test' });
+    dom0 = sshDom0({ ...sshd, owner });
   });
   beforeEach(async () => {
     folder = await mkdtemp(join(root, 'a $HOME `x` '));

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,8 @@ import { startSshd, sshdMissing } from '../../infra/lab/sshd.ts';
 import type { LabSshd } from '../../infra/lab/sshd.ts';
 import { bytesOnly, startProxy } from '../transport/proxy.ts';
 
+/** What other tests begin at the same time is not theirs. */
+const owner = randomUUID();
 const withSshd = sshdMissing === null ? describe : describe.skip;
 
 withSshd(`a dom0 beside the worker${sshdMissing === null ? '' : ` (skipped: ${sshdMissing})`}`, () => {
@@ -19,7 +22,7 @@ withSshd(`a dom0 beside the worker${sshdMissing === null ? '' : ` (skipped: ${ss
   let folder: string;
   const entered: Dom0Access[] = [];
   const enter = (server: SshServer): Dom0Access => {
-    const dom0 = sshDom0({ ...server, owner: 'test' });
+    const dom0 = sshDom0({ ...server, owner });
     entered.push(dom0);
     return dom0;
   };

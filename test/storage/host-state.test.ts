@@ -26,6 +26,7 @@ describe('the lock of the host state', () => {
     const folder = join(makeFolder(), 'state');
     const owner = startProgram('own-state.ts', folder);
     const instance = await linesOf(owner.stdout).next();
+    expect(instance).toMatchObject({ value: expect.stringMatching(/^[0-9a-f-]{36}$/) });
     expect(() => openHostState(folder, [])).toThrow(
       expect.objectContaining({ type: 'state-locked', message: expect.stringContaining(folder) }),
     );

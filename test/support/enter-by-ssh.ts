@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll } from '@jest/globals';
 import { enterDom0 } from '../../dom0/dom0.ts';
 import { startSshd } from '../../infra/lab/sshd.ts';
@@ -7,7 +8,7 @@ import type { LabSshd } from '../../infra/lab/sshd.ts';
 let sshd: LabSshd;
 beforeAll(async () => {
   sshd = await startSshd();
-  enterDom0({ ...sshd, owner: 'test' });
+  enterDom0({ ...sshd, owner: randomUUID() });
 });
 afterAll(async () => {
   enterDom0(null);

@@ -6,8 +6,7 @@ onXen(
   'a worker beside its dom0, and one in it, on real Xen',
   (xen) => {
     moves.stagedVolume(xen);
-    moves.sealedThereAndBack(xen);
-    moves.withItsMemory(xen);
+    moves.withItsMemory(xen, 'pvh');
   },
   { beside: ['xen-1'] },
 );

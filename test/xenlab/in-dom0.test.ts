@@ -4,5 +4,5 @@ import { onXen } from './two-hosts.ts';
 onXen('workers in their dom0s on real Xen', (xen) => {
   moves.stagedVolume(xen);
   moves.sealedThereAndBack(xen);
-  moves.withItsMemory(xen);
+  moves.withItsMemory(xen, 'pv');
 });

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { said } from '../../infra/lab/xen/lab-guest.ts';
+import type { LabGuest } from '../../infra/lab/xen/lab-guest.ts';
 import { moveLimitMs } from './two-hosts.ts';
 import type { TwoHosts } from './two-hosts.ts';
 
@@ -43,17 +44,17 @@ export const moves = {
     );
   },
 
-  withItsMemory: (xen: TwoHosts): void => {
+  withItsMemory: (xen: TwoHosts, type: LabGuest['type']): void => {
     test(
-      'with its memory, a PV guest goes on where it was',
+      `with its memory, a ${type.toUpperCase()} guest goes on where it was`,
       async () => {
         const address = xen.one.linkAddress.replace(/\d+$/, '101');
-        const guest = await xen.onRawFile('mem-1', 'pv', { address });
+        const guest = await xen.onRawFile('mem-1', type, { address });
         await said(xen.one, 'mem-1', 'guest: beat 2');
         // The switch between the hosts learns where it is, and the neighbour its MAC address.
         for (const host of [xen.two, xen.one]) await host.run(['ping', '-c', '1', '-w', '10', address]);
 
-        await xen.moved('mem-1', { keepMemory: true });
+        await xen.moved('mem-1', { keepMemory: true, probe: { vifs: true } });
         const console = await said(xen.two, 'mem-1', 'guest: beat');
         expect(console).not.toContain('guest: up');
         expect(Number(/guest: beat (\d+)/.exec(console)?.[1])).toBeGreaterThan(2);
