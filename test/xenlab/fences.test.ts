@@ -43,7 +43,8 @@ onXen('fences on real Xen', (xen) => {
     async () => {
       const { disk } = await xen.onRawFile('again-1', 'pv', { rebootsInstead: true });
       const move = await xen.on.sealift.migrate({ vm: 'again-1', from: 'xen-1', to: 'xen-2', onStuckGuest: 'abort' });
-      await expect(move.result()).rejects.toMatchObject({ type: 'guest-stuck' });
+      // How it is seen depends on how far xl is with the new domain.
+      await expect(move.result()).rejects.toMatchObject({ type: expect.stringMatching(/^(guest-stuck|vm-changed)$/) });
       await said(xen.one, 'again-1', 'guest: boot 2 on its disk');
       await xen.runsOnlyOn(xen.one, 'again-1');
       expect(await xen.one.run(['lsattr', disk])).not.toMatch(/^-+i/);
@@ -66,7 +67,7 @@ function waysOf({ name }: LabGuest): string[][] {
 async function startsByAll({ one }: TwoHosts, guest: LabGuest): Promise<void> {
   for (const words of waysOf(guest).reverse()) {
     await one.run(['xl', ...words], { limitMs: moveLimitMs });
-    const [started = ''] = await domainsNow(one);
+    const started = words.includes(`/root/not-${guest.name}.cfg`) ? `not-${guest.name}` : guest.name;
     if (words[2] !== `/root/${guest.name}.cfg`) await one.run(['xl', 'destroy', started]);
   }
 }

@@ -104,7 +104,7 @@ export function strangerOn({ name, disk }: LabGuest): string {
     'type = "pvh"',
     'kernel = "/opt/lab/vmlinux"',
     'ramdisk = "/opt/lab/guest-initramfs"',
-    'memory = 64',
+    'memory = 96',
     `disk = [ "${disk},raw,xvda,w" ]`,
     '',
   ].join('\n');
