@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import { isSealiftError } from '../../../domain/error.ts';
+import { quotedWords } from '../../../dom0/ssh-command.ts';
 import { openSsh } from '../../../dom0/ssh.ts';
 import type { SshServer } from '../../../dom0/ssh.ts';
 
@@ -36,7 +37,7 @@ export class Dom0Shell {
   async exec(argv: string[], options: ExecOptions = {}): Promise<Said> {
     const client = await this.#connected();
     const limitMs = options.limitMs ?? execLimitMs;
-    const command = shellWords(argv);
+    const command = quotedWords(argv);
     const { promise, resolve, reject } = Promise.withResolvers<Said>();
     const lost = (): void => {
       reject(new Error(`${this.#server.address}: the connection ended during: ${command}`));
@@ -111,9 +112,4 @@ function collect(channel: ClientChannel, input: string | Buffer, done: (said: Sa
     done({ exitCode, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
   });
   channel.end(input);
-}
-
-/** For a POSIX shell, to which sshd gives the command as one text. */
-function shellWords(argv: string[]): string {
-  return argv.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
 }
