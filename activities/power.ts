@@ -38,9 +38,12 @@ export async function stopVm(
   }
   return inTurn(host, record.lineage, async () => {
     const { vms, domains } = await lookAround(host.dom0, host.toolstack);
-    await refuseChanged(host, ask.migrationId, vms);
     const before = domains.filter(({ uuid }) => uuid === record.vmUuid);
     const domain = onlyDomain(before);
+    if (domain !== null && isComingBack(domain, readNotes(host.deeds, ask.migrationId))) {
+      return { outcome: 'stuck', wasRunning: true, detail: 'it is being started again' };
+    }
+    await refuseChanged(host, ask.migrationId, vms);
     const running = domain !== null;
     const { intent, wasRunning } = host.deeds.mayStop(ask.migrationId, running);
     const saves = run.role === 'source' && imageOf(readNotes(host.deeds, ask.migrationId)) !== undefined;
@@ -113,6 +116,11 @@ export async function startVm(
 }
 
 type Environment = Record<string, string>;
+
+/** Whether xl is building a domain in the place of the one that was ordered to shut down: it may have no disks yet. */
+function isComingBack({ domid, state, cpuSeconds }: Domain, { ordered }: RunNotes): boolean {
+  return ordered !== null && ordered.domid !== domid && state === 'paused' && cpuSeconds === 0;
+}
 
 /** False when xl refuses the order twice: a guest that hangs, or has no drivers for it, does not acknowledge it. */
 async function orderShutdown(host: Host, domain: Domain, env: Environment): Promise<boolean> {

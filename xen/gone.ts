@@ -36,6 +36,8 @@ export interface GoneOptions {
    * A domain that nobody saw powered off must be gone for this long: one that reboots is absent for a moment too. Default 250.
    */
   confirmMs?: number;
+  /** The same for one that was seen to reboot: its xl may take so long to build the new one. Default 30,000. */
+  rebootMs?: number;
   /** A domain that is shut down and still there for this long is kept so by its configuration. Default 5000. */
   keptMs?: number;
   signal?: AbortSignal | undefined;
@@ -49,10 +51,11 @@ export interface GoneOptions {
 export async function awaitGone(
   toolstack: Toolstack,
   { uuid, before }: { uuid: string; before: Domain[] },
-  { limitMs, pollMs = 100, confirmMs = 250, keptMs = 5000, signal }: GoneOptions,
+  { limitMs, pollMs = 100, confirmMs = 250, rebootMs = 30_000, keptMs = 5000, signal }: GoneOptions,
 ): Promise<'gone' | 'kept' | 'rebooted' | 'stuck'> {
   const end = performance.now() + limitMs;
   let poweredOff = false;
+  let reboots = false;
   let pauseMs = pollMs / 8;
   let goneSince: number | null = null;
   let downSince: number | null = null;
@@ -62,9 +65,10 @@ export async function awaitGone(
     if (domains.some(({ domid }) => !before.some((known) => known.domid === domid))) return 'rebooted';
     // Xen tells why a domain has shut down until it is gone; nothing comes back after a power-off.
     poweredOff ||= domains.some((domain) => domain.shutdownReason === 'poweroff');
+    reboots ||= domains.some((domain) => domain.shutdownReason === 'reboot');
     goneSince = domains.length > 0 ? null : (goneSince ?? now);
     downSince = domains.some((domain) => !isDown(domain)) ? null : (downSince ?? now);
-    if (goneSince !== null && (poweredOff || now - goneSince >= confirmMs)) return 'gone';
+    if (goneSince !== null && (poweredOff || now - goneSince >= (reboots ? rebootMs : confirmMs))) return 'gone';
     if (goneSince === null && downSince !== null && now - downSince >= keptMs) return 'kept';
     if (goneSince === null && now >= end) return 'stuck';
     await pause(pauseMs, undefined, { signal });

@@ -53,6 +53,13 @@ describe('awaitGone', () => {
     expect(await awaitGone(seeing('up', 'none', 'again'), { uuid, before }, limits)).toBe('rebooted');
   });
 
+  test('waits longer for one that was seen to reboot', async () => {
+    const looks: Look[] = ['rebooting', ...Array<Look>(12).fill('none'), 'again'];
+    const limits = { limitMs: 60, pollMs: 1, confirmMs: 0 };
+    expect(await awaitGone(seeing(...looks), { uuid, before }, limits)).toBe('rebooted');
+    expect(await awaitGone(seeing('rebooting', 'none'), { uuid, before }, { ...limits, rebootMs: 20 })).toBe('gone');
+  });
+
   test('ends by its signal', async () => {
     const waiting = awaitGone(seeing('up'), { uuid, before }, { limitMs: 60_000, signal: AbortSignal.timeout(20) });
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
