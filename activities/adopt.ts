@@ -5,6 +5,7 @@ import { findVms } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import type { Host } from './host.ts';
 import type { HostActivities } from './port.ts';
+import { reservationWords } from './luns.ts';
 import { examineDisks } from './vms.ts';
 
 /**
@@ -39,6 +40,8 @@ export async function adoptVm(
     const mark = await readMark(disk).catch((error: unknown) => {
       throw isSealiftError(error) ? refused(`the mark of disk ${disk.vdev} cannot be read`) : error;
     });
+    const reserved = disk.lun === undefined ? null : await reservationWords(disk.lun);
+    if (reserved !== null) throw refused(`disk ${disk.vdev} is ${reserved}`);
     if (mark !== null)
       throw refused(`disk ${disk.vdev} carries a fence's mark: lineage ${mark.lineage}, token ${String(mark.token)}`);
   }

@@ -11,6 +11,7 @@ import { recordNamed } from './by-hand.ts';
 import type { Host } from './host.ts';
 import { startVm } from './power.ts';
 import { inTurn } from './vm-turn.ts';
+import { isReservedElsewhere } from './luns.ts';
 import { examineDisks, findVm } from './vms.ts';
 
 export interface ClaimAsk {
@@ -141,7 +142,8 @@ function groundOfPeers(
 async function refuseMarked(host: Host, { vmUuid, vmName }: Claim): Promise<void> {
   const { found, all } = await findVm(host, vmUuid);
   for (const disk of (await examineDisks(found, all)).disks) {
-    if ((await readMark(disk)) === null) continue;
+    const away = disk.lun !== undefined && (await isReservedElsewhere(disk.lun));
+    if (!away && (await readMark(disk)) === null) continue;
     throw new SealiftError(
       'unknown-state',
       `disk ${disk.vdev} of ${vmName} carries a fence's mark: this copy was handed over`,

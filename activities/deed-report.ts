@@ -1,8 +1,10 @@
 import { dom0 } from '../dom0/dom0.ts';
-import { notThere } from '../dom0/system-errors.ts';
+import { notThere, succeeds } from '../dom0/system-errors.ts';
 import { Deeds } from '../deed/deeds.ts';
 import { explainSteps } from '../deed/explain.ts';
 import { isFenced } from '../deed/disk-fence.ts';
+import { proveLunFenced } from '../deed/lun-fence.ts';
+import { markOf } from '../deed/marks.ts';
 import { lying } from '../deed/places.ts';
 import type { DiskPlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
@@ -21,6 +23,7 @@ import { domainsOf } from '../xen/gone.ts';
 import type { Toolstack } from '../xen/toolstack.ts';
 import { thirdHostRefusal } from './claims.ts';
 import type { Onlooker } from './host.ts';
+import { reservationWords, seenNow } from './luns.ts';
 import { guestDisks } from './memory-image.ts';
 import { findNotes } from './notes.ts';
 
@@ -122,6 +125,12 @@ async function disksSeen(
     const fenced = there && (await isFenced(disk, file.fence));
     seen.push({ vdev: disk.vdev, there, fenced, mark: await markWord(disk, record) });
   }
+  for (const { vdev, lun } of record?.places?.luns ?? []) {
+    const there = await succeeds(seenNow(lun).then((found) => found ?? Promise.reject(new Error('not there'))));
+    const fenced = there && record !== null && (await succeeds(proveLunFenced(lun, markOf(record, 'source'))));
+    const mark = there ? await reservationWords(lun).catch(() => 'unreadable') : null;
+    seen.push({ vdev, there, fenced, mark });
+  }
   return seen;
 }
 
@@ -131,7 +140,7 @@ async function placesOf(deeds: Deeds, record: DeedRecord | null, found: FoundVm 
     const own = found.disks.flatMap(({ vdev, target, cdrom }) => (cdrom || target === null ? [] : [{ vdev, target }]));
     return Promise.all(
       own.map(async ({ vdev, target }) => {
-        return { vdev, ...((await diskPlace(target).catch(notThere)) ?? { path: target }) };
+        return lying({ vdev, ...((await diskPlace(target).catch(notThere)) ?? { path: target }) });
       }),
     );
   }

@@ -13,6 +13,7 @@ import type { FoundVm } from '../xen/dom0.ts';
 import { domainGone } from '../xen/gone.ts';
 import { asideRoot, copyName, runName } from './folders.ts';
 import type { Host } from './host.ts';
+import { noteGiven } from './luns.ts';
 import { guestDisks, isOfOneMoment } from './memory-image.ts';
 import { readNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
@@ -42,6 +43,7 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
         await forgetReads(host, migrationId, runName(run));
         await settleImage(host, migrationId);
       }
+      noteGiven(host, places.luns);
       await fence(places, fenceMark(record), host.file.fence, { env });
       await Promise.all([proveFenced(places, fenceMark(record), host.file.fence), refuseLive(host, record)]);
       if (run.role === 'source') {
@@ -114,6 +116,7 @@ function foundPlaces(host: Host, migrationId: string, record: DeedRecord, vms: F
   return {
     // On its way back, the image by which it came here is used up.
     disks: (run.role === 'source' ? notes.disks : guestDisks(notes.disks)).map(lying),
+    luns: notes.luns.map(({ vdev, path, lun }) => ({ vdev, path, lun })),
     configPath: vm?.configPath ?? null,
     autostartPath: vm?.autostartPath ?? null,
     savedImagePath: vm?.savedImagePath ?? null,

@@ -1,5 +1,5 @@
 import { SealiftError } from '../domain/error.ts';
-import type { Manifest } from '../domain/manifest.ts';
+import type { Manifest, SharedShape } from '../domain/manifest.ts';
 import type { TransferProgress } from '../domain/progress.ts';
 import type { Deed, Ready, Signed } from '../domain/statement.ts';
 import { fence } from '../deed/fence.ts';
@@ -17,6 +17,7 @@ import { beating } from './edge.ts';
 import { proveQuiet } from './fencing.ts';
 import type { Host } from './host.ts';
 import { disksOf, requireLanding } from './landing-disks.ts';
+import { sharedShapeOf } from './luns.ts';
 import { guestDisks, imageOf, stampsOf } from './memory-image.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
@@ -147,11 +148,14 @@ function dropStrays(host: Host, name: string, whole: WholeManifest): number {
 function refuseOther(manifest: Manifest, run: DeedRun, vmUuid: string, notes: RunNotes): void {
   const shapes = (disks: { vdev: string; sizeBytes: number }[]): string =>
     disks.map(({ vdev, sizeBytes }) => `${vdev} ${String(sizeBytes)}`).join(', ');
+  const luns = (disks: SharedShape[]): string =>
+    disks.map(({ vdev, sizeBytes, lun }) => `${vdev} ${String(sizeBytes)} ${lun}`).join(', ');
   for (const [what, is, needed] of [
     ['lineage', manifest.lineage, run.lineage],
     ['token', manifest.token, run.token],
     ['uuid', manifest.vmUuid, vmUuid],
     ['disks', shapes(manifest.disks), shapes(notes.disks)],
+    ['LUNs', luns(manifest.shared ?? []), luns(notes.luns.map(sharedShapeOf))],
   ] as const) {
     if (is !== needed)
       throw new SealiftError(
@@ -168,7 +172,7 @@ async function translate(
 ): Promise<{ config: string; changes: string[] }> {
   const { config, changes, concerns } = await translateForeign(host.file, {
     ...manifest,
-    disks: guestDisks(notes.disks),
+    disks: [...guestDisks(notes.disks), ...notes.luns],
   });
   const refused = concerns.filter((concern) => concern.severity === 'refuses');
   if (refused.length > 0) {

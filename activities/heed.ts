@@ -6,12 +6,14 @@ import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import type { CarriedStatement } from '../domain/deed-report.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
+import { crossingDisks } from '../domain/manifest.ts';
 import type { Claim, Signed } from '../domain/statement.ts';
 import { awaitGone, domainsOf } from '../xen/gone.ts';
 import { recordNamed } from './by-hand.ts';
 import { pinnedOperator } from './claims.ts';
 import { asideRoot, copyName } from './folders.ts';
 import type { Host } from './host.ts';
+import { noteGiven } from './luns.ts';
 import { guestDisks, withoutLostImage } from './memory-image.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
@@ -110,6 +112,7 @@ async function quell(host: Host, record: DeedRecord): Promise<void> {
     const { intent, places } = host.deeds.mayQuell(lineage, 'fence', copy.places);
     await ending(host, intent, async (env) => {
       const there = await withoutLostImage(places);
+      noteGiven(host, there.luns);
       await fence(there, markOf(record, 'source'), host.file.fence, { env });
       await proveFenced(there, markOf(record, 'source'), host.file.fence);
     });
@@ -134,16 +137,24 @@ async function copyHere(
   const notes = await foundNotes(host, { found, disks }, record.vmUuid);
   const { configPath, autostartPath, savedImagePath } = found;
   const asideFolder = join(asideRoot(host.file), copyName(run));
-  return { places: { disks: disks.map(lying), configPath, autostartPath, savedImagePath, asideFolder }, notes };
+  const places = {
+    disks: crossingDisks(disks).map(lying),
+    luns: notes.luns.map(({ vdev, path, lun }) => ({ vdev, path, lun })),
+    configPath,
+    autostartPath,
+    savedImagePath,
+    asideFolder,
+  };
+  return { places, notes };
 }
 
 /** What the last run that knew the VM's disks and configuration knew of them. */
 function keptNotes(host: Host, { lineage }: DeedRecord): RunNotes | null {
   for (const { migrationId } of host.deeds.runs(lineage).reverse()) {
     const notes = findNotes(host.deeds, migrationId);
-    if (notes?.config == null || notes.disks.length === 0) continue;
-    const { config, autostart, configPath, disks } = notes;
-    return { ...emptyNotes, config, autostart, configPath, restDigest: notes.restDigest, disks: guestDisks(disks) };
+    if (notes?.config == null || notes.disks.length + notes.luns.length === 0) continue;
+    const { config, autostart, configPath, restDigest, disks, luns } = notes;
+    return { ...emptyNotes, config, autostart, configPath, restDigest, disks: guestDisks(disks), luns };
   }
   return null;
 }

@@ -3,17 +3,19 @@ import { SealiftError } from '../domain/error.ts';
 import type { Deed, Settled, Signed } from '../domain/statement.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import { isThere } from '../storage/durable-file.ts';
+import { findLun } from '../storage/lun.ts';
 import { findVolume } from '../storage/volume.ts';
 import { domainsOf } from '../xen/gone.ts';
 import { proveQuiet } from './fencing.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
 import { requireLanding } from './landing-disks.ts';
+import { leaveTargets } from './luns.ts';
 import { giveMemoryUp, guestDisks } from './memory-image.ts';
 import { findNotes } from './notes.ts';
 import { dropRunSecret } from './run-keys.ts';
 import { inTurn } from './vm-turn.ts';
-import { cameBy } from './vms.ts';
+import { cameBy, leftBehindSince } from './vms.ts';
 
 /**
  * The host that a VM would go back to: does it keep its copy? Gives the deed by which it went.
@@ -29,6 +31,13 @@ export async function checkHold(host: Host, vmUuid: string): Promise<{ migration
       'revert-refused',
       `the VM cannot go back: disk ${vdev} is not on ${host.file.name} any more`,
     );
+  }
+  for (const { vdev, lun } of run.places?.luns ?? []) {
+    if ((await findLun(lun.id, [lun.target])) === null)
+      throw new SealiftError(
+        'revert-refused',
+        `the VM cannot go back: ${host.file.name} does not reach the LUN ${vdev}`,
+      );
   }
   return { migrationId: run.migrationId, deed };
 }
@@ -51,7 +60,7 @@ export async function beginReturn(
   const running = (await domainsOf(host.toolstack, { uuid: ask.vmUuid })).length > 0;
   return {
     migrationId: run.migrationId,
-    ranSince: findNotes(host.deeds, run.migrationId)?.startedAt ?? null,
+    ranSince: leftBehindSince(findNotes(host.deeds, run.migrationId)),
     wasRunning: running || record.wasRunning === true,
     from: host.file.name,
   };
@@ -113,7 +122,9 @@ export async function finishHold(
   for (const { migrationId } of released) {
     // Memory is no copy of anything: it is of no use any more, and a secret.
     const notes = findNotes(host.deeds, migrationId);
-    if (notes !== null) await giveMemoryUp(host, migrationId, notes);
+    if (notes === null) continue;
+    await giveMemoryUp(host, migrationId, notes);
+    await leaveTargets(host, notes.luns);
   }
   return { released: toCollect(released) };
 }

@@ -139,10 +139,11 @@ export function hostActivities(host: Host): HostActivities {
     startVm: edge(z.strictObject({ ...run, start: z.boolean() }), (ask) => startVm(host, ask)),
     probeVm: edge(z.strictObject({ ...run, probe: probeSpec }), (ask) => {
       const { record } = host.deeds.byMigration(ask.migrationId);
+      const notes = readNotes(host.deeds, ask.migrationId);
       const probed = {
         vmName: record.vmName,
         vmUuid: record.vmUuid,
-        diskPaths: guestDisks(readNotes(host.deeds, ask.migrationId).disks).map((disk) => disk.path),
+        diskPaths: [...guestDisks(notes.disks), ...notes.luns].map((disk) => disk.path),
         netFolder: host.file.xen.net,
         commands: host.file.probe,
       };

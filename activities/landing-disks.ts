@@ -5,7 +5,7 @@ import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRun } from '../deed/record.ts';
 import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
-import { isMemory } from '../domain/manifest.ts';
+import { crossingDisks, isMemory, sharedDisks } from '../domain/manifest.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { Offer } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
@@ -17,6 +17,7 @@ import { allocateVolume } from '../storage/volume-pool.ts';
 import type { Place } from '../storage/volume.ts';
 import { asideRoot, copyName, landingFolder, landingVolume, runName } from './folders.ts';
 import type { Host } from './host.ts';
+import { lunPlaces } from './luns.ts';
 import { imagePath, memoryPool } from './memory-image.ts';
 import { emptyNotes, findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
@@ -34,7 +35,7 @@ export async function planPlaces(host: Host, wanted: Wanted): Promise<FencePlace
   const earlier = await abandonedLanding(host, wanted);
   const disks =
     earlier?.notes.disks.map(lying) ??
-    wanted.disks.map((disk) => {
+    crossingDisks(wanted.disks).map((disk) => {
       const { vdev } = disk;
       if (isMemory(disk)) return { vdev, path: imagePath(host.file, landingFolder(wanted.offer)) };
       const pool = choosePool(host, placedIn(wanted, vdev));
@@ -43,7 +44,8 @@ export async function planPlaces(host: Host, wanted: Wanted): Promise<FencePlace
       return { vdev, path: join(poolFolder(pool), file) };
     });
   const asideFolder = join(asideRoot(host.file), copyName(wanted.offer));
-  return { disks, configPath: null, autostartPath: null, savedImagePath: null, asideFolder };
+  const luns = await lunPlaces(host, wanted.disks);
+  return { disks, luns, configPath: null, autostartPath: null, savedImagePath: null, asideFolder };
 }
 
 /** Makes or takes over the disks that `planPlaces` gave, marks them, opens their journal and writes the run's notes. */
@@ -54,7 +56,8 @@ export async function prepareDisks(host: Host, wanted: Wanted, places: FencePlac
   const mark = { v: 1, lineage, token, role: 'landing', vmUuid, vmName } as const;
   const disks =
     earlier?.notes.disks.map((disk) => ({ ...disk, fresh: false })) ?? (await makeDisks(host, wanted, places, mark));
-  if (earlier?.run.places != null) await unfence(earlier.run.places, mark);
+  // Whom a LUN is reserved for is its source's to say.
+  if (earlier?.run.places != null) await unfence({ ...earlier.run.places, luns: [] }, mark);
   await markLanding({ ...places, disks: disks.map(lying) }, mark);
   if (earlier !== null) await host.landing.forget(runName(earlier.run));
   // One transaction: a crash in between would leave the disks to nobody.
@@ -68,28 +71,35 @@ export async function prepareDisks(host: Host, wanted: Wanted, places: FencePlac
       host.deeds.setNotes(earlier.run.migrationId, { ...earlier.notes, disks: [] });
     }
     host.deeds.placeLanding(offer.migrationId, disks.map(lying));
-    host.deeds.setNotes(offer.migrationId, { ...emptyNotes, disks, memoryBytes: wanted.memoryBytes ?? 0 });
+    const luns = places.luns.map((place) => ({ ...shapeOf(wanted, place.vdev), ...place }));
+    host.deeds.setNotes(offer.migrationId, { ...emptyNotes, disks, luns, memoryBytes: wanted.memoryBytes ?? 0 });
   });
+}
+
+function shapeOf(wanted: Wanted, vdev: string): { sizeBytes: number; sectorBytes: number } {
+  const shape = sharedDisks(wanted.disks).find((disk) => disk.vdev === vdev);
+  if (shape === undefined) throw new SealiftError('internal', `no shape of the LUN ${vdev} is wanted`);
+  return { sizeBytes: shape.sizeBytes, sectorBytes: shape.sectorBytes };
 }
 
 /** Where the run's record says that they lie: a repetition may ask for another placement. */
 async function makeDisks(host: Host, wanted: Wanted, places: FencePlaces, mark: Mark): Promise<RunNotes['disks']> {
   const made: RunNotes['disks'] = [];
-  for (const shape of wanted.disks) {
-    const path = places.disks.find(({ vdev }) => vdev === shape.vdev)?.path;
-    const pool = poolOf(host, path, placedIn(wanted, shape.vdev));
-    const { sizeBytes } = shape;
+  for (const { vdev, sizeBytes, sectorBytes } of crossingDisks(wanted.disks)) {
+    const shape = { vdev, sizeBytes, sectorBytes };
+    const path = places.disks.find((disk) => disk.vdev === vdev)?.path;
+    const pool = poolOf(host, path, placedIn(wanted, vdev));
     const reserved = await reservedBytes(host, pool);
     if (pool.kind === 'lvm') {
-      const name = landingVolume(wanted.offer, shape.vdev);
+      const name = landingVolume(wanted.offer, vdev);
       const volume = await allocateVolume(pool, { name, sizeBytes, reservedBytes: reserved, mark });
       // What others have left on it is there still.
       made.push({ ...shape, ...volume, fresh: false });
       continue;
     }
     const folder = landingFolder(wanted.offer);
-    const file = await allocateDisk(pool, { folder, vdev: shape.vdev, sizeBytes, reservedBytes: reserved });
-    await refuseUsed(file, shape.vdev);
+    const file = await allocateDisk(pool, { folder, vdev, sizeBytes, reservedBytes: reserved });
+    await refuseUsed(file, vdev);
     made.push({ ...shape, path: file, fresh: true });
   }
   return made;
@@ -122,7 +132,7 @@ interface Landing {
 async function abandonedLanding(host: Host, wanted: Wanted): Promise<Landing | null> {
   const shapes = (disks: DiskShape[]): string => JSON.stringify(disks.map(({ vdev, sizeBytes }) => [vdev, sizeBytes]));
   for (const landing of earlierLandings(host, wanted.offer).reverse()) {
-    if (shapes(landing.notes.disks) !== shapes(wanted.disks)) continue;
+    if (shapes(landing.notes.disks) !== shapes(crossingDisks(wanted.disks))) continue;
     if ((await notLandings(wanted.offer.lineage, landing.notes.disks)).length === 0) return landing;
   }
   return null;
@@ -150,8 +160,8 @@ function earlierLandings(host: Host, offer: Offer): Landing[] {
 
 /** The disks of a run's notes. Throws `unknown-run` when a later run has taken them over. */
 export function disksOf(notes: RunNotes): RunNotes['disks'] {
-  if (notes.disks.length === 0) throw new SealiftError('unknown-run', "the run's disks were taken over by a later run");
-  return notes.disks;
+  if (notes.disks.length + notes.luns.length > 0) return notes.disks;
+  throw new SealiftError('unknown-run', "the run's disks were taken over by a later run");
 }
 
 /**

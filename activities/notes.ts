@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
-import { diskShape } from '../domain/manifest.ts';
+import { diskShape, sharedShape } from '../domain/manifest.ts';
 import type { Deeds } from '../deed/deeds.ts';
 import { loop } from '../storage/loop.ts';
+import { lun } from '../storage/lun.ts';
 import { volume } from '../storage/volume.ts';
 
 /** What a host keeps for itself of a run, beside the deed's record: paths and configuration, told to nobody. */
@@ -16,8 +17,12 @@ const runNotes = z.strictObject({
   restDigest: z.string().nullable(),
   /** `loop`: at a source whose guest has the file by a loop device. `fresh`: reads as zeros where nothing has landed. */
   disks: z.array(
-    diskShape.extend({ path: z.string(), fresh: z.boolean(), loop: loop.optional(), volume: volume.optional() }),
+    diskShape
+      .omit({ lun: true })
+      .extend({ path: z.string(), fresh: z.boolean(), loop: loop.optional(), volume: volume.optional() }),
   ),
+  /** The disks that both hosts reach: nothing of them crosses. */
+  luns: z.array(sharedShape.omit({ lun: true }).extend({ path: z.string(), lun })).default([]),
   /** The run has a slot of this host. */
   admitted: z.boolean(),
   /** What a person asked of the transfer; holds for later sessions of the run too. */
@@ -61,6 +66,7 @@ export const emptyNotes: RunNotes = {
   configPath: null,
   restDigest: null,
   disks: [],
+  luns: [],
   admitted: false,
   steer: { paused: false },
   sent: null,

@@ -31,8 +31,9 @@ export async function inPlainWords<Survey extends { concerns: Concern[] }>(asked
 function disksOf(host: Host): [path: string, vdev: string][] {
   const known = new Map<string, string>();
   for (const run of host.deeds.runs()) {
-    const disks = [...(findNotes(host.deeds, run.migrationId)?.disks ?? []), ...(run.places?.disks ?? [])];
-    for (const { path, vdev, volume } of disks) {
+    const notes = findNotes(host.deeds, run.migrationId);
+    for (const { path, vdev } of [...(notes?.luns ?? []), ...(run.places?.luns ?? [])]) known.set(path, vdev);
+    for (const { path, vdev, volume } of [...(notes?.disks ?? []), ...(run.places?.disks ?? [])]) {
       known.set(path, vdev);
       if (volume !== undefined) known.set(join(dirname(path), lockedName(volume)), vdev);
     }

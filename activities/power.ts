@@ -14,6 +14,7 @@ import type { Host } from './host.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { giveMemoryUp, imageOf, withoutLostImage } from './memory-image.ts';
+import { noteTaken } from './luns.ts';
 import { noteSaved, saveGuest } from './save.ts';
 import { refuseChanged } from './unchanged.ts';
 import { ending, inTurn } from './vm-turn.ts';
@@ -98,7 +99,9 @@ export async function startVm(
     const configPath = await ending(host, unfencing.intent, async (env) => {
       await checkOwnMarks(record, notes);
       if (unfencing.places !== null) {
-        await unfence(await withoutLostImage(unfencing.places), markOf(record, 'source'), { env });
+        const claimed = host.deeds.presentClaim(record) !== null;
+        await unfence(await withoutLostImage(unfencing.places), markOf(record, 'source'), { env, claimed });
+        noteTaken(host, unfencing.places.luns, record.lineage);
       }
       return define(host, record, notes, run.role === 'destination');
     });

@@ -4,6 +4,7 @@ import type { Offer } from '../domain/statement.ts';
 import { verifySignature } from '../deed/identity.ts';
 import type { DeedRun } from '../deed/record.ts';
 import type { Host } from './host.ts';
+import { sharedShapeOf } from './luns.ts';
 import { readNotes } from './notes.ts';
 import { keepReceipt, receiptsOf } from './receipt-book.ts';
 
@@ -70,7 +71,8 @@ function completed(host: Host, migrationId: string, { body, signatures }: Receip
     digest: notes.digests?.[index]?.digest ?? '',
     direct: notes.digests?.[index]?.direct ?? false,
   }));
+  const shared = notes.luns.length === 0 ? {} : { shared: notes.luns.map(sharedShapeOf) };
   const woken = notes.memory?.woken ?? null;
   const memory = woken === null ? {} : { memory: woken.kept ? ('kept' as const) : ('lost' as const) };
-  return { body: { ...body, disks, changes: notes.changes, ...memory }, signatures };
+  return { body: { ...body, disks, changes: notes.changes, ...shared, ...memory }, signatures };
 }

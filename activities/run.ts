@@ -11,6 +11,7 @@ import { runName } from './folders.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
 import { planPlaces, prepareDisks } from './landing-disks.ts';
+import { checkReserved, leaveTargets } from './luns.ts';
 import { imagePath, imageShape } from './memory-image.ts';
 import { findNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
@@ -35,6 +36,7 @@ export async function openRun(
   if (notes !== null) {
     // A database that was restored from a copy must not offer what a later fence guards.
     checkMarks(host.deeds.byVm(vmUuid), await Promise.all(notes.disks.map(readMark)));
+    await checkReserved(host.deeds.byVm(vmUuid), notes.luns);
   }
   // One transaction: a run that fenced the VM must not end without another that knows what it has moved aside.
   const offer = host.state.database.transaction(() => {
@@ -100,6 +102,7 @@ export async function closeLanding(host: Host, migrationId: string): Promise<voi
   const run = host.deeds.closeLanding(migrationId);
   await host.landing.forget(runName(run));
   await dropRunSecret(host, run);
+  if (run.state !== 'accepted') await leaveTargets(host, findNotes(host.deeds, migrationId)?.luns ?? []);
 }
 
 async function sourceNotes(

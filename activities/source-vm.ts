@@ -1,5 +1,6 @@
 import { lying } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
+import { crossingDisks, sharedDisks } from '../domain/manifest.ts';
 import type { Concern } from '../domain/survey.ts';
 import { memoryBytesOf } from '../xen/at-rest.ts';
 import type { FoundVm } from '../xen/dom0.ts';
@@ -43,11 +44,18 @@ export async function foundNotes(
     autostart: found.autostartPath !== null,
     configPath: found.configPath,
     restDigest: restDigest(found),
-    disks: disks.map(({ sizeBytes, sectorBytes, ...disk }) => ({
+    disks: crossingDisks(disks).map(({ sizeBytes, sectorBytes, ...disk }) => ({
       sizeBytes,
       sectorBytes,
       ...lying(disk),
       fresh: false,
+    })),
+    luns: sharedDisks(disks).map(({ vdev, sizeBytes, sectorBytes, path, lun }) => ({
+      vdev,
+      sizeBytes,
+      sectorBytes,
+      path,
+      lun,
     })),
   };
 }
@@ -56,8 +64,8 @@ export async function foundNotes(
 export function inheritedNotes(host: Host, vmUuid: string): RunNotes | null {
   const kept = fencedRun(host, vmUuid);
   if (kept === null) return null;
-  const { config, autostart, configPath, restDigest, disks, memory } = kept.notes;
-  return { ...emptyNotes, config, autostart, configPath, restDigest, disks, memory };
+  const { config, autostart, configPath, restDigest, disks, luns, memory } = kept.notes;
+  return { ...emptyNotes, config, autostart, configPath, restDigest, disks, luns, memory };
 }
 
 interface FencedRun {
@@ -94,12 +102,15 @@ async function asFenced(host: Host, { record, notes }: FencedRun): Promise<Sourc
       disks: config === null ? [] : configDisks(config),
       running: null,
     },
-    disks: notes.disks.map(({ sizeBytes, sectorBytes, ...disk }) => ({
-      sizeBytes,
-      sectorBytes,
-      ...lying(disk),
-      problem: null,
-    })),
+    disks: [
+      ...notes.disks.map(({ sizeBytes, sectorBytes, ...disk }) => ({
+        sizeBytes,
+        sectorBytes,
+        ...lying(disk),
+        problem: null,
+      })),
+      ...notes.luns.map((lun) => ({ ...lun, problem: null })),
+    ],
     concerns: [],
     fenced: true,
   };

@@ -2,7 +2,8 @@ import { dom0 } from '../dom0/dom0.ts';
 import { failedQuestion, note, refusal, warning } from '../domain/concern.ts';
 import { isSealiftError } from '../domain/error.ts';
 import { errorKind } from '../domain/error-types.ts';
-import { isMemory } from '../domain/manifest.ts';
+import { crossingDisks, isMemory } from '../domain/manifest.ts';
+import type { DiskShape } from '../domain/manifest.ts';
 import type { Method } from '../domain/names.ts';
 import type { QuestionContent } from '../domain/question.ts';
 import type { Concern, DestinationSurvey, HostCard, LinkSurvey, SourceSurvey } from '../domain/survey.ts';
@@ -20,6 +21,7 @@ import { hostCard } from './card.ts';
 import { crossingConfig } from './crossing-config.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';
+import { lunConcernsThere } from './luns.ts';
 import { mebibytes } from './mebibytes.ts';
 import { memoryConcerns, neededBytes } from './memory.ts';
 import { guestDisks } from './memory-image.ts';
@@ -69,8 +71,8 @@ export async function surveySource(
   if (found.savedImagePath !== null)
     concerns.push(refusal('saved-image', 'xendomains keeps a saved image of it, which is older than its disks'));
   for (const disk of disks) {
-    // A volume is fenced by its name.
-    if (disk.problem !== null || fenced || disk.volume !== undefined) continue;
+    // A volume is fenced by its name, a LUN at its target.
+    if (disk.problem !== null || fenced || (disk.volume ?? disk.lun) !== undefined) continue;
     if (disk.loop !== undefined && host.file.fence !== 'immutable') {
       const text = `disk ${disk.vdev}: a loop device is fenced by an immutable file only`;
       concerns.push(refusal('fence-failed', text, `set fence = "immutable" in the file of ${host.file.name}`));
@@ -83,7 +85,10 @@ export async function surveySource(
       refusal('staged-unready', `${host.file.name} has no [ssh] in its file`, 'see docs/hosts.md, "staged"'),
     );
   }
-  const shapes = disks.map(({ vdev, sizeBytes, sectorBytes }) => ({ vdev, sizeBytes, sectorBytes }));
+  const shapes: DiskShape[] = disks.map(({ vdev, sizeBytes, sectorBytes, lun }) => ({
+    ...{ vdev, sizeBytes, sectorBytes },
+    ...(lun === undefined ? {} : { lun: lun.id }),
+  }));
   if (ask.keepMemory === true && !shapes.some(isMemory)) {
     const memory = await surveyMemory(host, found, {
       migrationId: ask.migrationId,
@@ -129,7 +134,9 @@ export async function surveyDestination(
     ...(await spaceConcerns(host, pool, source)),
     ...(await memoryConcernsThere(host, { card, source, older: olderXen(card.xenVersion, source.host.xenVersion) })),
   );
-  return { host: card, placement: guestDisks(source.disks).map(({ vdev }) => ({ vdev, pool: pool.name })), concerns };
+  concerns.push(...(await lunConcernsThere(host, source.disks)));
+  const placed = crossingDisks(guestDisks(source.disks));
+  return { host: card, placement: placed.map(({ vdev }) => ({ vdev, pool: pool.name })), concerns };
 }
 
 /**
@@ -262,7 +269,8 @@ async function spaceConcerns(host: Host, pool: Pool, source: SourceSurvey): Prom
     return [failedQuestion(error)];
   }
   const { freeBytes, unitBytes, sectorBytes } = space;
-  const concerns = guestDisks(source.disks)
+  const disks = crossingDisks(guestDisks(source.disks));
+  const concerns = disks
     .filter((disk) => disk.sectorBytes !== sectorBytes)
     .map(({ vdev, sectorBytes: has }) =>
       refusal(
@@ -271,10 +279,7 @@ async function spaceConcerns(host: Host, pool: Pool, source: SourceSurvey): Prom
         'choose another pool (--pool)',
       ),
     );
-  const needed = guestDisks(source.disks).reduce(
-    (sum, disk) => sum + Math.ceil(disk.sizeBytes / unitBytes) * unitBytes,
-    0,
-  );
+  const needed = disks.reduce((sum, disk) => sum + Math.ceil(disk.sizeBytes / unitBytes) * unitBytes, 0);
   const free = Math.max(0, freeBytes - (await reservedBytes(host, pool)));
   if (free >= needed) return concerns;
   return [

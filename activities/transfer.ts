@@ -13,6 +13,7 @@ import { runName } from './folders.ts';
 import { beating } from './edge.ts';
 import type { Host } from './host.ts';
 import type { Transfer } from './jobs.ts';
+import { sharedShapeOf } from './luns.ts';
 import { findNotes, readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import type { TransferSummary } from './port.ts';
@@ -104,6 +105,7 @@ export function manifestOf(host: Host, migrationId: string): (diskDigests: strin
       sectorBytes,
       digest: digests[disk] ?? '',
     })),
+    ...(notes.luns.length === 0 ? {} : { shared: notes.luns.map(sharedShapeOf) }),
   });
 }
 

@@ -41,24 +41,30 @@ async function changeSince(record: DeedRecord, notes: RunNotes, vms: FoundVm[]):
   const found = vmOfRun(vms, record, notes);
   if (found === undefined) return places === null ? 'its configuration is not there' : null;
   const { disks } = await examineDisks(found, vms);
+  const known: KnownDisk[] = [...guestDisks(notes.disks), ...notes.luns];
   for (const disk of disks) {
-    const before = notes.disks.find(({ vdev }) => vdev === disk.vdev);
-    // A fence that was begun has taken the file from its loop device, the name from its volume.
-    if (places !== null && (before?.loop !== undefined || before?.volume !== undefined)) continue;
+    const before = known.find(({ vdev }) => vdev === disk.vdev);
+    // A fence that was begun has taken the file from its loop device, the name from its volume, the LUN from this host.
+    if (places !== null && (before?.loop ?? before?.volume ?? before?.lun) !== undefined) continue;
     const change = before === undefined ? 'was added' : diskChange(before, disk);
     if (change !== null) return `disk ${disk.vdev} ${change}`;
   }
-  const lost = guestDisks(notes.disks).find(({ vdev }) => !disks.some((disk) => disk.vdev === vdev));
+  const lost = known.find(({ vdev }) => !disks.some((disk) => disk.vdev === vdev));
   if (lost !== undefined) return `disk ${lost.vdev} was taken from it`;
   if (restDigest(found) !== notes.restDigest || found.configPath !== notes.configPath) return 'its configuration';
   if ((found.autostartPath !== null) !== notes.autostart) return `its autostart is ${notes.autostart ? 'off' : 'on'}`;
   return null;
 }
 
-function diskChange(before: RunNotes['disks'][number], now: ExaminedDisk): string | null {
+type KnownDisk = Pick<ExaminedDisk, 'vdev' | 'sizeBytes' | 'path' | 'loop' | 'volume' | 'lun'>;
+
+function diskChange(before: KnownDisk, now: ExaminedDisk): string | null {
   if (now.problem !== null) return 'cannot be measured';
   const elsewhere =
-    now.path !== before.path || now.loop?.device !== before.loop?.device || now.volume?.uuid !== before.volume?.uuid;
+    now.path !== before.path ||
+    now.loop?.device !== before.loop?.device ||
+    now.volume?.uuid !== before.volume?.uuid ||
+    now.lun?.id !== before.lun?.id;
   if (elsewhere) return 'lies elsewhere';
   if (now.sizeBytes !== before.sizeBytes) {
     return `had ${String(before.sizeBytes)} bytes and has ${String(now.sizeBytes)}`;

@@ -3,6 +3,7 @@ import { isCutShort } from '../deed/record.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import { note, refusal, warning } from '../domain/concern.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
+import { crossingDisks } from '../domain/manifest.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import { vmName, vmUuid } from '../domain/names.ts';
 import type { Concern, VmSummary } from '../domain/survey.ts';
@@ -10,6 +11,7 @@ import { diskShapeOf } from '../storage/disk-shape.ts';
 import { isDirtyQcow2, probeFormat } from '../storage/format.ts';
 import { diskPlace } from '../storage/loop.ts';
 import type { Loop } from '../storage/loop.ts';
+import type { Lun } from '../storage/lun.ts';
 import { readMark } from '../storage/mark.ts';
 import type { Place, Volume } from '../storage/volume.ts';
 import { findVms, lookAround } from '../xen/dom0.ts';
@@ -18,7 +20,9 @@ import { configConcerns } from '../xen/concerns.ts';
 import type { Domain } from '../xen/toolstack.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';
+import { lunConcerns, reservationWords } from './luns.ts';
 import { findNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
 import type { VmReport } from './port.ts';
 import { fitVolume, shapeNow, userBeside } from './volumes.ts';
 
@@ -50,17 +54,10 @@ export async function inspectVm(host: Host, vm: string): Promise<VmReport> {
   if (found === undefined) return reportOfRecord(host, vm, domains);
   const { disks, concerns } = await examineDisks(found, vms);
   const marks = await marksOf(disks);
-  const shown = disks.map(({ vdev, sizeBytes, sectorBytes, path, problem }) => ({
-    vdev,
-    sizeBytes,
-    sectorBytes,
-    path,
-    problem,
-  }));
   const record = found.uuid === null ? null : host.deeds.byVm(found.uuid);
   return {
     summary: await summary(host, found),
-    disks: shown,
+    disks: disks.map(shownDisk),
     concerns: [...concerns, ...concernsOf(found)],
     marks,
     ranSince: record === null ? null : ranSince(host, record),
@@ -77,11 +74,12 @@ export async function findVm(host: Host, uuid: string): Promise<{ found: FoundVm
 }
 
 /** A disk that a VM writes: read-only disks and CD-ROMs do not cross. */
-export interface ExaminedDisk extends DiskShape {
+export interface ExaminedDisk extends Omit<DiskShape, 'lun'> {
   path: string;
   /** The loop device by which the guest has the file `path`. */
   loop?: Loop | undefined;
   volume?: Volume | undefined;
+  lun?: Lun | undefined;
   problem: string | null;
 }
 
@@ -102,13 +100,15 @@ export async function examineDisks(
     let path = disk.target;
     let loop: Loop | undefined;
     let volume: Volume | undefined;
+    let lun: Lun | undefined;
     try {
-      ({ path, loop, volume } = await diskPlace(disk.target));
+      ({ path, loop, volume, lun } = await diskPlace(disk.target));
       if (volume !== undefined) {
         const found = await fitVolume(volume);
         const user = await userBeside(found, vm.domid !== null);
         if (user !== null) refuse('disk-busy', `it is in use outside of the VM: ${user}`);
       }
+      if (lun !== undefined) concerns.push(...(await lunConcerns({ vdev: disk.vdev, target: disk.target }, lun)));
       shape = await diskShapeOf(path);
       const is = await probeFormat(path);
       if (disk.format !== 'raw') refuse('disk-format', `its format is ${disk.format}, only raw can be moved`);
@@ -121,7 +121,8 @@ export async function examineDisks(
       problem = error instanceof Error ? error.message : 'cannot be read';
       const type = error instanceof SealiftError ? error.type : null;
       const hint = isSealiftError(error) ? error.hint : undefined;
-      if (type === 'fence-failed' || type === 'lvm-failed') refuse(type, problem, hint);
+      if (type === 'fence-failed' || type === 'lvm-failed' || type === 'iscsi-failed' || type === 'disk-shared')
+        refuse(type, problem, hint);
       else if (type === 'disk-missing') refuse(type, 'it is not there', hint);
       else refuse('disk-unreadable', 'it cannot be opened or measured', hint);
     }
@@ -129,9 +130,14 @@ export async function examineDisks(
     if (disk.access === 'r') refuse('disk-read-only', 'it is read-only, perhaps shared with other VMs');
     if (disk.script !== null) refuse('disk-script', 'it is made by a script');
     if (disk.backend !== null) refuse('disk-driver-domain', 'it is served by another domain');
-    const user = others.get(path);
+    const user = others.get(lun?.id ?? path);
     if (user !== undefined) refuse('disk-shared', `VM ${user} uses it too`);
-    disks.push({ vdev: disk.vdev, ...shape, path, loop, volume, problem });
+    disks.push({ vdev: disk.vdev, ...shape, path, loop, volume, lun, problem });
+  }
+  const shared = disks.length - crossingDisks(disks).length;
+  if (shared > 0 && shared < disks.length) {
+    const text = `VM ${vm.name} has disks that both hosts may reach and others that would be copied`;
+    concerns.push(refusal('lun-mixed', text));
   }
   if (disks.length === 0) concerns.push(refusal('no-disk', `VM ${vm.name} has no disk to move`));
   return { disks, concerns };
@@ -179,7 +185,7 @@ async function summaryOfRecord(host: Host, record: DeedRecord, domains: Domain[]
     vmName: record.vmName,
     state: domain?.state ?? 'stopped',
     memoryBytes: domain?.memoryBytes ?? 0,
-    diskBytes: await bytesOf(record.places?.disks ?? []),
+    diskBytes: await bytesOf([...(record.places?.disks ?? []), ...(record.places?.luns ?? [])]),
     autostart: false,
     fenced: record.places !== null,
     deed: deedOf(host, record),
@@ -191,24 +197,27 @@ async function reportOfRecord(host: Host, vm: string, domains: Domain[]): Promis
   const record = host.deeds.records().find((one) => one.vmUuid === vm || one.vmName === vm);
   if (record === undefined) throw new SealiftError('unknown-vm', `${host.file.name} has no VM ${vm}`);
   const disks: ExaminedDisk[] = [];
-  for (const { vdev, path, volume } of record.places?.disks ?? []) {
-    const shape = await shapeNow({ path, volume });
+  const { disks: copied = [], luns = [] } = record.places ?? {};
+  for (const disk of [...copied, ...luns]) {
+    const shape = await shapeNow(disk);
     disks.push({
-      vdev,
-      path,
-      volume,
+      ...disk,
       ...(shape ?? { sizeBytes: 1, sectorBytes: 512 }),
       problem: shape === null ? 'cannot be read' : null,
     });
   }
   return {
     summary: await summaryOfRecord(host, record, domains),
-    disks,
+    disks: disks.map(shownDisk),
     concerns: [],
     marks: await marksOf(disks),
     ranSince: ranSince(host, record),
     run: runToAbort(host, record),
   };
+}
+
+function shownDisk({ vdev, sizeBytes, sectorBytes, path, lun, problem }: ExaminedDisk): VmReport['disks'][number] {
+  return { vdev, sizeBytes, sectorBytes, path, ...(lun === undefined ? {} : { lun: lun.id }), problem };
 }
 
 /** The run whose abort brings the VM back: the one in progress, or the last one, whose end was cut short. */
@@ -226,9 +235,14 @@ export function cameBy(host: Host, { lineage, token }: DeedRecord): DeedRun | un
   return host.deeds.runs(lineage).find((one) => one.token === token && one.role === 'destination');
 }
 
+/** Since when a VM has written what a revert would leave behind; null when it was not started, or takes its LUNs along. */
+export function leftBehindSince(notes: RunNotes | null): string | null {
+  return notes === null || notes.luns.length > 0 ? null : notes.startedAt;
+}
+
 function ranSince(host: Host, record: DeedRecord): string | null {
   const run = cameBy(host, record);
-  return run === undefined ? null : (findNotes(host.deeds, run.migrationId)?.startedAt ?? null);
+  return run === undefined ? null : leftBehindSince(findNotes(host.deeds, run.migrationId));
 }
 
 function deedOf(host: Host, record: DeedRecord | null): VmSummary['deed'] {
@@ -241,10 +255,15 @@ function deedOf(host: Host, record: DeedRecord | null): VmSummary['deed'] {
 }
 
 /** The marks beside disks, one line each; a mark that cannot be read is a line too. */
-async function marksOf(disks: Place[]): Promise<string[]> {
+async function marksOf(disks: ExaminedDisk[]): Promise<string[]> {
   const lines: string[] = [];
-  for (const { path, volume } of disks) {
+  for (const { path, volume, lun } of disks) {
     try {
+      if (lun !== undefined) {
+        const said = await reservationWords(lun);
+        if (said !== null) lines.push(`${path}: ${said}`);
+        continue;
+      }
       const mark = await readMark({ path, volume });
       if (mark !== null)
         lines.push(`${path}: ${mark.role} of ${mark.vmName}, lineage ${mark.lineage}, token ${String(mark.token)}`);
@@ -266,8 +285,10 @@ async function pathsOfOthers(vm: FoundVm, all: FoundVm[]): Promise<Map<string, s
     if (other.name === vm.name && other.uuid === vm.uuid) continue;
     for (const { target } of other.disks) {
       if (target === null) continue;
-      const place = (await diskPlace(target).catch(notThere)) ?? { path: target };
-      users.set(place.path, other.name);
+      const place: Awaited<ReturnType<typeof diskPlace>> = (await diskPlace(target).catch(notThere)) ?? {
+        path: target,
+      };
+      users.set(place.lun?.id ?? place.path, other.name);
     }
   }
   return users;

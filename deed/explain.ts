@@ -203,5 +203,6 @@ const nowhere: FencePlaces = {
   configPath: null,
   autostartPath: null,
   savedImagePath: null,
+  luns: [],
   asideFolder: '/',
 };

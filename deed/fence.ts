@@ -6,6 +6,7 @@ import type { Mark } from '../storage/mark.ts';
 import { dropOriginals, keepOriginals, moveAside, moveBack, readOriginals, startersOf } from './aside.ts';
 import { fenceOf } from './disk-fence.ts';
 import { notFenced } from './held.ts';
+import { fenceLun, proveLunFenced, refuseUsedLun, takeLun } from './lun-fence.ts';
 import type { Environment, FenceKind } from './locks.ts';
 import type { DiskPlaces, FencePlaces } from './places.ts';
 
@@ -18,11 +19,13 @@ export interface FenceOptions {
   onStep?: (step: string) => void;
   /** Variables for the programs that are run, so that orphans of theirs are found; see orphans.ts. */
   env?: Environment;
+  /** The right came by an operator's claim, so LUNs are taken from a host that has them by an earlier token. */
+  claimed?: boolean;
 }
 
 /**
  * Keeps anything on this host from starting the VM or writing its disks, through reboots: originals noted, each disk taken from its
- * loop device, marked and locked, then configuration, saved image and autostart moved aside. Each step is durable before the next begins; cut short
+ * loop device, marked and locked, each LUN reserved for nobody, then configuration, saved image and autostart moved aside. Each step is durable before the next begins; cut short
  * anywhere, the next call goes on.
  *
  * The record must allow it first (`Deeds.mayFence`), and the domain must be gone. Throws 'disk-busy' when somebody holds a disk
@@ -38,6 +41,7 @@ export async function fence(
     await fenceOf(disk).check();
     await fenceOf(disk).refuseUsed();
   }
+  for (const { lun } of places.luns) await refuseUsedLun(lun);
   await keepOriginals(places, mark.lineage);
   onStep('originals noted');
   for (const disk of places.disks) {
@@ -47,6 +51,12 @@ export async function fence(
     onStep(`${disk.vdev} marked`);
     await own.lock(kind, env);
     onStep(`${disk.vdev} locked`);
+  }
+  for (const { vdev, lun } of places.luns) {
+    // A landing's is its source's to give up.
+    if (mark.role === 'landing') await proveLunFenced(lun, mark);
+    else await fenceLun(lun, mark, env);
+    onStep(`${vdev} reserved for nobody`);
   }
   for (const { path, aside } of startersOf(places)) {
     await moveAside(path, aside);
@@ -64,7 +74,7 @@ export async function fence(
 export async function unfence(
   places: FencePlaces,
   mark: Mark,
-  { onStep = nothing, env = {} }: FenceOptions = {},
+  { onStep = nothing, env = {}, claimed = false }: FenceOptions = {},
 ): Promise<void> {
   const marked = new Map<DiskPlaces, boolean>();
   for (const disk of places.disks) {
@@ -77,6 +87,10 @@ export async function unfence(
     await fenceOf(disk).unlock({ mode, marked: marked.get(disk) === true }, env);
     onStep(`${disk.vdev} unlocked`);
     if (await fenceOf(disk).attach(env)) onStep(`${disk.vdev} attached`);
+  }
+  for (const { vdev, lun } of places.luns) {
+    await takeLun(lun, mark, { env, claimed });
+    onStep(`${vdev} reserved for this host`);
   }
   for (const { path, aside } of startersOf(places)) {
     await moveBack(path, aside);
@@ -105,6 +119,7 @@ export async function proveFenced(places: FencePlaces, mark: Mark, kind: FenceKi
       throw notFenced(`the mark of ${disk.path} is ${describe(found)}, needed ${describe(mark)}`);
     }
   }
+  for (const { lun } of places.luns) await proveLunFenced(lun, mark);
   for (const { path } of startersOf(places)) {
     if (await isThere(dom0(), path)) throw notFenced(`${path} is there and may start the VM`);
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { vdev } from '../domain/names.ts';
 import { loop } from '../storage/loop.ts';
+import { lun } from '../storage/lun.ts';
 import { volume } from '../storage/volume.ts';
 
 const path = z.string().startsWith('/').max(4096);
@@ -12,6 +13,8 @@ export const fencePlaces = z.strictObject({
    * the file; it is detached while the fence is on. A logical volume by the path that it has while no fence is on.
    */
   disks: z.array(z.strictObject({ vdev, path, loop: loop.optional(), volume: volume.optional() })),
+  /** What both hosts of a move reach. `path`: the name that the configuration has for it, which the fence does not touch. */
+  luns: z.array(z.strictObject({ vdev, path, lun })).default([]),
   configPath: path.nullable(),
   /** What makes the host start the VM at boot: the link or file in Xen's `auto` folder. */
   autostartPath: path.nullable(),

@@ -240,6 +240,34 @@ export const concernKinds = {
     meaning: 'a disk is open on its host beside the VM: mounted, perhaps, or given to another VM',
     remedy: 'unmount it, or end what has it open',
   },
+  'iscsi-failed': {
+    severity: 'refuses',
+    meaning: 'the host has no iSCSI initiator or no sg3-utils, or a command of theirs failed, and a disk is a LUN',
+    remedy: 'install open-iscsi and sg3-utils, and see that the target answers',
+  },
+  'lun-missing': {
+    severity: 'refuses',
+    meaning: 'a disk of the VM is a LUN of an iSCSI target, and the destination does not reach it',
+    remedy: 'name the target in the file of the destination ([[iscsi]]), and let its initiator in at the target',
+  },
+  'lun-mixed': {
+    severity: 'refuses',
+    meaning:
+      'some disks of the VM are LUNs, which stay where they are, and others would be copied: after a revert they would be of two moments',
+    remedy: 'put all of its disks on LUNs, or none',
+  },
+  'lun-name': {
+    severity: 'warns',
+    meaning:
+      'the configuration names a LUN by a device that may be another disk after a boot, also when the VM is to come back',
+    remedy: 'name it as in /dev/disk/by-id, and start the VM anew',
+  },
+  'lun-forgetful': {
+    severity: 'warns',
+    meaning:
+      'the target of a LUN forgets its reservations when it is started anew: until the host that may run the VM reserves it again, nothing keeps other hosts out',
+    remedy: 'do not restart the target while the VM moves, or is kept for a revert',
+  },
   'lvm-failed': {
     severity: 'refuses',
     meaning: 'the host has no LVM, or a command of LVM failed there, and a disk or the pool is a logical volume',

@@ -134,6 +134,11 @@ export const errorTypes = {
   },
   'xl-failed': { meaning: 'an xl command failed', retryable: true },
   'lvm-failed': { meaning: 'a command of LVM failed, or LVM is not there', retryable: true },
+  'iscsi-failed': {
+    meaning: 'a command of the iSCSI initiator or of SCSI failed, or the programs are not there',
+    hint: 'see that the target answers, and that open-iscsi and sg3-utils are installed',
+    retryable: true,
+  },
   'xl-hangs': { meaning: 'an xl command did not end within its time limit', retryable: true },
   'probe-failed': { meaning: 'the VM was started but did not pass its probe', exitCode: 4 },
   left: {

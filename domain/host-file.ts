@@ -25,6 +25,16 @@ export const containerServer = z.strictObject({
 });
 export type ContainerServer = z.infer<typeof containerServer>;
 
+/** An iSCSI target: its name and one portal, `address:port`. */
+export const iscsiTarget = z.strictObject({
+  name: z
+    .string()
+    .max(223)
+    .regex(/^(iqn|eui|naa)\.[A-Za-z0-9._:-]+$/, 'not the name of an iSCSI target'),
+  portal: z.string().regex(/^([a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\]):\d{1,5}$/, 'not a portal (ADDRESS:PORT)'),
+});
+export type IscsiTarget = z.infer<typeof iscsiTarget>;
+
 const lvmName = z.string().regex(/^[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,62}$/, 'not a name of LVM');
 /** Where a host keeps the disks that land on it. */
 export const pool = z.discriminatedUnion('kind', [
@@ -96,6 +106,8 @@ const fields = z.strictObject({
     listen: address.optional(),
   }),
   pool: z.array(pool).min(1),
+  /** Targets whose disks other hosts reach too: a VM that lies on them comes here without a byte crossing. */
+  iscsi: z.array(iscsiTarget).default([]),
   limits: z
     .strictObject({
       /** Upper limit of one transfer in megabits per second. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sharedShape } from './manifest.ts';
 import { digest, hostName, identity, lineage, method, migrationId, token, vdev, vmName, vmUuid } from './names.ts';
 
 /** The record of a move; both hosts sign the canonical JSON of `body`, and both keep it. Times are ISO 8601 by the workflow's clock. */
@@ -14,6 +15,8 @@ export const receiptBody = z.strictObject({
   destination: z.strictObject({ name: hostName, identity }),
   root: digest,
   disks: z.array(z.strictObject({ vdev, sizeBytes: z.int(), digest, direct: z.boolean() })),
+  /** Disks that both hosts reach: no byte of them crossed. */
+  shared: z.array(sharedShape).optional(),
   plainBytes: z.int(),
   wireBytes: z.int(),
   retries: z.int(),

@@ -80,6 +80,7 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
       default_bridge: 'xenbr0',
     },
     landing: { address: '127.0.0.1', port: await landingPort(host.filePath) },
+    iscsi: [],
     pool: [{ name: 'fast', kind: 'folder', path: host.poolPath }],
     limits: { moves: 4, orphan_seconds: 300, stall_seconds: 20, connect_seconds: 60 },
     probe: {},

@@ -24,10 +24,7 @@ const tagAt = 56;
 const maximumHeadTextBytes = 8 * 1024 * 1024;
 
 const headText = z.strictObject({
-  disks: z
-    .array(diskShape)
-    .min(1)
-    .max(manifestDisk - 1),
+  disks: z.array(diskShape).max(manifestDisk - 1),
   session: signedSession,
 });
 

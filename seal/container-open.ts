@@ -47,7 +47,7 @@ export async function unsealChunks(
   options: UnsealOptions,
 ): Promise<{ plainBytes: number; chunks: number }> {
   const allocate = options.allocate ?? ((bytes: number) => Buffer.alloc(bytes));
-  const longest = Math.min(chunkBytes, Math.max(...source.head.disks.map((disk) => disk.sizeBytes)));
+  const longest = Math.min(chunkBytes, Math.max(0, ...source.head.disks.map((disk) => disk.sizeBytes)));
   const buffers = [allocate(longest), allocate(longest)] as const;
   const totals = { plainBytes: 0, chunks: 0 };
   let keys: ChunkKeys & { disk: number } = { ...chunkKeys(source.keys, 0), disk: 0 };

@@ -6,6 +6,8 @@ import { SealiftError } from '../domain/error.ts';
 import { openFailure } from './disk-errors.ts';
 import { deviceFolder, diskShapeOf } from './disk-shape.ts';
 import { syncWhole } from './durable-file.ts';
+import { lunBehind } from './lun.ts';
+import type { Lun } from './lun.ts';
 import { volumeBehind } from './volume.ts';
 import type { Volume } from './volume.ts';
 
@@ -25,11 +27,11 @@ const fileSectorBytes = 512;
 
 /**
  * Where the bytes of a disk lie that a configuration names: links followed, and a loop device taken for the file below it, which
- * is what keeps its name and its flags through a reboot. A logical volume is given by the name that a fence takes from it. Throws
- * `disk-missing`, and `fence-failed` for a block device that is neither such a volume nor a whole, writable regular file by a
- * loop device: the message names no path.
+ * is what keeps its name and its flags through a reboot. A logical volume is given by the name that a fence takes from it, a LUN by
+ * the name that the configuration has for it. Throws `disk-missing`, and `fence-failed` for a block device that is neither of these nor a
+ * whole, writable regular file by a loop device: the message names no path.
  */
-export async function diskPlace(target: string): Promise<{ path: string; loop?: Loop; volume?: Volume }> {
+export async function diskPlace(target: string): Promise<{ path: string; loop?: Loop; volume?: Volume; lun?: Lun }> {
   const path = await dom0()
     .realpath(target)
     .catch((error: unknown) => {
@@ -39,11 +41,13 @@ export async function diskPlace(target: string): Promise<{ path: string; loop?: 
   if (status.kind !== 'block') return { path };
   const logical = await volumeBehind(target, status.rdev);
   if (logical !== null) return logical;
+  const lun = await lunBehind(path);
+  if (lun !== null) return { path: target, lun };
   const folder = deviceFolder(status.rdev);
   const backing = await readSetting(folder, 'loop/backing_file');
   if (backing === null) {
     throw cannotFence(
-      'it is a block device that is neither a loop device nor a logical volume, and nothing that can be set on one keeps guests out',
+      'it is a block device that is no loop device, no logical volume and no LUN of iSCSI, and nothing that can be set on one keeps guests out',
     );
   }
   const file = await dom0().stat(backing).catch(notThere);

@@ -4,7 +4,7 @@ import { vdev } from '../domain/names.ts';
 import type { Plan } from './control.ts';
 
 const planBody: z.ZodType<Plan> = z.strictObject({
-  disks: z.array(z.strictObject({ vdev, sizeBytes: z.int().min(1) })).min(1),
+  disks: z.array(z.strictObject({ vdev, sizeBytes: z.int().min(1) })),
   held: z.boolean(),
   beatMs: z.int().min(20).max(60_000),
 });

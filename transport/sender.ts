@@ -168,7 +168,7 @@ class Transfer implements SendJob {
     if (this.#ending !== null) return;
     const streams = this.#options.streams ?? Math.min(mostAutomaticStreams, Math.max(2, Math.ceil(rttMs / 10)));
     // A small disk is over before a second thread has started.
-    const useful = Math.ceil(this.#board.chunks / chunksWorthAThread);
+    const useful = Math.max(1, Math.ceil(this.#board.chunks / chunksWorthAThread));
     const threads = Math.min(this.#options.threads ?? defaultThreads(), streams, useful);
     this.#tuning = new TransferTuning(this.#board, {
       streams: Math.min(streams, mostStreams),

@@ -9,6 +9,7 @@ import { hostCard } from '../activities/card.ts';
 import { claimsKept, heedClaims, hostsToAsk } from '../activities/heed.ts';
 import { closeHost, openHost } from '../activities/host.ts';
 import type { Host } from '../activities/host.ts';
+import { watchLuns } from '../activities/luns.ts';
 import { openConnection, temporalSettings } from '../client/connect.ts';
 import type { TemporalSettings } from '../client/connect.ts';
 import { exchangeClaims } from '../client/deed.ts';
@@ -61,6 +62,7 @@ async function serve(host: Host, settings: TemporalSettings, log: Logger): Promi
   await register(host, settings);
   await hearClaims(host, settings);
   watchLateGuests(host);
+  void watchLuns(host);
   const running = worker.run();
   onStop(async () => {
     worker.shutdown();

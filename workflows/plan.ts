@@ -1,7 +1,7 @@
 import type { ConcernName } from '../domain/concern-kinds.ts';
 import { concern, note, refusal } from '../domain/concern.ts';
 import type { Method } from '../domain/names.ts';
-import { isMemory } from '../domain/manifest.ts';
+import { crossingDisks, isMemory } from '../domain/manifest.ts';
 import { protocolVersion } from '../domain/protocol.ts';
 import type { Concern, DestinationSurvey, LinkSurvey, SourceSurvey, VmSummary } from '../domain/survey.ts';
 
@@ -61,7 +61,7 @@ export function joinPlan(
     state: source.state,
     disks: source.disks,
     placement: destination.placement,
-    totalBytes: source.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
+    totalBytes: crossingDisks(source.disks).reduce((sum, disk) => sum + disk.sizeBytes, 0),
     keepMemory: source.disks.some(isMemory),
     rttMs: link.rttMs,
     concerns,
@@ -107,7 +107,7 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
     refuse('staged-unready', `${to.name} has no [staging] in its file`);
   }
   // The image of memory has a place of its own.
-  const unplaced = source.disks.filter(
+  const unplaced = crossingDisks(source.disks).filter(
     (disk) => !isMemory(disk) && !destination.placement.some((place) => place.vdev === disk.vdev),
   );
   for (const disk of unplaced) {

@@ -80,7 +80,7 @@ function transferLines(begin: Piece[], progress: TransferProgress, width: number
       `${percent}   ${formatPart(disk.verifiedBytes, disk.totalBytes)}`,
     ];
   });
-  if (lines.length === 0) lines.push(begin);
+  if (lines.length === 0) return [begin];
   lines.push([indent, transferWords(progress).join(' · ')]);
   if (progress.trouble !== null) lines.push([indent, ['yellow', clean(progress.trouble)]]);
   return lines;

@@ -4,11 +4,17 @@ import { concernLines } from './concerns.ts';
 
 const explained = 'what the names in brackets mean, and what to do: docs/concerns.md';
 
+/** Of a disk that both hosts reach. */
+export function staysWords(lun: string): string {
+  return `stays where it is: LUN ${lun}`;
+}
+
 /** What a move would do, for people. */
 export function planLines(plan: Plan): string[] {
   const disks = plan.disks.map((disk) => {
     const pool = plan.placement.find((place) => place.vdev === disk.vdev)?.pool;
-    return `  ${disk.vdev.padEnd(6)} ${formatBytes(disk.sizeBytes).padStart(9)}${pool === undefined ? '' : `  → pool ${pool}`}`;
+    const where = disk.lun === undefined ? (pool === undefined ? '' : `  → pool ${pool}`) : `  ${staysWords(disk.lun)}`;
+    return `  ${disk.vdev.padEnd(6)} ${formatBytes(disk.sizeBytes).padStart(9)}${where}`;
   });
   return [
     `${plan.vmName}   ${plan.from} → ${plan.to}   ${plan.method}${plan.keepMemory ? ' with its memory' : ''} · ${plan.state} · round trip ${plan.rttMs.toFixed(1)} ms`,

@@ -1,5 +1,6 @@
 import type { Receipt } from '../../client/index.ts';
 import { formatBytes, formatClock, formatMs, formatRate, formatSecond } from '../format.ts';
+import { staysWords } from './plan.ts';
 import { phaseWord, plural } from '../live/words.ts';
 
 /** The short receipt at the end of a move: what moved, how long the VM was down, and what can be done next. */
@@ -10,10 +11,11 @@ export function movedLines({ body }: Receipt): string[] {
     '',
     ...fields([
       ['moved', movedWords(body)],
-      ['root', `sha256:${body.root.slice(0, 12)}…, read back from ${plural(body.disks.length, 'disk')}`],
+      ['root', `sha256:${body.root.slice(0, 12)}…${readBackWords(body)}`],
       ...body.disks.map(({ vdev, sizeBytes, digest }): Field => {
         return [vdev, `${formatBytes(sizeBytes)}, sha256:${digest.slice(0, 12)}…`];
       }),
+      ...sharedFields(body),
       ['deed', `token ${body.token}, from ${source.name} to ${destination.name}`],
       ['phases', body.phases.map((one) => `${phaseWord(one.phase)} ${formatMs(one.ms)}`).join(' · ')],
       ...memoryFields(body),
@@ -46,6 +48,7 @@ export function receiptLines({ body, signatures }: Receipt): string[] {
       ['moved', movedWords(body)],
       ['root', body.root],
       ...body.disks.map((disk): Field => [disk.vdev, diskWords(disk)]),
+      ...sharedFields(body),
       ...body.phases.map((one): Field => [phaseWord(one.phase), `${formatSecond(one.at)}  ${formatMs(one.ms)}`]),
       ...memoryFields(body),
       ...changeFields(body),
@@ -82,7 +85,12 @@ function startOf(body: Body): number | null {
   return start === undefined ? null : new Date(start.at).getTime() + start.ms;
 }
 
+function readBackWords({ disks }: Body): string {
+  return disks.length === 0 ? '' : `, read back from ${plural(disks.length, 'disk')}`;
+}
+
 function movedWords(body: Body): string {
+  if (body.disks.length === 0) return `no disk: both hosts reach ${body.shared?.length === 1 ? 'it' : 'them'}`;
   const move = body.phases.find((one) => one.phase === 'move');
   const words = `${formatBytes(body.plainBytes)} as ${formatBytes(body.wireBytes)} ${body.method}`;
   const speed =
@@ -94,6 +102,10 @@ function movedWords(body: Body): string {
 
 function diskWords(disk: Body['disks'][number]): string {
   return `${formatBytes(disk.sizeBytes)}, sha256:${disk.digest}${disk.direct ? '' : ', not by O_DIRECT'}`;
+}
+
+function sharedFields({ shared = [] }: Body): Field[] {
+  return shared.map(({ vdev, sizeBytes, lun }) => [vdev, `${formatBytes(sizeBytes)}, ${staysWords(lun)}`]);
 }
 
 function memoryFields({ memory }: Body): Field[] {

@@ -30,6 +30,7 @@ beforeEach(async () => {
     configPath: join(folder, 'web-1.cfg'),
     autostartPath: join(folder, 'auto.cfg'),
     savedImagePath: null,
+    luns: [],
     asideFolder: join(folder, 'sealift/web-1'),
   };
   await writeFile(file, Buffer.alloc(1024 * 1024), { mode: 0o640 });

@@ -32,6 +32,7 @@ beforeEach(async () => {
     configPath: join(xen, 'web-1.cfg'),
     autostartPath: join(xen, 'auto.cfg'),
     savedImagePath: null,
+    luns: [],
     asideFolder: join(xen, 'sealift/web-1'),
   };
 });

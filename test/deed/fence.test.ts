@@ -57,6 +57,7 @@ async function makeVm(): Promise<FencePlaces> {
     configPath: join(folder, 'xen/web-1.cfg'),
     autostartPath: join(folder, 'xen/auto/web-1.cfg'),
     savedImagePath: join(folder, 'save/web-1'),
+    luns: [],
     asideFolder: join(folder, 'xen/sealift/web-1'),
   };
 }

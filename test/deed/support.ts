@@ -56,6 +56,7 @@ export function places(folder = '/srv/vm'): FencePlaces {
     configPath: null,
     autostartPath: null,
     savedImagePath: null,
+    luns: [],
     asideFolder: `${folder}/aside`,
   };
 }

@@ -8,6 +8,7 @@ import type { LabGuest } from '../../infra/lab/xen/lab-guest.ts';
 import { poolPath } from '../../infra/lab/xen/host-worker.ts';
 import { startSealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
 import type { SealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
+import { until } from '../../infra/lab/xen/until.ts';
 import { testCache } from '../support/cache.ts';
 import { able } from './able.ts';
 import { atEnd } from './at-end.ts';
@@ -66,6 +67,26 @@ export class TwoHosts {
     return guest;
   }
 
+  /** A guest on the target's disk, which its host's administrator has logged in to. */
+  async onLun(name: string, type: LabGuest['type']): Promise<LabGuest> {
+    for (const host of this.lab.hosts) await startInitiator(host);
+    const guest = { name, type, disk: await this.login() };
+    await this.#adopted(guest);
+    return guest;
+  }
+
+  /** Logs xen-1 in to the target, and gives the device of its disk. */
+  async login(): Promise<string> {
+    const { name, portal } = this.lab.target;
+    const node = ['-m', 'node', '-T', name, '-p', portal, '-I', 'default'];
+    await this.one.run(['iscsiadm', ...node, '--op=new']);
+    await this.one.run(['iscsiadm', ...node, '--login']);
+    const device = '/dev/sda';
+    return until(10_000, 'the LUN is there', async () =>
+      (await this.one.exec(['test', '-b', device])).exitCode === 0 ? device : null,
+    );
+  }
+
   /** Moves it to xen-2, where its probes pass. */
   async moved(vm: string, how: Partial<MigrateRequest> = {}): Promise<void> {
     const { body } = await (await this.on.sealift.migrate({ vm, from: 'xen-1', to: 'xen-2', ...how })).result();
@@ -97,6 +118,12 @@ export class TwoHosts {
   }
 }
 
+/** What iscsid.socket and udev do on a Debian host. */
+export async function startInitiator(host: XenHost): Promise<void> {
+  for (const module of ['iscsi_tcp', 'sd_mod']) await host.run(['modprobe', module]);
+  if ((await host.exec(['pgrep', '-x', 'iscsid'])).exitCode !== 0) await host.run(['iscsid']);
+}
+
 /** A configuration of another name and another uuid, with the guest's disk. */
 export function strangerOn({ name, disk }: LabGuest): string {
   return [
@@ -104,6 +131,7 @@ export function strangerOn({ name, disk }: LabGuest): string {
     'type = "pvh"',
     'kernel = "/opt/lab/vmlinux"',
     'ramdisk = "/opt/lab/guest-initramfs"',
+    'extra = "console=hvc0"',
     'memory = 96',
     `disk = [ "${disk},raw,xvda,w" ]`,
     '',

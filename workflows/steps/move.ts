@@ -1,3 +1,4 @@
+import { crossingDisks } from '../../domain/manifest.ts';
 import type { MigrationInput } from '../../domain/migration.ts';
 import { refusal } from '../failures.ts';
 import { onHost } from '../on-host.ts';
@@ -129,7 +130,7 @@ function reportWhole(task: Task): void {
   const { state } = task;
   const { survey, sent, fence } = state.outcomes;
   if (survey === undefined || sent === undefined) return;
-  const disks = survey.source.disks.map(({ vdev, sizeBytes }) => ({
+  const disks = crossingDisks(survey.source.disks).map(({ vdev, sizeBytes }) => ({
     vdev,
     verifiedBytes: sizeBytes,
     totalBytes: sizeBytes,

@@ -1,6 +1,7 @@
 import { CancellationScope } from '@temporalio/workflow';
 import { isErrorType } from '../../domain/error-types.ts';
 import type { ErrorType } from '../../domain/error-types.ts';
+import { crossingDisks } from '../../domain/manifest.ts';
 import type { MigrationInput } from '../../domain/migration.ts';
 import type { Concern } from '../../domain/survey.ts';
 import { refusal, troubleOf } from '../failures.ts';
@@ -42,7 +43,7 @@ export async function survey(task: Task, input: MigrationInput): Promise<Outcome
     ]);
     const link =
       early ?? (await onHost(task, from, 'surveyLink', line, { vmUuid, method, destination: destination.host }));
-    const bytes = source.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
+    const bytes = crossingDisks(source.disks).reduce((sum, disk) => sum + disk.sizeBytes, 0);
     const disks = `${String(source.disks.length)} disk${source.disks.length === 1 ? '' : 's'}`;
     note(`${disks}, ${String(Math.ceil(bytes / 2 ** 20))} MiB, round trip ${link.rttMs.toFixed(1)} ms`);
     return { source, destination, link };

@@ -1,6 +1,7 @@
 import { parseHostFile } from '../../../domain/host-file.ts';
 import type { ContainerServer, HostFile } from '../../../domain/host-file.ts';
 import type { XenHost } from './host.ts';
+import type { Target } from './target.ts';
 
 /** The folder of each dom0 that raw disks are in. */
 export const poolPath = '/srv/sealift/pool';
@@ -22,11 +23,13 @@ export interface HostPlan {
   /** Where its identity was drawn, on this machine. */
   folder: string;
   temporalAddress: string;
+  /** The lab's, which both hosts reach. */
+  target: Target;
 }
 
 /** The file of a lab's host, but for what depends on where its worker is. */
 export function commonHostFile(
-  { host, peers }: HostPlan,
+  { host, peers, target }: HostPlan,
   own: { state: string; landing: string; port: number },
 ): HostFile {
   const file = parseHostFile(
@@ -57,6 +60,7 @@ export function commonHostFile(
     'host.toml',
   );
   file.xen.paths = Object.fromEntries(['/opt/lab/vmlinux', '/opt/lab/guest-initramfs'].map((path) => [path, path]));
+  file.iscsi = [{ name: target.name, portal: target.portal }];
   file.peer = peers;
   return file;
 }

@@ -54,7 +54,8 @@ export async function startSealiftOnXen(
     const names = new Map((await Promise.all(identities)).map(([host, { name }]) => [host, name]));
     const workers = new Map<string, HostWorker>();
     for (const host of lab.hosts) {
-      const own = { host, peers: peersOf(host, lab.hosts, names), folder: join(folder, host.name) };
+      const peers = peersOf(host, lab.hosts, names);
+      const own = { host, peers, folder: join(folder, host.name), target: lab.target };
       const worker = beside.includes(host.name)
         ? new WorkerBeside({
             ...own,

@@ -38,7 +38,8 @@ export class WorkerInDom0 implements HostWorker {
     const { host, temporalAddress } = this.#plan;
     const env = Object.entries({ ...hostProcess.env, TEMPORAL_ADDRESS: temporalAddress });
     const program = ['/opt/sealift/node', ...hostProcess.flags, '/opt/sealift/worker/host.js', hostFilePath];
-    const script = `until "$@"; do sleep 5; done >>/var/log/sealift.out 2>>${logPath} </dev/null &`;
+    // What an earlier one has said does not count.
+    const script = `until "$@"; do sleep 5; done >/var/log/sealift.out 2>>${logPath} </dev/null &`;
     const words = ['setsid', 'env', ...env.map(([name, value]) => `${name}=${value}`), ...program];
     await host.run(['sh', '-c', script, 'sh', ...words]);
     await until(readyLimitMs, `the worker of ${host.name} is ready`, async () => {

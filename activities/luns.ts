@@ -1,0 +1,277 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isOwn, lunKey, takeLun, tryNobody } from '../deed/lun-fence.ts';
+import { markOf } from '../deed/marks.ts';
+import type { FencePlaces } from '../deed/places.ts';
+import type { DeedRecord } from '../deed/record.ts';
+import { dom0 } from '../dom0/dom0.ts';
+import { notThere, succeeds } from '../dom0/system-errors.ts';
+import { refusal, warning } from '../domain/concern.ts';
+import { isSealiftError, SealiftError } from '../domain/error.ts';
+import type { IscsiTarget } from '../domain/host-file.ts';
+import { sharedDisks } from '../domain/manifest.ts';
+import type { DiskShape, SharedShape } from '../domain/manifest.ts';
+import type { Concern } from '../domain/survey.ts';
+import { diskShapeOf } from '../storage/disk-shape.ts';
+import { openDisk } from '../storage/disk.ts';
+import { isThere } from '../storage/durable-file.ts';
+import { getFact, setFact } from '../storage/facts.ts';
+import { holdersOf } from '../storage/holders.ts';
+import { sessions } from '../storage/iscsi.ts';
+import { diskPlace } from '../storage/loop.ts';
+import { findLun, leaveTarget, lunPath, reachLun, renewName, seenLun } from '../storage/lun.ts';
+import type { Lun, ReachedLun } from '../storage/lun.ts';
+import { reservable } from '../storage/reservation.ts';
+import { findVms } from '../xen/dom0.ts';
+import type { Host } from './host.ts';
+import { findNotes } from './notes.ts';
+import type { RunNotes } from './notes.ts';
+import { inTurn } from './vm-turn.ts';
+
+/** How often a host looks whether it still has the LUNs of its VMs. */
+const watchMs = 30_000;
+
+/** What a host tells of a LUN to the other one. */
+export function sharedShapeOf({ vdev, sizeBytes, sectorBytes, lun }: RunNotes['luns'][number]): SharedShape {
+  return { vdev, sizeBytes, sectorBytes, lun: lun.id };
+}
+
+/** What stands against moving a VM that has a LUN, at its source. Throws `iscsi-failed`, `disk-shared`. */
+export async function lunConcerns({ vdev, target }: { vdev: string; target: string }, lun: Lun): Promise<Concern[]> {
+  const reached = await reachLun(lun);
+  const able = await reservable(reached.device);
+  if (able === null) {
+    return [refusal('fence-failed', `disk ${vdev}: its target has no persistent reservations, so it cannot be fenced`)];
+  }
+  const concerns: Concern[] = [];
+  if (/^\/dev\/[a-z]+\d*$/.test(target)) {
+    concerns.push(warning('lun-name', `disk ${vdev}: it is named by a device that may be another disk after a boot`));
+  }
+  if (!able.lasting) {
+    const text = `disk ${vdev}: its target forgets who has it reserved when it is started anew`;
+    concerns.push(warning('lun-forgetful', text));
+  }
+  const held = await lunKey(reached).catch((error: unknown) => {
+    if (isSealiftError(error) && error.type === 'unknown-state') return error;
+    throw error;
+  });
+  if (held instanceof Error) concerns.push(refusal('disk-shared', `disk ${vdev}: ${held.message}`, held.hint));
+  return concerns;
+}
+
+/** What a destination has against the LUNs of a VM; logs in to the targets of the host's file to see. */
+export async function lunConcernsThere(host: Host, disks: readonly DiskShape[]): Promise<Concern[]> {
+  const concerns: Concern[] = [];
+  for (const { vdev, lun: id, sizeBytes } of sharedDisks(disks)) {
+    const refuse = (name: Parameters<typeof refusal>[0], text: string, remedy?: string): void =>
+      void concerns.push(refusal(name, `disk ${vdev}: ${text}`, remedy));
+    try {
+      const reached = await find(host, id);
+      if (reached === null) {
+        refuse('lun-missing', `${host.file.name} reaches no LUN of that name by the targets of its file`);
+        continue;
+      }
+      const found = await diskShapeOf(reached.device);
+      if (found.sizeBytes !== sizeBytes) refuse('lun-missing', `it has ${String(found.sizeBytes)} bytes there`);
+      const user = await userHere(host, reached);
+      if (user !== null) refuse('disk-shared', `${host.file.name} has it in use: ${user}`);
+    } catch (error) {
+      if (!isSealiftError(error)) throw error;
+      if (error.type === 'iscsi-failed' || error.type === 'disk-shared') refuse(error.type, error.message, error.hint);
+      else throw error;
+    }
+  }
+  return concerns;
+}
+
+/** Where the LUNs of a VM that is to come are here. Throws `disk-missing`, `disk-shared`, `iscsi-failed`. */
+export async function lunPlaces(host: Host, disks: readonly DiskShape[]): Promise<FencePlaces['luns']> {
+  const places: FencePlaces['luns'] = [];
+  for (const { vdev, lun: id } of sharedDisks(disks)) {
+    const reached = await find(host, id);
+    if (reached === null)
+      throw new SealiftError('disk-missing', `${host.file.name} reaches no LUN ${id} for disk ${vdev}`);
+    const user = await userHere(host, reached);
+    if (user !== null) throw new SealiftError('disk-shared', `the LUN ${id} is in use on ${host.file.name}: ${user}`);
+    places.push({ vdev, path: await lunPath(reached), lun: reached.lun });
+  }
+  return places;
+}
+
+/** Whom a LUN is reserved for, in words; null when it is for nobody at all. Throws as `reachLun`. */
+export async function reservationWords(lun: Lun): Promise<string | null> {
+  const reached = await reachLun(lun);
+  const held = await lunKey(reached);
+  if (held === null) return null;
+  const whom = held.holder === 0 ? 'nobody: it is fenced' : isOwn(held, reached) ? 'this host' : 'another host';
+  return `reserved by token ${String(held.token)} of lineage ${held.lineage}…, for ${whom}`;
+}
+
+/** Whether a LUN is reserved, and not for this host. */
+export async function isReservedElsewhere(lun: Lun): Promise<boolean> {
+  const reached = await reachLun(lun);
+  const held = await lunKey(reached);
+  return held !== null && !isOwn(held, reached);
+}
+
+/**
+ * Before a run is opened: compares whom the LUNs of a VM are reserved for with its record, and sees that they can be fenced. Throws 'unknown-state' when
+ * another VM or another host has one, or a token that the record has not reached: a database that was restored from a copy; 'fence-failed'.
+ */
+export async function checkReserved(record: DeedRecord | null, luns: RunNotes['luns']): Promise<void> {
+  for (const { lun } of luns) {
+    const reached = await reachLun(lun);
+    const held = await lunKey(reached);
+    if (held === null) {
+      await tryNobody(lun);
+      continue;
+    }
+    const here = held.holder === 0 || isOwn(held, reached);
+    if (here && record?.lineage.startsWith(held.lineage) === true && held.token <= record.token) continue;
+    throw new SealiftError(
+      'unknown-state',
+      `record and reservation disagree: the LUN ${lun.id} is at token ${String(held.token)}`,
+    );
+  }
+}
+
+/** A LUN as far as it can be seen without a login; null when it cannot. */
+export async function seenNow({ id, target }: Lun): Promise<ReachedLun | null> {
+  return seenLun(id, await sessions(), [target]);
+}
+
+/**
+ * Sees, now and then, that this host has the LUNs of its VMs: after a boot or a lost session the target may not know it any more, or may have
+ * forgotten the reservation itself. Gives each its name and its reservation again; says in the log what could not be done. Never throws.
+ */
+export async function watchLuns(host: Host): Promise<void> {
+  const { signal } = host.leaving;
+  while (!signal.aborted) {
+    try {
+      for (const record of host.deeds.records()) await regainLuns(host, record);
+    } catch (error) {
+      if (host.leaving.signal.aborted) return;
+      host.log.error({ err: error }, 'it is not known whether this host has the LUNs of its VMs');
+    }
+    await sleep(watchMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function regainLuns(host: Host, record: DeedRecord): Promise<void> {
+  for (const { path, lun } of isSetUp(record) ? lunsOf(host, record) : []) {
+    if (getFact(host.state.database, takenFact(lun)) !== record.lineage) continue;
+    try {
+      if (!(await isOurs(lun, path)))
+        await inTurn(host, record.lineage, () => regain(host, record.vmUuid, { path, lun }));
+    } catch (error) {
+      if (!isSealiftError(error)) throw error;
+      host.log.error({ vm: record.vmName, type: error.type, message: error.message }, 'a LUN is not regained');
+    }
+  }
+}
+
+async function regain(host: Host, vmUuid: string, { path, lun }: { path: string; lun: Lun }): Promise<void> {
+  const record = host.deeds.byVm(vmUuid);
+  if (record === null || !isSetUp(record)) return;
+  if (getFact(host.state.database, takenFact(lun)) !== record.lineage) return;
+  // Who uses the LUN otherwise has taken it out of the VM's configuration.
+  const vm = (await findVms(host.dom0, host.toolstack)).find(({ uuid }) => uuid === vmUuid);
+  if (vm?.disks.some(({ target }) => target === path) !== true) return;
+  await renewName(path, await reachLun(lun));
+  await takeLun(lun, markOf(record, 'source'), { env: {}, claimed: host.deeds.presentClaim(record) !== null });
+  host.log.warn({ vm: record.vmName }, 'a LUN was reserved for this host again');
+}
+
+function isSetUp({ state, places }: DeedRecord): boolean {
+  return state === 'holder' && places === null;
+}
+
+/** Whether this host can read the LUN, which it reserved, under its name. */
+async function isOurs(lun: Lun, path: string): Promise<boolean> {
+  const reached = await seenNow(lun);
+  if (reached === null) return false;
+  const held = await lunKey(reached);
+  if (held === null || !isOwn(held, reached) || !(await isThere(dom0(), path))) return false;
+  return succeeds(openDisk(reached.device, 'read').then((disk) => disk.close()));
+}
+
+/** From its unfence to its fence, a LUN is this host's to reserve. */
+export function noteTaken(host: Host, luns: FencePlaces['luns'], lineage: string): void {
+  for (const { lun } of luns) setFact(host.state.database, takenFact(lun), lineage);
+}
+
+/** The opposite; before the fence. */
+export function noteGiven(host: Host, luns: FencePlaces['luns']): void {
+  for (const { lun } of luns) setFact(host.state.database, takenFact(lun), '');
+}
+
+function takenFact({ id }: Lun): string {
+  return `lun ${id}`;
+}
+
+/** Logs out of the targets of a VM's LUNs that this host had logged in to for moves and needs no more. */
+export async function leaveTargets(host: Host, luns: RunNotes['luns']): Promise<void> {
+  for (const { lun } of luns) {
+    const { target } = lun;
+    if (getFact(host.state.database, loginFact(target)) !== ours) continue;
+    const needed = await neededIds(host);
+    const left = await leaveTarget(target, async (device, id) => {
+      return needed.has(id) || (await holdersOf(device)).length > 0;
+    });
+    if (left) setFact(host.state.database, loginFact(target), '');
+  }
+}
+
+/** That this host, and nobody by hand, has logged in to a target. */
+const ours = 'for moves';
+
+function loginFact({ name }: IscsiTarget): string {
+  return `iscsi ${name}`;
+}
+
+function find(host: Host, id: string, targets = host.file.iscsi): Promise<ReachedLun | null> {
+  return findLun(id, targets, (target) => setFact(host.state.database, loginFact(target), ours));
+}
+
+/** The VM or the process of this host that uses a LUN; null when none does. */
+async function userHere(host: Host, { lun: { id }, device }: ReachedLun): Promise<string | null> {
+  for (const vm of await findVms(host.dom0, host.toolstack)) {
+    for (const { target } of vm.disks) {
+      const place = target === null ? null : await diskPlace(target).catch(notThere);
+      if (place?.lun?.id === id) return `VM ${vm.name}`;
+    }
+  }
+  const [holder] = await holdersOf(device);
+  return holder?.command ?? null;
+}
+
+/** The LUNs that VMs of this host have, or will have. */
+async function neededIds(host: Host): Promise<Set<string>> {
+  const needed = new Set<string>();
+  for (const record of host.deeds.records()) {
+    const awaited = record.state === 'holder' || host.deeds.inProgress(record.lineage) !== null;
+    if (awaited || isKept(host, record)) for (const { lun } of lunsOf(host, record)) needed.add(lun.id);
+  }
+  for (const run of host.deeds.openRuns())
+    for (const { lun } of findNotes(host.deeds, run.migrationId)?.luns ?? []) needed.add(lun.id);
+  for (const vm of await findVms(host.dom0, host.toolstack)) {
+    for (const { target } of vm.disks) {
+      const place = target === null ? null : await diskPlace(target).catch(notThere);
+      if (place?.lun !== undefined) needed.add(place.lun.id);
+    }
+  }
+  return needed;
+}
+
+/** Whether a copy that was ceded from here may still come back. */
+function isKept(host: Host, { lineage }: DeedRecord): boolean {
+  return host.deeds.runs(lineage).some((run) => run.role === 'source' && run.state === 'ceded' && !run.released);
+}
+
+/** The LUNs of a VM, by its last run that knew of any. */
+function lunsOf(host: Host, { lineage }: DeedRecord): RunNotes['luns'] {
+  for (const { migrationId } of host.deeds.runs(lineage).reverse()) {
+    const luns = findNotes(host.deeds, migrationId)?.luns ?? [];
+    if (luns.length > 0) return luns;
+  }
+  return [];
+}
