@@ -13,7 +13,7 @@ import type { FoundVm } from '../xen/dom0.ts';
 import { domainGone } from '../xen/gone.ts';
 import { asideRoot, copyName, runName } from './folders.ts';
 import type { Host } from './host.ts';
-import { noteGiven } from './luns.ts';
+import { noteGiven } from './held-luns.ts';
 import { guestDisks, isOfOneMoment } from './memory-image.ts';
 import { readNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';

@@ -13,9 +13,9 @@ import { recordNamed } from './by-hand.ts';
 import { pinnedOperator } from './claims.ts';
 import { asideRoot, copyName } from './folders.ts';
 import type { Host } from './host.ts';
-import { noteGiven } from './luns.ts';
+import { noteGiven } from './held-luns.ts';
 import { guestDisks, withoutLostImage } from './memory-image.ts';
-import { emptyNotes, findNotes } from './notes.ts';
+import { emptyNotes, findNotes, lunsOf } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { foundNotes } from './source-vm.ts';
 import { examineDisks, findVm } from './vms.ts';
@@ -133,7 +133,13 @@ async function copyHere(
   });
   if (seen === null) return null;
   const { found, all } = seen;
-  const { disks } = await examineDisks(found, all);
+  const examined = (await examineDisks(found, all)).disks;
+  // A LUN whose target does not answer now is one all the same.
+  const known = lunsOf(host.deeds, record);
+  const disks = examined.map((disk) => ({
+    ...disk,
+    ...(disk.problem === null ? {} : known.find(({ vdev, path }) => vdev === disk.vdev && path === disk.path)),
+  }));
   const notes = await foundNotes(host, { found, disks }, record.vmUuid);
   const { configPath, autostartPath, savedImagePath } = found;
   const asideFolder = join(asideRoot(host.file), copyName(run));

@@ -10,9 +10,9 @@ import { proveQuiet } from './fencing.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
 import { requireLanding } from './landing-disks.ts';
-import { leaveTargets } from './luns.ts';
+import { checkFenceable, leaveTargets } from './luns.ts';
 import { giveMemoryUp, guestDisks } from './memory-image.ts';
-import { findNotes } from './notes.ts';
+import { findNotes, lunsOf } from './notes.ts';
 import { dropRunSecret } from './run-keys.ts';
 import { inTurn } from './vm-turn.ts';
 import { cameBy, leftBehindSince } from './vms.ts';
@@ -56,6 +56,7 @@ export async function beginReturn(
   const to = peerIdentity(host.file, ask.to);
   const back = givenBack(host, record);
   if (orderedBy !== undefined) refuseWithdrawn(host, record, orderedBy);
+  if (back === undefined) await checkFenceable(lunsOf(host.deeds, record));
   const run = back?.peer === to ? back : host.deeds.beginReturn(record.lineage, to, ask.deed).run;
   const running = (await domainsOf(host.toolstack, { uuid: ask.vmUuid })).length > 0;
   return {

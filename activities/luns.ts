@@ -1,10 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isOwn, lunKey, takeLun, tryNobody } from '../deed/lun-fence.ts';
-import { markOf } from '../deed/marks.ts';
+import { isOwn, lunKey, tryNobody } from '../deed/lun-fence.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
-import { dom0 } from '../dom0/dom0.ts';
-import { notThere, succeeds } from '../dom0/system-errors.ts';
+import { notThere } from '../dom0/system-errors.ts';
 import { refusal, warning } from '../domain/concern.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import type { IscsiTarget } from '../domain/host-file.ts';
@@ -12,23 +9,17 @@ import { sharedDisks } from '../domain/manifest.ts';
 import type { DiskShape, SharedShape } from '../domain/manifest.ts';
 import type { Concern } from '../domain/survey.ts';
 import { diskShapeOf } from '../storage/disk-shape.ts';
-import { openDisk } from '../storage/disk.ts';
-import { isThere } from '../storage/durable-file.ts';
 import { getFact, setFact } from '../storage/facts.ts';
 import { holdersOf } from '../storage/holders.ts';
 import { sessions } from '../storage/iscsi.ts';
 import { diskPlace } from '../storage/loop.ts';
-import { findLun, leaveTarget, lunPath, reachLun, renewName, seenLun } from '../storage/lun.ts';
+import { findLun, leaveTarget, lunPath, reachLun, seenLun } from '../storage/lun.ts';
 import type { Lun, ReachedLun } from '../storage/lun.ts';
 import { reservable } from '../storage/reservation.ts';
 import { findVms } from '../xen/dom0.ts';
 import type { Host } from './host.ts';
-import { findNotes } from './notes.ts';
+import { findNotes, lunsOf } from './notes.ts';
 import type { RunNotes } from './notes.ts';
-import { inTurn } from './vm-turn.ts';
-
-/** How often a host looks whether it still has the LUNs of its VMs. */
-const watchMs = 30_000;
 
 /** What a host tells of a LUN to the other one. */
 export function sharedShapeOf({ vdev, sizeBytes, sectorBytes, lun }: RunNotes['luns'][number]): SharedShape {
@@ -121,15 +112,13 @@ export async function checkReserved(record: DeedRecord | null, luns: RunNotes['l
   for (const { lun } of luns) {
     const reached = await reachLun(lun);
     const held = await lunKey(reached);
-    if (held === null) {
-      await tryNobody(lun);
-      continue;
-    }
-    const here = held.holder === 0 || isOwn(held, reached);
-    if (here && record?.lineage.startsWith(held.lineage) === true && held.token <= record.token) continue;
+    if (held === null || isOwn(held, reached)) await tryNobody(lun);
+    const here = held === null || held.holder === 0 || isOwn(held, reached);
+    const ours = held === null || (record?.lineage.startsWith(held.lineage) === true && held.token <= record.token);
+    if (here && ours) continue;
     throw new SealiftError(
       'unknown-state',
-      `record and reservation disagree: the LUN ${lun.id} is at token ${String(held.token)}`,
+      `record and reservation disagree: the LUN ${lun.id} is ${(await reservationWords(lun)) ?? 'free'}`,
     );
   }
 }
@@ -139,73 +128,9 @@ export async function seenNow({ id, target }: Lun): Promise<ReachedLun | null> {
   return seenLun(id, await sessions(), [target]);
 }
 
-/**
- * Sees, now and then, that this host has the LUNs of its VMs: after a boot or a lost session the target may not know it any more, or may have
- * forgotten the reservation itself. Gives each its name and its reservation again; says in the log what could not be done. Never throws.
- */
-export async function watchLuns(host: Host): Promise<void> {
-  const { signal } = host.leaving;
-  while (!signal.aborted) {
-    try {
-      for (const record of host.deeds.records()) await regainLuns(host, record);
-    } catch (error) {
-      if (host.leaving.signal.aborted) return;
-      host.log.error({ err: error }, 'it is not known whether this host has the LUNs of its VMs');
-    }
-    await sleep(watchMs, undefined, { signal }).catch(() => undefined);
-  }
-}
-
-async function regainLuns(host: Host, record: DeedRecord): Promise<void> {
-  for (const { path, lun } of isSetUp(record) ? lunsOf(host, record) : []) {
-    if (getFact(host.state.database, takenFact(lun)) !== record.lineage) continue;
-    try {
-      if (!(await isOurs(lun, path)))
-        await inTurn(host, record.lineage, () => regain(host, record.vmUuid, { path, lun }));
-    } catch (error) {
-      if (!isSealiftError(error)) throw error;
-      host.log.error({ vm: record.vmName, type: error.type, message: error.message }, 'a LUN is not regained');
-    }
-  }
-}
-
-async function regain(host: Host, vmUuid: string, { path, lun }: { path: string; lun: Lun }): Promise<void> {
-  const record = host.deeds.byVm(vmUuid);
-  if (record === null || !isSetUp(record)) return;
-  if (getFact(host.state.database, takenFact(lun)) !== record.lineage) return;
-  // Who uses the LUN otherwise has taken it out of the VM's configuration.
-  const vm = (await findVms(host.dom0, host.toolstack)).find(({ uuid }) => uuid === vmUuid);
-  if (vm?.disks.some(({ target }) => target === path) !== true) return;
-  await renewName(path, await reachLun(lun));
-  await takeLun(lun, markOf(record, 'source'), { env: {}, claimed: host.deeds.presentClaim(record) !== null });
-  host.log.warn({ vm: record.vmName }, 'a LUN was reserved for this host again');
-}
-
-function isSetUp({ state, places }: DeedRecord): boolean {
-  return state === 'holder' && places === null;
-}
-
-/** Whether this host can read the LUN, which it reserved, under its name. */
-async function isOurs(lun: Lun, path: string): Promise<boolean> {
-  const reached = await seenNow(lun);
-  if (reached === null) return false;
-  const held = await lunKey(reached);
-  if (held === null || !isOwn(held, reached) || !(await isThere(dom0(), path))) return false;
-  return succeeds(openDisk(reached.device, 'read').then((disk) => disk.close()));
-}
-
-/** From its unfence to its fence, a LUN is this host's to reserve. */
-export function noteTaken(host: Host, luns: FencePlaces['luns'], lineage: string): void {
-  for (const { lun } of luns) setFact(host.state.database, takenFact(lun), lineage);
-}
-
-/** The opposite; before the fence. */
-export function noteGiven(host: Host, luns: FencePlaces['luns']): void {
-  for (const { lun } of luns) setFact(host.state.database, takenFact(lun), '');
-}
-
-function takenFact({ id }: Lun): string {
-  return `lun ${id}`;
+/** Before a return: whether the fence can be put on that it will need. Throws 'fence-failed', 'iscsi-failed', 'disk-missing'. */
+export async function checkFenceable(luns: RunNotes['luns']): Promise<void> {
+  for (const { lun } of luns) await tryNobody(lun);
 }
 
 /** Logs out of the targets of a VM's LUNs that this host had logged in to for moves and needs no more. */
@@ -249,7 +174,7 @@ async function neededIds(host: Host): Promise<Set<string>> {
   const needed = new Set<string>();
   for (const record of host.deeds.records()) {
     const awaited = record.state === 'holder' || host.deeds.inProgress(record.lineage) !== null;
-    if (awaited || isKept(host, record)) for (const { lun } of lunsOf(host, record)) needed.add(lun.id);
+    if (awaited || isKept(host, record)) for (const { lun } of lunsOf(host.deeds, record)) needed.add(lun.id);
   }
   for (const run of host.deeds.openRuns())
     for (const { lun } of findNotes(host.deeds, run.migrationId)?.luns ?? []) needed.add(lun.id);
@@ -265,13 +190,4 @@ async function neededIds(host: Host): Promise<Set<string>> {
 /** Whether a copy that was ceded from here may still come back. */
 function isKept(host: Host, { lineage }: DeedRecord): boolean {
   return host.deeds.runs(lineage).some((run) => run.role === 'source' && run.state === 'ceded' && !run.released);
-}
-
-/** The LUNs of a VM, by its last run that knew of any. */
-function lunsOf(host: Host, { lineage }: DeedRecord): RunNotes['luns'] {
-  for (const { migrationId } of host.deeds.runs(lineage).reverse()) {
-    const luns = findNotes(host.deeds, migrationId)?.luns ?? [];
-    if (luns.length > 0) return luns;
-  }
-  return [];
 }

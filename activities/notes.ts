@@ -101,3 +101,12 @@ export function readNotes(deeds: Deeds, migrationId: string): RunNotes {
 export function updateNotes(deeds: Deeds, migrationId: string, change: Partial<RunNotes>): void {
   deeds.setNotes(migrationId, { ...(findNotes(deeds, migrationId) ?? emptyNotes), ...change });
 }
+
+/** The LUNs of a VM, by its last run that knew of any. */
+export function lunsOf(deeds: Deeds, { lineage }: { lineage: string }): RunNotes['luns'] {
+  for (const { migrationId } of deeds.runs(lineage).reverse()) {
+    const luns = findNotes(deeds, migrationId)?.luns ?? [];
+    if (luns.length > 0) return luns;
+  }
+  return [];
+}

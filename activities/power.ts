@@ -14,7 +14,7 @@ import type { Host } from './host.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { giveMemoryUp, imageOf, withoutLostImage } from './memory-image.ts';
-import { noteTaken } from './luns.ts';
+import { holdLuns, noteTaken } from './held-luns.ts';
 import { noteSaved, saveGuest } from './save.ts';
 import { refuseChanged } from './unchanged.ts';
 import { ending, inTurn } from './vm-turn.ts';
@@ -103,6 +103,7 @@ export async function startVm(
         await unfence(await withoutLostImage(unfencing.places), markOf(record, 'source'), { env, claimed });
         noteTaken(host, unfencing.places.luns, record.lineage);
       }
+      await holdLuns(host, record, notes.luns, env);
       return define(host, record, notes, run.role === 'destination');
     });
     if (!ask.start) return giveMemoryUp(host, ask.migrationId, notes);

@@ -54,7 +54,7 @@ export async function fence(
   }
   for (const { vdev, lun } of places.luns) {
     // A landing's is its source's to give up.
-    if (mark.role === 'landing') await proveLunFenced(lun, mark);
+    if (mark.role === 'landing') await proveLunFenced(lun, mark, { forNobody: true });
     else await fenceLun(lun, mark, env);
     onStep(`${vdev} reserved for nobody`);
   }

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { Turns } from '../dom0/turns.ts';
 import { SealiftError } from '../domain/error.ts';
 import { holdersOf } from '../storage/holders.ts';
-import { login, logout, makeIface, sessions } from '../storage/iscsi.ts';
+import { forgetNode, login, logout, makeIface, sessions } from '../storage/iscsi.ts';
 import type { IscsiSession } from '../storage/iscsi.ts';
 import { appearing, reachLun } from '../storage/lun.ts';
 import type { Lun, ReachedLun } from '../storage/lun.ts';
 import type { Mark } from '../storage/mark.ts';
-import { readReservation, reservable, reserve } from '../storage/reservation.ts';
+import { holds, readReservation, reservable, reserve } from '../storage/reservation.ts';
 import { heldOpen, notFenced } from './held.ts';
 import type { Environment } from './locks.ts';
 
@@ -74,17 +74,21 @@ export async function takeLun(
   if (held !== null && (held.token > mark.token || (others && !(claimed && held.token < mark.token))))
     throw later(lun, held, mark);
   await asNobodyTurns.take(() => endLeftover(reached.session, env));
-  await seize(reached.device, { ...keyOf(mark), holder: own }, held, env);
+  await seize(reached.device, { ...keyOf(mark), holder: own }, held, env, others);
 }
 
-/** Throws 'fence-failed' unless the LUN refuses this host right now, by the mark's token or a later one. */
-export async function proveLunFenced(lun: Lun, mark: Mark): Promise<void> {
+/**
+ * Throws 'fence-failed' unless the LUN refuses this host right now, by the mark's token or a later one. `forNobody`: and it must be reserved for no
+ * other host either.
+ */
+export async function proveLunFenced(lun: Lun, mark: Mark, { forNobody = false } = {}): Promise<void> {
   const { session, device } = await reachLun(lun);
   const reservation = await readReservation(device);
   const held = reservation === null ? null : readKey(reservation.key);
   if (reservation === null || held === null) throw notFenced(`the LUN ${lun.id} is not reserved`);
   if (!reservation.exclusive) throw notFenced(`the LUN ${lun.id} is reserved for writers only`);
-  if (held.lineage !== keyOf(mark).lineage || held.token < mark.token || held.holder === holderOf(session))
+  const stays = held.holder === holderOf(session) || (forNobody && held.holder !== 0);
+  if (held.lineage !== keyOf(mark).lineage || held.token < mark.token || stays)
     throw notFenced(
       `the LUN ${lun.id} is reserved by ${said(held)}, needed token ${String(mark.token)}, not for this host`,
     );
@@ -104,6 +108,12 @@ export async function lunKey({ device, lun }: ReachedLun): Promise<LunKey | null
   });
 }
 
+/** Whether a LUN is reserved for this host, and the target knows this host's session as the one that it is reserved for. */
+export async function isHeldHere(reached: ReachedLun): Promise<boolean> {
+  const held = await lunKey(reached);
+  return held !== null && isOwn(held, reached) && (await holds(reached.device, writeKey(held)));
+}
+
 /** Whether a LUN's reservation is this host's own. */
 export function isOwn({ holder }: LunKey, { session }: ReachedLun): boolean {
   return holder === holderOf(session);
@@ -116,11 +126,17 @@ async function keyNow(reached: ReachedLun, mark: Mark): Promise<LunKey | null> {
   throw new SealiftError('unknown-state', `the LUN ${reached.lun.id} is reserved for another VM: ${said(held)}`);
 }
 
-async function seize(device: string, key: LunKey, held: LunKey | null, env: Environment): Promise<void> {
+async function seize(
+  device: string,
+  key: LunKey,
+  held: LunKey | null,
+  env: Environment,
+  fromAnother = false,
+): Promise<void> {
   const able = await reservable(device);
   if (able === null) throw new SealiftError('fence-failed', `the target of ${device} has no persistent reservations`);
   const instead = held === null ? null : writeKey(held);
-  await reserve(device, writeKey(key), { instead, lasting: able.lasting, env });
+  await reserve(device, writeKey(key), { instead, lasting: able.lasting, abort: fromAnother, env });
 }
 
 /** Whether the target lets the name in that fences hold LUNs by. Throws 'fence-failed' when it does not show the LUN to it, 'iscsi-failed'. */
@@ -156,7 +172,10 @@ async function asNobody(
 }
 
 async function endLeftover(session: IscsiSession, env: Environment): Promise<void> {
-  for (const one of await leftovers(session)) await logout(one, env);
+  const left = await leftovers(session);
+  for (const one of left) await logout(one, env);
+  // One that was killed between the two may have left this alone.
+  if (left.length === 0) await forgetNode(session, fenceIface, env);
 }
 
 async function leftovers({ name }: IscsiSession): Promise<IscsiSession[]> {

@@ -56,11 +56,12 @@ export function parseSessions(text: string): IscsiSession[] {
   return found;
 }
 
-/** Logs in to a target, which may be done already. Throws `iscsi-failed`. */
+/** Logs in to a target, which may be done already; by another iface than the usual one not again at a boot. Throws `iscsi-failed`. */
 export async function login(target: IscsiTarget, iface: string, env: Environment = {}): Promise<void> {
   const node = nodeOf(target, iface);
   const known = await iscsiadm(node, env);
   if (known.exitCode === nothingFound) await must([...node, '--op=new'], env);
+  if (iface !== ownIface) await must([...node, '--op=update', '-n', 'node.startup', '-v', 'manual'], env);
   const { exitCode, stderr } = await iscsiadm([...node, '--login'], env);
   if (exitCode !== 0 && exitCode !== sessionExists) throw failed('to log in', stderr);
 }
@@ -69,6 +70,11 @@ export async function login(target: IscsiTarget, iface: string, env: Environment
 export async function logout({ id, iface, ...target }: IscsiSession, env: Environment = {}): Promise<void> {
   const { exitCode, stderr } = await iscsiadm(['-m', 'session', '-r', String(id), '--logout'], env);
   if (exitCode !== 0 && exitCode !== nothingFound) throw failed('to log out', stderr);
+  await forgetNode(target, iface, env);
+}
+
+/** Forgets how a target is logged in to; it need not be known. */
+export async function forgetNode(target: IscsiTarget, iface: string, env: Environment): Promise<void> {
   await iscsiadm([...nodeOf(target, iface), '--op=delete'], env);
 }
 

@@ -43,12 +43,18 @@ export async function reservable(device: string): Promise<{ lasting: boolean } |
 
 /**
  * Reserves a disk for the session that `device` belongs to, in the place of the reservation `instead`, in one step of the target: when it
- * is another one by now, nothing changes. Throws `iscsi-failed`, also then.
+ * is another one by now, nothing changes. `abort`: what the target still has to do for the old holder is dropped, where it can. Throws
+ * `iscsi-failed`, also when nothing has changed.
  */
 export async function reserve(
   device: string,
   key: bigint,
-  { instead, lasting, env }: { instead: bigint | null; lasting: boolean; env: Environment },
+  {
+    instead,
+    lasting,
+    abort = false,
+    env,
+  }: { instead: bigint | null; lasting: boolean; abort?: boolean; env: Environment },
 ): Promise<void> {
   const own = `0x${key.toString(16)}`;
   const typed = ['--prout-type', exclusiveAccess];
@@ -59,9 +65,21 @@ export async function reserve(
   if (first.exitCode === 0) return;
   if (first.exitCode !== conflict || instead === null) throw failed(ask, first.stderr);
   const old = `0x${instead.toString(16)}`;
-  await must(['--out', '--preempt', '--param-rk', own, '--param-sark', old, ...typed, device], env);
+  const preempt = ['--param-rk', own, '--param-sark', old, ...typed, device];
+  const aborted = abort && (await sgPersist(['--out', '--preempt-abort', ...preempt], env)).exitCode === 0;
+  if (!aborted) await must(['--out', '--preempt', ...preempt], env);
   // Asked again by its holder, a reservation is granted; by anybody else it is not.
   await must(ask, env);
+}
+
+/** Whether the session that `device` belongs to has it reserved by `key`, as far as the target knows. */
+export async function holds(device: string, key: bigint): Promise<boolean> {
+  const own = `0x${key.toString(16)}`;
+  const { exitCode } = await sgPersist(
+    ['--out', '--reserve', '--param-rk', own, '--prout-type', exclusiveAccess, device],
+    {},
+  );
+  return exitCode === 0;
 }
 
 async function must(args: string[], env: Environment = {}): Promise<string> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Runtime, Worker } from '@temporalio/worker';
 import type { Connection } from '@temporalio/client';
 import { Client } from '@temporalio/client';
@@ -9,7 +10,7 @@ import { hostCard } from '../activities/card.ts';
 import { claimsKept, heedClaims, hostsToAsk } from '../activities/heed.ts';
 import { closeHost, openHost } from '../activities/host.ts';
 import type { Host } from '../activities/host.ts';
-import { watchLuns } from '../activities/luns.ts';
+import { regainAll, watchLuns } from '../activities/held-luns.ts';
 import { openConnection, temporalSettings } from '../client/connect.ts';
 import type { TemporalSettings } from '../client/connect.ts';
 import { exchangeClaims } from '../client/deed.ts';
@@ -26,6 +27,8 @@ import { temporalLogger } from './temporal-log.ts';
 const activitySlots = 32;
 /** How long a start waits for the other hosts' claims, in milliseconds. */
 const claimAnswerMs = 2_000;
+/** How long a start waits for the targets of its VMs' LUNs, in milliseconds. */
+const lunAnswerMs = 20_000;
 const notAsked = 'not all were asked whether an operator claimed a VM of this host';
 
 /**
@@ -61,6 +64,8 @@ async function serve(host: Host, settings: TemporalSettings, log: Logger): Promi
   });
   await register(host, settings);
   await hearClaims(host, settings);
+  // Before anybody is told that this host is ready: xendomains may wait for it.
+  await Promise.race([regainAll(host), sleep(lunAnswerMs, undefined, { ref: false })]);
   watchLateGuests(host);
   void watchLuns(host);
   const running = worker.run();

@@ -111,10 +111,9 @@ describe('the fence of a LUN', () => {
       let programs = 0;
       for (let after = 1; await killed('fence', after); after += 2) {
         programs = after;
-        if (after % 4 === 1) {
-          await fence(places, mark, 'immutable');
-          await proveFenced(places, mark, 'immutable');
-        }
+        await fence(places, mark, 'immutable');
+        await proveFenced(places, mark, 'immutable');
+        await killed('unfence', 1 + (after % 12));
         await unfence(places, mark);
         expect(await canWrite('one')).toBe(true);
         expect(target.state.sessions.filter(({ iface }) => iface !== 'default')).toEqual([]);

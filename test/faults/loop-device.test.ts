@@ -117,7 +117,7 @@ describe('a VM with a loop device', () => {
         expect.objectContaining({
           name: 'fence-failed',
           text: expect.stringMatching(
-            /^disk xvda: it is a block device that is neither a loop device nor a logical volume, .*cannot be fenced$/,
+            /^disk xvda: it is a block device that is no loop device, no logical volume and no LUN of iSCSI, .*cannot be fenced$/,
           ),
         }),
       ]);

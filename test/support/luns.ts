@@ -12,7 +12,7 @@ interface TargetState {
     reservation: { key: string; nexus: string } | null;
     registrations: Record<string, string>;
   }[];
-  sessions: { host: string; iface: string; initiator: string; disks: { lun: string; loop: string }[] }[];
+  sessions: { host: string; iface: string; initiator: string; nexus: string; disks: { lun: string; loop: string }[] }[];
   nodes: string[];
   ifaces: Record<string, string>;
   next: number;
@@ -96,6 +96,11 @@ export class StandInTarget {
     const disk = session?.disks.find(({ lun }) => lun === id);
     if (disk === undefined) throw new Error(`${host} does not have the LUN ${id}`);
     return disk.loop;
+  }
+
+  /** What a target knows a host's own session by. */
+  nexusOf(host: string): string | undefined {
+    return this.state.sessions.find((one) => one.host === host && one.iface === 'default')?.nexus;
   }
 
   /** A host that boots has no session left. */

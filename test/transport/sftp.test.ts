@@ -57,16 +57,21 @@ withSshd(`a file by SFTP${sshdMissing === null ? '' : ` (skipped: ${sshdMissing}
   });
 
   test('goes on from the last synced offset after the server was killed, whatever lies behind it', async () => {
+    const line = await startProxy(sshd.port, undefined, bytesOnly);
     let synced = 0;
     const cut = sendFile(
       options('cut', {
+        ssh: { ...sshd, port: line.port },
         onSynced: (bytes) => {
           synced = bytes;
+          // Else the rest may have arrived before the server is dead.
+          line.stall('both');
           void sshd.kill();
         },
       }),
     );
     await expect(cut).rejects.toMatchObject({ type: 'ssh-failed' });
+    await line.close();
     expect(synced).toBeGreaterThanOrEqual(32 * MiB);
     expect(synced).toBeLessThan(content.length);
     // What a cut pipeline leaves behind: holes and old bytes below the end of the file.

@@ -3,12 +3,12 @@ import type { MigrateRequest } from '../../client/index.ts';
 import type { XenHost } from '../../infra/lab/xen/host.ts';
 import { bringUpXenLab } from '../../infra/lab/xen/lab.ts';
 import type { XenLab } from '../../infra/lab/xen/lab.ts';
+import { logIn, startInitiator } from '../../infra/lab/xen/lun.ts';
 import { startGuest } from '../../infra/lab/xen/lab-guest.ts';
 import type { LabGuest } from '../../infra/lab/xen/lab-guest.ts';
 import { poolPath } from '../../infra/lab/xen/host-worker.ts';
 import { startSealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
 import type { SealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
-import { until } from '../../infra/lab/xen/until.ts';
 import { testCache } from '../support/cache.ts';
 import { able } from './able.ts';
 import { atEnd } from './at-end.ts';
@@ -70,21 +70,9 @@ export class TwoHosts {
   /** A guest on the target's disk, which its host's administrator has logged in to. */
   async onLun(name: string, type: LabGuest['type']): Promise<LabGuest> {
     for (const host of this.lab.hosts) await startInitiator(host);
-    const guest = { name, type, disk: await this.login() };
+    const guest = { name, type, disk: await logIn(this.one, this.lab.target) };
     await this.#adopted(guest);
     return guest;
-  }
-
-  /** Logs xen-1 in to the target, and gives the device of its disk. */
-  async login(): Promise<string> {
-    const { name, portal } = this.lab.target;
-    const node = ['-m', 'node', '-T', name, '-p', portal, '-I', 'default'];
-    await this.one.run(['iscsiadm', ...node, '--op=new']);
-    await this.one.run(['iscsiadm', ...node, '--login']);
-    const device = '/dev/sda';
-    return until(10_000, 'the LUN is there', async () =>
-      (await this.one.exec(['test', '-b', device])).exitCode === 0 ? device : null,
-    );
   }
 
   /** Moves it to xen-2, where its probes pass. */
@@ -116,12 +104,6 @@ export class TwoHosts {
     await startGuest(this.one, guest);
     await this.on.sealift.adopt({ vm: guest.name, host: 'xen-1', by: 'test' });
   }
-}
-
-/** What iscsid.socket and udev do on a Debian host. */
-export async function startInitiator(host: XenHost): Promise<void> {
-  for (const module of ['iscsi_tcp', 'sd_mod']) await host.run(['modprobe', module]);
-  if ((await host.exec(['pgrep', '-x', 'iscsid'])).exitCode !== 0) await host.run(['iscsid']);
 }
 
 /** A configuration of another name and another uuid, with the guest's disk. */
