@@ -3,7 +3,7 @@ import { succeeds } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import { fence, proveFenced } from '../deed/fence.ts';
 import { fenceMark } from '../deed/marks.ts';
-import { lying } from '../deed/places.ts';
+import { lunPlace, lying } from '../deed/places.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { diskShapeOf } from '../storage/disk.ts';
@@ -116,7 +116,7 @@ function foundPlaces(host: Host, migrationId: string, record: DeedRecord, vms: F
   return {
     // On its way back, the image by which it came here is used up.
     disks: (run.role === 'source' ? notes.disks : guestDisks(notes.disks)).map(lying),
-    luns: notes.luns.map(({ vdev, path, lun }) => ({ vdev, path, lun })),
+    luns: notes.luns.map(lunPlace),
     configPath: vm?.configPath ?? null,
     autostartPath: vm?.autostartPath ?? null,
     savedImagePath: vm?.savedImagePath ?? null,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fence, proveFenced } from '../deed/fence.ts';
 import { markOf } from '../deed/marks.ts';
-import { lying } from '../deed/places.ts';
+import { lunPlace, lying } from '../deed/places.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord, DeedRun } from '../deed/record.ts';
 import type { CarriedStatement } from '../domain/deed-report.ts';
@@ -145,7 +145,7 @@ async function copyHere(
   const asideFolder = join(asideRoot(host.file), copyName(run));
   const places = {
     disks: crossingDisks(disks).map(lying),
-    luns: notes.luns.map(({ vdev, path, lun }) => ({ vdev, path, lun })),
+    luns: notes.luns.map(lunPlace),
     configPath,
     autostartPath,
     savedImagePath,

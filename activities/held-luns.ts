@@ -7,7 +7,7 @@ import { dom0 } from '../dom0/dom0.ts';
 import { notThere } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import { getFact, setFact } from '../storage/facts.ts';
-import { reachLun, renewName } from '../storage/lun.ts';
+import { renewName } from '../storage/lun.ts';
 import type { Lun, ReachedLun } from '../storage/lun.ts';
 import type { Environment } from '../storage/lvm.ts';
 import { findVms } from '../xen/dom0.ts';
@@ -33,8 +33,7 @@ export async function holdLuns(
   const claimed = host.deeds.presentClaim(record) !== null;
   for (const { vdev, path, lun } of luns) {
     if (getFact(host.state.database, takenFact(lun)) !== record.lineage) continue;
-    const reached = await reachLun(lun);
-    await takeLun(lun, markOf(record, 'source'), { env, claimed });
+    const reached = await takeLun(lun, markOf(record, 'source'), { env, claimed });
     await renewName(path, reached);
     if (await leadsTo(path, reached)) continue;
     throw new SealiftError('unknown-state', `disk ${vdev}: its name leads to another disk than its LUN`, {

@@ -1,4 +1,5 @@
 import { isOwn, lunKey, tryNobody } from '../deed/lun-fence.ts';
+import type { LunKey } from '../deed/lun-fence.ts';
 import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { notThere } from '../dom0/system-errors.ts';
@@ -92,7 +93,10 @@ export async function lunPlaces(host: Host, disks: readonly DiskShape[]): Promis
 export async function reservationWords(lun: Lun): Promise<string | null> {
   const reached = await reachLun(lun);
   const held = await lunKey(reached);
-  if (held === null) return null;
+  return held === null ? null : heldWords(held, reached);
+}
+
+function heldWords(held: LunKey, reached: ReachedLun): string {
   const whom = held.holder === 0 ? 'nobody: it is fenced' : isOwn(held, reached) ? 'this host' : 'another host';
   return `reserved by token ${String(held.token)} of lineage ${held.lineage}…, for ${whom}`;
 }
@@ -112,13 +116,14 @@ export async function checkReserved(record: DeedRecord | null, luns: RunNotes['l
   for (const { lun } of luns) {
     const reached = await reachLun(lun);
     const held = await lunKey(reached);
-    if (held === null || isOwn(held, reached)) await tryNobody(lun);
-    const here = held === null || held.holder === 0 || isOwn(held, reached);
-    const ours = held === null || (record?.lineage.startsWith(held.lineage) === true && held.token <= record.token);
-    if (here && ours) continue;
+    const own = held !== null && isOwn(held, reached);
+    if (held === null || own) await tryNobody(lun);
+    if (held === null) continue;
+    const ours = record?.lineage.startsWith(held.lineage) === true && held.token <= record.token;
+    if (ours && (own || held.holder === 0)) continue;
     throw new SealiftError(
       'unknown-state',
-      `record and reservation disagree: the LUN ${lun.id} is ${(await reservationWords(lun)) ?? 'free'}`,
+      `record and reservation disagree: the LUN ${lun.id} is ${heldWords(held, reached)}`,
     );
   }
 }
@@ -159,32 +164,34 @@ function find(host: Host, id: string, targets = host.file.iscsi): Promise<Reache
 
 /** The VM or the process of this host that uses a LUN; null when none does. */
 async function userHere(host: Host, { lun: { id }, device }: ReachedLun): Promise<string | null> {
-  for (const vm of await findVms(host.dom0, host.toolstack)) {
-    for (const { target } of vm.disks) {
-      const place = target === null ? null : await diskPlace(target).catch(notThere);
-      if (place?.lun?.id === id) return `VM ${vm.name}`;
-    }
-  }
+  const vm = (await usersOfLuns(host)).get(id);
+  if (vm !== undefined) return `VM ${vm}`;
   const [holder] = await holdersOf(device);
   return holder?.command ?? null;
 }
 
 /** The LUNs that VMs of this host have, or will have. */
 async function neededIds(host: Host): Promise<Set<string>> {
-  const needed = new Set<string>();
+  const needed = new Set((await usersOfLuns(host)).keys());
   for (const record of host.deeds.records()) {
     const awaited = record.state === 'holder' || host.deeds.inProgress(record.lineage) !== null;
     if (awaited || isKept(host, record)) for (const { lun } of lunsOf(host.deeds, record)) needed.add(lun.id);
   }
   for (const run of host.deeds.openRuns())
     for (const { lun } of findNotes(host.deeds, run.migrationId)?.luns ?? []) needed.add(lun.id);
+  return needed;
+}
+
+/** By what the target calls it, each LUN that a VM's configuration or domain has, with a VM that has it. */
+async function usersOfLuns(host: Host): Promise<Map<string, string>> {
+  const users = new Map<string, string>();
   for (const vm of await findVms(host.dom0, host.toolstack)) {
     for (const { target } of vm.disks) {
       const place = target === null ? null : await diskPlace(target).catch(notThere);
-      if (place?.lun !== undefined) needed.add(place.lun.id);
+      if (place?.lun !== undefined) users.set(place.lun.id, vm.name);
     }
   }
-  return needed;
+  return users;
 }
 
 /** Whether a copy that was ceded from here may still come back. */

@@ -71,9 +71,11 @@ function figures(seen: ReceiptBody[]): string {
 }
 
 function spread(all: number[]): string {
-  const [least, ...rest] = all.map((ms) => (ms / 1000).toFixed(1)).sort((a, b) => Number(a) - Number(b));
-  const sorted = [least, ...rest];
-  return `${String(sorted[Math.floor(sorted.length / 2)])} (${String(least)}–${String(sorted.at(-1))}) s`;
+  const sorted = [...all].sort((a, b) => a - b);
+  const [least, median, most] = [0, Math.floor(sorted.length / 2), -1].map((place) =>
+    ((sorted.at(place) ?? 0) / 1000).toFixed(1),
+  );
+  return `${String(median)} (${String(least)}–${String(most)}) s`;
 }
 
 async function rawFile({ hosts: [one] }: XenLab, name: string): Promise<string> {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Turns } from '../dom0/turns.ts';
 import { SealiftError } from '../domain/error.ts';
 import { holdersOf } from '../storage/holders.ts';
-import { forgetNode, login, logout, makeIface, sessions } from '../storage/iscsi.ts';
+import { fenceIface, forgetNode, login, logout, makeIface, sessions } from '../storage/iscsi.ts';
 import type { IscsiSession } from '../storage/iscsi.ts';
 import { appearing, reachLun } from '../storage/lun.ts';
 import type { Lun, ReachedLun } from '../storage/lun.ts';
@@ -24,7 +24,6 @@ export interface LunKey {
   holder: number;
 }
 
-const fenceIface = 'sealift-fence';
 const fenceSuffix = ':sealift-fence';
 /** The hexadecimal digits of a key: what says that it is ours, then lineage, token, holder. */
 const digits = { magic: 3, lineage: 4, token: 5, holder: 4 };
@@ -60,13 +59,13 @@ export async function fenceLun(lun: Lun, mark: Mark, env: Environment): Promise<
 /**
  * Reserves the LUN for this host, durably: the opposite of `fenceLun`, and what gives it its place again when the target does not know
  * its session any more. Throws 'unknown-state' when another VM, another host or a later token has it. `claimed`: by an operator's word
- * another host loses it that has it by an earlier token.
+ * another host loses it that has it by an earlier token. Gives where it is.
  */
 export async function takeLun(
   lun: Lun,
   mark: Mark,
   { env, claimed }: { env: Environment; claimed: boolean },
-): Promise<void> {
+): Promise<ReachedLun> {
   const reached = await reachLun(lun);
   const held = await keyNow(reached, mark);
   const own = holderOf(reached.session);
@@ -75,6 +74,7 @@ export async function takeLun(
     throw later(lun, held, mark);
   await asNobodyTurns.take(() => endLeftover(reached.session, env));
   await seize(reached.device, { ...keyOf(mark), holder: own }, held, env, others);
+  return reached;
 }
 
 /**

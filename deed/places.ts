@@ -25,6 +25,11 @@ export const fencePlaces = z.strictObject({
 export type FencePlaces = z.infer<typeof fencePlaces>;
 export type DiskPlaces = FencePlaces['disks'][number];
 
+/** What of a LUN says where it lies. */
+export function lunPlace({ vdev, path, lun }: FencePlaces['luns'][number]): FencePlaces['luns'][number] {
+  return { vdev, path, lun };
+}
+
 /** What of a disk says where it lies. */
 export function lying({ vdev, path, loop, volume }: PlacedDisk): DiskPlaces {
   return { vdev, path, ...(loop === undefined ? {} : { loop }), ...(volume === undefined ? {} : { volume }) };

@@ -1,3 +1,4 @@
+import type { RunOutcome } from '../dom0/access.ts';
 import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { IscsiTarget } from '../domain/host-file.ts';
@@ -23,6 +24,8 @@ const nothingFound = 21;
 
 /** The iface of open-iscsi by which an administrator's own sessions are made. */
 export const ownIface = 'default';
+/** That of the sessions which only reserve LUNs for nobody. */
+export const fenceIface = 'sealift-fence';
 
 /** All sessions of dom0; none where it has no initiator. Throws `iscsi-failed`. */
 export async function sessions(): Promise<IscsiSession[]> {
@@ -95,11 +98,12 @@ function nodeOf({ name, portal }: IscsiTarget, iface: string): string[] {
 
 async function must(args: string[], env: Environment = {}): Promise<void> {
   const { ended, exitCode, stderr } = await iscsiadm(args, env);
-  if (ended === 'missing') throw noInitiator();
+  if (ended === 'missing')
+    throw new SealiftError('iscsi-failed', 'this host has no iSCSI initiator', { hint: 'install open-iscsi' });
   if (exitCode !== 0) throw failed(`--mode ${args[1] ?? ''}`, stderr);
 }
 
-function iscsiadm(args: string[], env: Environment = {}): ReturnType<ReturnType<typeof dom0>['run']> {
+function iscsiadm(args: string[], env: Environment = {}): Promise<RunOutcome> {
   return dom0().run(['iscsiadm', ...args], { limitMs: commandLimitMs, env });
 }
 
@@ -107,8 +111,4 @@ function iscsiadm(args: string[], env: Environment = {}): ReturnType<ReturnType<
 function failed(what: string, stderr: string): SealiftError {
   const cause = new Error(stderr.trim().slice(0, 400));
   return new SealiftError('iscsi-failed', `iscsiadm failed ${what}`, { cause });
-}
-
-function noInitiator(): SealiftError {
-  return new SealiftError('iscsi-failed', 'this host has no iSCSI initiator', { hint: 'install open-iscsi' });
 }

@@ -7,7 +7,7 @@ import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { iscsiTarget } from '../domain/host-file.ts';
 import type { IscsiTarget } from '../domain/host-file.ts';
 import { lunId } from '../domain/manifest.ts';
-import { login, logout, ownIface, rescan, sessions } from './iscsi.ts';
+import { fenceIface, login, logout, ownIface, rescan, sessions } from './iscsi.ts';
 import type { IscsiSession } from './iscsi.ts';
 
 /** A disk of an iSCSI target: found by what the target calls it, whatever its device is. */
@@ -92,7 +92,7 @@ export async function seenLun(
   for (const session of among) {
     const { name, portal } = session;
     if (!targets.some((one) => one.name === name)) continue;
-    if (iface === undefined ? session.iface.startsWith('sealift-') : session.iface !== iface) continue;
+    if (iface === undefined ? session.iface === fenceIface : session.iface !== iface) continue;
     for (const disk of session.disks) {
       const device = join('/dev', disk);
       if ((await idOf(device)) === id) found.push({ lun: { id, target: { name, portal } }, device, session });
@@ -158,7 +158,7 @@ export async function appearing(id: string, target: IscsiTarget, iface?: string)
 }
 
 async function sessionWith({ name }: Pick<IscsiTarget, 'name'>): Promise<IscsiSession | null> {
-  return (await sessions()).find((one) => one.name === name && !one.iface.startsWith('sealift-')) ?? null;
+  return (await sessions()).find((one) => one.name === name && one.iface !== fenceIface) ?? null;
 }
 
 /** What the target calls a disk, the most exact name first (VPD page 0x83: SPC-4, 7.8.6). */

@@ -31,11 +31,10 @@ export async function readReservation(device: string): Promise<Reservation | nul
 
 /** Whether the target can reserve a disk for one host alone, and whether it remembers that when it is started anew; null: it cannot. */
 export async function reservable(device: string): Promise<{ lasting: boolean } | null> {
-  const { ended, exitCode, stdout, stderr } = await sgPersist(['--in', '--report-capabilities', device], {});
-  if (ended === 'missing')
-    throw new SealiftError('iscsi-failed', 'this host has no sg_persist', { hint: 'install sg3-utils' });
+  const ask = ['--in', '--report-capabilities', device];
+  const { exitCode, stdout, stderr } = await sgPersist(ask, {});
   if (exitCode === illegal || exitCode === invalidOperation) return null;
-  if (exitCode !== 0) throw failed(['', '--report-capabilities'], stderr);
+  if (exitCode !== 0) throw failed(ask, stderr);
   const valid = stdout.includes('Type Mask Valid(TMV): 1');
   if (valid && !/^\s*Exclusive Access: 1/m.test(stdout)) return null;
   return { lasting: stdout.includes('(PTPL_C): 1') };
@@ -56,16 +55,14 @@ export async function reserve(
     env,
   }: { instead: bigint | null; lasting: boolean; abort?: boolean; env: Environment },
 ): Promise<void> {
-  const own = `0x${key.toString(16)}`;
-  const typed = ['--prout-type', exclusiveAccess];
+  const own = hex(key);
   const through = lasting ? ['--param-aptpl'] : [];
   await must(['--out', '--register-ignore', '--param-sark', own, ...through, device], env);
-  const ask = ['--out', '--reserve', '--param-rk', own, ...typed, device];
+  const ask = reserving(device, key);
   const first = await sgPersist(ask, env);
   if (first.exitCode === 0) return;
   if (first.exitCode !== conflict || instead === null) throw failed(ask, first.stderr);
-  const old = `0x${instead.toString(16)}`;
-  const preempt = ['--param-rk', own, '--param-sark', old, ...typed, device];
+  const preempt = ['--param-rk', own, '--param-sark', hex(instead), '--prout-type', exclusiveAccess, device];
   const aborted = abort && (await sgPersist(['--out', '--preempt-abort', ...preempt], env)).exitCode === 0;
   if (!aborted) await must(['--out', '--preempt', ...preempt], env);
   // Asked again by its holder, a reservation is granted; by anybody else it is not.
@@ -74,18 +71,20 @@ export async function reserve(
 
 /** Whether the session that `device` belongs to has it reserved by `key`, as far as the target knows. */
 export async function holds(device: string, key: bigint): Promise<boolean> {
-  const own = `0x${key.toString(16)}`;
-  const { exitCode } = await sgPersist(
-    ['--out', '--reserve', '--param-rk', own, '--prout-type', exclusiveAccess, device],
-    {},
-  );
-  return exitCode === 0;
+  return (await sgPersist(reserving(device, key), {})).exitCode === 0;
+}
+
+/** Granted to who holds the reservation already, too. */
+function reserving(device: string, key: bigint): string[] {
+  return ['--out', '--reserve', '--param-rk', hex(key), '--prout-type', exclusiveAccess, device];
+}
+
+function hex(key: bigint): string {
+  return `0x${key.toString(16)}`;
 }
 
 async function must(args: string[], env: Environment = {}): Promise<string> {
-  const { ended, exitCode, stdout, stderr } = await sgPersist(args, env);
-  if (ended === 'missing')
-    throw new SealiftError('iscsi-failed', 'this host has no sg_persist', { hint: 'install sg3-utils' });
+  const { exitCode, stdout, stderr } = await sgPersist(args, env);
   if (exitCode !== 0) throw failed(args, stderr);
   return stdout;
 }
@@ -93,6 +92,8 @@ async function must(args: string[], env: Environment = {}): Promise<string> {
 async function sgPersist(args: string[], env: Environment): Promise<RunOutcome> {
   const run = (): Promise<RunOutcome> => dom0().run(['sg_persist', ...args], { limitMs: commandLimitMs, env });
   const outcome = await run();
+  if (outcome.ended === 'missing')
+    throw new SealiftError('iscsi-failed', 'this host has no sg_persist', { hint: 'install sg3-utils' });
   // Some targets tell once, to whoever comes next, that somebody else has changed a reservation.
   return outcome.exitCode === attention ? run() : outcome;
 }
