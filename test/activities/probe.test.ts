@@ -64,7 +64,13 @@ describe('a probe that fails', () => {
     const other = join(folder, 'other');
     await execa('mknod', [other, 'b', ...deviceName(rdev).split(':')]);
     const guest = await open(other, 'r+');
-    const writing = setInterval(() => void guest.write('x', 0).then(() => guest.sync()), 50);
+    let running = true;
+    const write = async (): Promise<void> => {
+      await guest.write('x', 0);
+      await guest.sync();
+      if (running) await write();
+    };
+    const writing = write();
     try {
       const toolstack = { list: () => Promise.resolve([]) } as unknown as Toolstack;
       const how = { plain: hidePaths, signal: new AbortController().signal };
@@ -72,7 +78,9 @@ describe('a probe that fails', () => {
       const found = await probe(toolstack, asked, { limitMs: 2_000, diskWrites: true }, how);
       expect(found.find(({ check }) => check === 'disk-writes')).toMatchObject({ passed: true });
     } finally {
-      clearInterval(writing);
+      // Its last write ends before its file does.
+      running = false;
+      await writing;
       await guest.close();
     }
   } finally {
