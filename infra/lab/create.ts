@@ -19,6 +19,8 @@ export interface DomainSpec {
   config: GuestConfig;
   /** A saved guest's memory; null boots. */
   memory: GuestMemory | null;
+  /** Its memory is on its way, and lies in its file when the domain is unpaused. */
+  arrives: boolean;
   /** The disk whose opening fails by a fault. */
   failDisk: boolean;
 }
@@ -26,6 +28,7 @@ export interface DomainSpec {
 export interface CreateOptions {
   paused: boolean;
   memory: GuestMemory | null;
+  arrives?: boolean;
   /** Called when the domain holds its disks and its guest has not run yet. */
   halfWay?: () => void;
 }
@@ -46,6 +49,7 @@ export async function createDomain(
       domid,
       config,
       memory: options.memory,
+      arrives: options.arrives ?? false,
       failDisk: takeFault(places, config.name, (fault) => fault.diskError === 'open') !== null,
     };
     const folder = join(places.runFolder, 'domains');
@@ -63,6 +67,11 @@ export async function createDomain(
     await withdraw(state, domid);
     throw error;
   }
+}
+
+/** Where the memory of a domain lies that is suspended, or arrives. */
+export function memoryFile({ runFolder }: LabPlaces, domid: number): string {
+  return join(runFolder, 'domains', `${String(domid)}.memory`);
 }
 
 /** Takes a domid and enters the domain, alone on this host: two that want one disk or one name cannot both get in. */

@@ -2,8 +2,8 @@ import { closeSync, constants, openSync, readFileSync, readSync, renameSync, wri
 import { flushCompileCache } from 'node:module';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { memoryFile } from './create.ts';
 import type { DomainSpec } from './create.ts';
 import { takeFault } from './faults.ts';
 import type { GuestConfig, ShutdownAction } from './guest-config.ts';
@@ -13,6 +13,7 @@ import type { OpenDisk } from './guest.ts';
 import { labPlaces, labSettings } from './places.ts';
 import { thisProcess } from './process.ts';
 import { rightsOverPermissions } from './spawn-domain.ts';
+import type { GuestMemory } from './record-writer.ts';
 import type { DomainAnswer } from './spawn-domain.ts';
 import { LabState } from './state.ts';
 import type { DomainRow } from './state.ts';
@@ -49,12 +50,20 @@ const word = readBuilder();
 closeSync(builderFile);
 if (word !== 'go') process.kill(process.pid, 'SIGSTOP');
 changeRow({ ran: true });
-say(`domain ${String(domid)} boots`);
-guest = new Guest(config, settings.hostName, disks, spec.memory, failingDisk, (record) => {
-  observer?.write(`${JSON.stringify(record)}\n`);
+if (spec.arrives) tellObserver({ runs: true });
+say(`domain ${String(domid)} ${spec.arrives ? 'arrives' : 'boots'}`);
+const memory = spec.arrives
+  ? (JSON.parse(readFileSync(memoryFile(places, domid), 'utf8')) as GuestMemory | null)
+  : spec.memory;
+guest = new Guest(config, settings.hostName, disks, memory, failingDisk, (record) => {
+  tellObserver(record);
 });
 // A domain is mostly killed, and would then never leave its stripped sources to the next one.
 flushCompileCache();
+
+function tellObserver(what: object): void {
+  observer?.write(`${JSON.stringify(what)}\n`);
+}
 
 /** The fence tests' referee is told before any disk is open, and sees the connection end when the process does. */
 async function meetObserver(): Promise<Socket | null> {
@@ -66,7 +75,14 @@ async function meetObserver(): Promise<Socket | null> {
       refuse({ ready: false, why: `the observer cannot be reached: ${error.message}` });
     });
     socket.once('connect', () => {
-      const about = { uuid: config.uuid, name: config.name, root: places.root, pid: process.pid, domid };
+      const about = {
+        uuid: config.uuid,
+        name: config.name,
+        root: places.root,
+        pid: process.pid,
+        domid,
+        runs: !spec.arrives,
+      };
       socket.write(`${JSON.stringify(about)}\n`, () => {
         resolve();
       });
@@ -208,6 +224,7 @@ async function makeAgain(same: GuestConfig): Promise<void> {
 function suspendOrResume(): void {
   if (guest === null || halting) return;
   if (suspended) {
+    tellObserver({ runs: true });
     changeRow({ phase: 'running', reason: null });
     suspended = false;
     guest.resume();
@@ -215,7 +232,8 @@ function suspendOrResume(): void {
   }
   guest.suspend();
   suspended = true;
-  const file = join(places.runFolder, 'domains', `${String(domid)}.memory`);
+  tellObserver({ runs: false });
+  const file = memoryFile(places, domid);
   writeFileSync(`${file}.new`, JSON.stringify(guest.memory));
   renameSync(`${file}.new`, file);
   changeRow({ phase: 'suspended', reason: 2 });

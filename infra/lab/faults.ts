@@ -6,7 +6,18 @@ import { LabState } from './state.ts';
 
 /** The commands of `xl` that faults may be asked of. */
 export type FaultCommand =
-  'info' | 'list' | 'create' | 'shutdown' | 'reboot' | 'destroy' | 'pause' | 'unpause' | 'save' | 'restore';
+  | 'info'
+  | 'list'
+  | 'create'
+  | 'shutdown'
+  | 'reboot'
+  | 'destroy'
+  | 'pause'
+  | 'unpause'
+  | 'save'
+  | 'restore'
+  | 'migrate'
+  | 'migrate-receive';
 
 /** What goes wrong in a guest. */
 export interface GuestFault {

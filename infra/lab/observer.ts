@@ -5,9 +5,18 @@ import { z } from 'zod';
 import { processFacts } from './process.ts';
 import type { WrittenRecord } from './record-writer.ts';
 
-const boot = z.object({ uuid: z.string(), name: z.string(), root: z.string(), pid: z.int(), domid: z.int() });
+const boot = z.object({
+  uuid: z.string(),
+  name: z.string(),
+  root: z.string(),
+  pid: z.int(),
+  domid: z.int(),
+  /** It may run; not while it is suspended, or has not arrived yet. */
+  runs: z.boolean(),
+});
 
 const record = z.object({ sequence: z.int(), crc: z.int() });
+const change = z.object({ runs: z.boolean() });
 
 /** A domain that was started, on whatever stand-in host. */
 export interface ObservedBoot extends z.infer<typeof boot> {
@@ -20,7 +29,7 @@ export interface Observer {
   path: string;
   /** Every domain that was ever started, in order; also those that then could not open their disks. */
   boots: ObservedBoot[];
-  /** One line for each domain that was started while another one of its uuid lived: must stay empty. */
+  /** One line for each domain that was started, or let go on, while another one of its uuid ran: must stay empty. */
   doubles: string[];
   /** The domains of a VM that live now. */
   living(uuid: string): ObservedBoot[];
@@ -38,12 +47,14 @@ export function startObserver(path: string, onBoot?: (boot: ObservedBoot) => voi
   // The end of a killed process may be read after the begin of its successor: /proc decides.
   const living = (uuid: string): ObservedBoot[] =>
     [...open.values()].filter((one) => one.uuid === uuid && processFacts(one.pid) !== null);
+  const judge = (begun: ObservedBoot): void => {
+    const others = living(begun.uuid).filter((one) => one !== begun && one.runs);
+    if (!begun.runs || others.length === 0) return;
+    const beside = others.map((one) => `${one.root} domain ${String(one.domid)}`).join(', ');
+    doubles.push(`${begun.name} was started in ${begun.root} as domain ${String(begun.domid)} beside ${beside}`);
+  };
   const begin = (socket: Socket, begun: ObservedBoot): void => {
-    const others = living(begun.uuid).map((one) => `${one.root} domain ${String(one.domid)}`);
-    if (others.length > 0)
-      doubles.push(
-        `${begun.name} was started in ${begun.root} as domain ${String(begun.domid)} beside ${others.join(', ')}`,
-      );
+    judge(begun);
     boots.push(begun);
     open.set(socket, begun);
     onBoot?.(begun);
@@ -56,8 +67,17 @@ export function startObserver(path: string, onBoot?: (boot: ObservedBoot) => voi
     lines.on('line', (line) => {
       const told: unknown = JSON.parse(line);
       const known = open.get(socket);
-      if (known === undefined) begin(socket, { ...boot.parse(told), records: [] });
-      else known.records.push(record.parse(told));
+      if (known === undefined) {
+        begin(socket, { ...boot.parse(told), records: [] });
+        return;
+      }
+      const changed = change.safeParse(told);
+      if (!changed.success) {
+        known.records.push(record.parse(told));
+        return;
+      }
+      known.runs = changed.data.runs;
+      judge(known);
     });
   });
   const close = async (): Promise<void> => {

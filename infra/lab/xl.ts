@@ -9,6 +9,7 @@ import { XlFailure } from './xl-failure.ts';
 export interface XlCall {
   places: LabPlaces;
   state: LabState;
+  command: string;
   args: string[];
   out: (text: string) => void;
   /** One line on stderr. */
@@ -30,6 +31,8 @@ const commands: Record<string, () => Promise<Command>> = {
   pause: async () => (await import('./commands/power.ts')).pause,
   unpause: async () => (await import('./commands/power.ts')).unpause,
   save: async () => (await import('./commands/save.ts')).save,
+  migrate: async () => (await import('./commands/migrate.ts')).migrate,
+  'migrate-receive': async () => (await import('./commands/migrate-receive.ts')).migrateReceive,
   restore: async () => (await import('./commands/restore.ts')).restore,
   domid: async () => (await import('./commands/names.ts')).domid,
   domname: async () => (await import('./commands/names.ts')).domname,
@@ -60,7 +63,7 @@ async function run(argv: string[]): Promise<number> {
     const halfWay = (): void => {
       strikeHalfWay(places, name, vm);
     };
-    await command({ places, state, args, out, log, halfWay });
+    await command({ places, state, command: name, args, out, log, halfWay });
     return strikeAtEnd(places, name, vm) ? 1 : 0;
   } catch (error) {
     if (!(error instanceof XlFailure)) throw error;
@@ -73,7 +76,7 @@ async function run(argv: string[]): Promise<number> {
 
 /** The VM that a command is about, for the faults: `xl save NAME FILE`, `xl create FILE`, `xl destroy DOMID`. */
 function vmOf(state: LabState, args: string[]): string | null {
-  const operand = args.find((arg) => !arg.startsWith('-'));
+  const operand = args.find((arg) => arg !== '' && !arg.startsWith('-'));
   if (operand === undefined) return null;
   if (/^\d+$/.test(operand)) return state.get(Number(operand))?.name ?? null;
   return operand.slice(operand.lastIndexOf('/') + 1).replace(/\.(cfg|save)$/, '');

@@ -14,6 +14,7 @@ describe('the stand-in xl says what real xl says', () => {
       disk: at,
       kernel: '/srv/guest/vmlinux',
       ramdisk: '/srv/guest/guest.cpio',
+      program: bench.host.xl,
       own: [],
       xl: (...args) => bench.xl(...args),
       writeFile: (name, content) => writeFile(at(name), content),

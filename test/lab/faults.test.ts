@@ -98,7 +98,7 @@ describe('an xl', () => {
     setFault(bench.host.root, { killInMiddle: 'save', times: 1 });
     await bench.xl('save', 'web', image);
     expect(existsSync(image)).toBe(true);
-    expect((await bench.list()).web?.state).toBe('---s--');
+    expect((await bench.list()).web?.state).toBe('---ss-');
     await bench.xl('destroy', 'web');
     expect((await bench.xl('restore', image)).exitCode).toBe(1);
   });

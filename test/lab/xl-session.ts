@@ -11,6 +11,8 @@ export interface XlSubject {
   readonly disk: (name: string) => string;
   readonly kernel: string;
   readonly ramdisk: string;
+  /** Path of `xl`. */
+  readonly program: string;
   /** What of its output is its own, and what stands for it: on both sides of every comparison. */
   readonly own: readonly (readonly [RegExp, string])[];
   xl(...args: string[]): Promise<XlRun>;
@@ -143,6 +145,44 @@ ${more}
     expect(await dom0.xl('destroy', 'pvh1')).toEqual({ exitCode: 0, stdout: '', stderr: '' });
   });
 
+  test('of a domain whose memory goes to a receiver, or to one that is cut off', async () => {
+    await dom0.xl('create', 'pvh1.cfg');
+    await dom0.up('pvh1');
+    const migrate = (...how: string[]): Promise<XlRun> => dom0.xl('migrate', '-s', '', 'pvh1', how.join('; '));
+    const said = async (run: Promise<XlRun>): Promise<{ exitCode: number | undefined; lines: string[] }> => {
+      const { exitCode, stderr } = await run;
+      return { exitCode, lines: sorted(normal(stderr)) };
+    };
+    const flags = async (): Promise<string | undefined> =>
+      /^pvh1 .* ([a-z-]{6}) +\d+\.\d/m
+        .exec((await dom0.xl('list')).stdout)?.[1]
+        ?.replace('b', '-')
+        .replace('r', '-');
+
+    const unreached = recorded('migrate-unknown-host');
+    expect(await said(migrate('exit 255'))).toEqual({
+      exitCode: 1,
+      lines: sorted(normal(unreached.stderr)).filter((line) => !line.startsWith('ssh:')),
+    });
+    // The receiver's side takes all and says nothing; then it is gone.
+    const deaf = await said(
+      migrate("printf 'xl migration receiver ready, send binary domain data.\\n'", 'exec head -c 999 >&2'),
+    );
+    expect({ ...deaf, lines: deaf.lines.filter((line) => line.startsWith('Migration')) }).toEqual({
+      exitCode: 1,
+      lines: ['Migration failed, resuming at sender.'],
+    });
+    expect(await flags()).toBe('------');
+
+    const went = recorded('migrate-pvh-ok');
+    expect(await said(migrate(`exec ${dom0.program} migrate-receive -p`))).toEqual({
+      exitCode: 0,
+      lines: sorted(normal(went.stderr)),
+    });
+    expect(await flags()).toBe('--p---');
+    expect((await dom0.xl('destroy', 'pvh1')).exitCode).toBe(0);
+  });
+
   test('of a domain that is saved and restored', async () => {
     await dom0.up('pv1');
     await replayAll(
@@ -157,6 +197,16 @@ ${more}
     await dom0.copyHalf('pv1.sav', 'trunc.sav');
     await replayAll('destroy-pv', 'restore-truncated', 'restore-p', 'list-restored-paused');
   });
+}
+
+/** Both ends of a migration write to one stream. */
+function sorted(text: string): string[] {
+  return text
+    .replaceAll(/mfn \S+,/g, 'mfn F,')
+    .replaceAll(/process \[\d+\]/g, 'process [P]')
+    .replaceAll(/^libxl: debug: .*\n/gm, '')
+    .split('\n')
+    .sort();
 }
 
 function recorded(name: string): { command: string[]; exitCode: number; stdout: string; stderr: string } {

@@ -19,6 +19,7 @@ able('real xl', () => {
       disk: (name) => `/dev/lab/${name}`,
       kernel: '/opt/lab/vmlinux',
       ramdisk: '/opt/lab/guest-initramfs',
+      program: 'xl',
       own,
       xl: async (...args) => {
         const { exitCode, ...rest } = await host.exec(['xl', ...args]);
@@ -47,6 +48,8 @@ const own: XlSubject['own'] = [
   // a guest is at its turn, or waits
   [/^(\S+ .*) (r-----|-b----|------) /gm, '$1 ALIVE. '],
   [/ (r--|-b-|---) /g, ' AL. '],
+  // one that waits may be paused
+  [/ -bp--- /g, ' --p--- '],
   // dom0's memory
   [/^(Domain-0 +\d+) +\d+ /gm, '$1 M '],
   [/"(max|target)_memkb": \d{6,}/g, '"$1_memkb": M'],

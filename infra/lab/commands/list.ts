@@ -39,7 +39,7 @@ export function list(call: XlCall): void {
   }
   for (const domain of domains) {
     const { name, domid, config, uuid } = domain;
-    const vcpus = domain.reason === null ? config.vcpus : 0;
+    const vcpus = domain.reason === null || domain.phase === 'suspended' ? config.vcpus : 0;
     const facts = {
       memoryMib: config.memoryKb / 1024,
       vcpus,
@@ -59,7 +59,8 @@ function lookUp(call: XlCall, wanted: string): LivingDomain {
 /** The six letters of `xl list`: running, blocked, paused, shut down, crashed, dying. */
 function stateFlags({ phase, reason, facts }: LivingDomain): string {
   if (phase === 'dying' || phase === 'nameless') return reason === 1 ? '--psr-' : '--ps--';
-  if (phase === 'shutdown' || phase === 'suspended') return reason === 3 ? '---sc-' : '---s--';
+  if (phase === 'suspended') return '---ss-';
+  if (phase === 'shutdown') return reason === 3 ? '---sc-' : '---s--';
   return phase === 'building' || facts.letter === 'T' ? '--p---' : '-b----';
 }
 

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from '../fs.ts';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
+import { memoryFile } from '../create.ts';
 import { parseOptions } from '../options.ts';
 import { until } from '../patience.ts';
 import { signalProcess } from '../process.ts';
@@ -42,18 +43,16 @@ export async function save(call: XlCall): Promise<void> {
 }
 
 /** Asks the guest to suspend; a paused one cannot. */
-async function suspend(call: XlCall, domain: LivingDomain): Promise<GuestMemory | null> {
+export async function suspend(call: XlCall, domain: LivingDomain): Promise<GuestMemory | null> {
   const { process, domid, phase } = domain;
   const asked = phase === 'running' && process !== null && signalProcess(process, 'SIGUSR2');
   if (!asked || !(await until(suspendLimitMs, () => call.state.get(domid)?.phase === 'suspended')))
     throw new XlFailure(
       1,
       `libxl: error: libxl_dom_suspend.c:414:suspend_common_wait_guest_timeout: Domain ${String(domid)}:guest did not suspend, timed out`,
-      'Failed to save domain, resuming domain',
+      ...(call.command === 'save' ? ['Failed to save domain, resuming domain'] : []),
     );
-  return JSON.parse(
-    readFileSync(join(call.places.runFolder, 'domains', `${String(domid)}.memory`), 'utf8'),
-  ) as GuestMemory | null;
+  return JSON.parse(readFileSync(memoryFile(call.places, domid), 'utf8')) as GuestMemory | null;
 }
 
 /** One line for every twelfth of the guest's frames, as xc prints them. */
