@@ -1,5 +1,6 @@
 import { SealiftError } from '../domain/error.ts';
 import { poolSpace } from '../storage/pool.ts';
+import { isArrival } from './arrival.ts';
 import type { Host } from './host.ts';
 import { memoryConcerns } from './memory.ts';
 import { memoryPool } from './memory-image.ts';
@@ -32,7 +33,8 @@ async function refuseTaken(host: Host, migrationId: string): Promise<void> {
   const domains = await host.toolstack.list();
   const [taken] = await takenConcerns(host, record, domains);
   if (taken !== undefined) throw new SealiftError('name-taken', taken.text);
-  const memory = await memoryConcerns(host, { ...record, memoryBytes }, domains);
+  const isHere = domains.some((domain) => domain.uuid === record.vmUuid && isArrival(host, domain));
+  const memory = await memoryConcerns(host, { ...record, memoryBytes: isHere ? 0 : memoryBytes }, domains);
   const short = memory.find(({ severity }) => severity === 'refuses');
   if (short !== undefined) throw new SealiftError('no-memory', short.text);
   for (const pool of [...host.file.pool, memoryPool(host.file)]) {

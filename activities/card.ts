@@ -34,6 +34,7 @@ export async function hostCard(host: Host): Promise<HostCard> {
           },
     peers: file.peer.map((peer) => peer.name),
     freeMemoryBytes: info.freeMemoryBytes,
+    cpuFeatures: info.cpuFeatures,
   };
 }
 

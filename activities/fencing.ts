@@ -10,7 +10,8 @@ import { diskShapeOf } from '../storage/disk.ts';
 import { placeNow } from '../storage/volume.ts';
 import { joinVms } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
-import { domainGone } from '../xen/gone.ts';
+import { domainGone, domainsOf, onlyDomain } from '../xen/gone.ts';
+import { isHanded, noteDeparture } from './departure.ts';
 import { asideRoot, copyName, runName } from './folders.ts';
 import type { Host } from './host.ts';
 import { noteGiven } from './held-luns.ts';
@@ -31,8 +32,8 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
   const { record, run } = host.deeds.byMigration(migrationId);
   if (run.state === 'ceded' || run.state === 'returned') return;
   await inTurn(host, record.lineage, async () => {
-    await refuseLive(host, record);
-    // Its domain is gone: the files tell the rest.
+    const handed = await handedGuest(host, migrationId, record);
+    // Its domain is gone, or waits: the files tell the rest.
     const vms = await joinVms(host.dom0, []);
     await refuseChanged(host, migrationId, vms);
     const intact = await isIntact(host, record);
@@ -42,10 +43,15 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
       if (!intact && run.role === 'source') {
         await forgetReads(host, migrationId, runName(run));
         await settleImage(host, migrationId);
+        // Its memory counts only where it waited while its disks were fenced.
+        if (handed === null) noteDeparture(host, migrationId, null);
       }
       noteGiven(host, places.luns);
-      await fence(places, fenceMark(record), host.file.fence, { env });
-      await Promise.all([proveFenced(places, fenceMark(record), host.file.fence), refuseLive(host, record)]);
+      await fence(places, fenceMark(record), host.file.fence, { env, suspended: handed !== null });
+      await proveFenced(places, fenceMark(record), host.file.fence);
+      const still = await handedGuest(host, migrationId, record);
+      if (handed !== null && still !== null) noteDeparture(host, migrationId, { ...handed, state: 'fenced' });
+      if (handed !== null && still === null && !intact) noteDeparture(host, migrationId, null);
       if (run.role === 'source') {
         await refuseResized(readNotes(host.deeds, migrationId));
         await refuseWritten(readNotes(host.deeds, migrationId));
@@ -100,6 +106,15 @@ async function forgetReads(host: Host, migrationId: string, name: string): Promi
       disks.map(({ sizeBytes }, disk) => ({ disk, sizeBytes })),
     );
   });
+}
+
+/** The departure of the run's guest while it waits, suspended; null when no domain is there. Throws 'vm-running' for any other. */
+async function handedGuest(host: Host, migrationId: string, record: DeedRecord): Promise<RunNotes['departure']> {
+  const notes = readNotes(host.deeds, migrationId);
+  const domain = onlyDomain(await domainsOf(host.toolstack, { uuid: record.vmUuid }));
+  if (isHanded(domain, notes) && notes.departure?.state !== 'sending') return notes.departure;
+  await refuseLive(host, record);
+  return null;
 }
 
 async function refuseLive(host: Host, record: DeedRecord): Promise<void> {

@@ -13,6 +13,8 @@ import type { Place } from '../storage/volume.ts';
 import { isSavedImage } from '../xen/saved-image.ts';
 import { writeXlConfig } from '../xen/xl-config/write.ts';
 import { runName } from './folders.ts';
+import { dropArrivals, requireArrival } from './arrival.ts';
+import { leaveForGood } from './departure.ts';
 import { beating } from './edge.ts';
 import { proveQuiet } from './fencing.ts';
 import type { Host } from './host.ts';
@@ -22,7 +24,7 @@ import { guestDisks, imageOf, stampsOf } from './memory-image.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { dropRunSecret } from './run-keys.ts';
-import { translateForeign } from './translation.ts';
+import { translated } from './translation.ts';
 import { inTurn } from './vm-turn.ts';
 
 /**
@@ -46,7 +48,7 @@ export async function makeReady(
   return beating(work, () => progress);
 }
 
-/** Source: the point of no return. Proves fence and quiet once more; roots are compared by the record itself. */
+/** Source: the point of no return. Gives up a guest that waits there, suspended; proves fence and quiet once more; roots are compared by the record itself. */
 export async function cede(
   host: Host,
   ask: { migrationId: string; ready: Signed<Ready> },
@@ -55,6 +57,8 @@ export async function cede(
   const { root } = ask.ready.body;
   if (run.state === 'ceded') return { deed: host.deeds.cede(ask.migrationId, ask.ready), root };
   return inTurn(host, record.lineage, async () => {
+    host.deeds.checkCede(ask.migrationId, ask.ready);
+    await leaveForGood(host, ask.migrationId);
     await proveQuiet(host, record);
     const deed = host.deeds.cede(ask.migrationId, ask.ready);
     await host.jobs.stop(ask.migrationId);
@@ -103,20 +107,23 @@ async function readyInTurn(
   const whole = decodeManifest(bytes);
   refuseOther(whole.manifest, run, record.vmUuid, notes);
   missing += dropStrays(host, name, whole);
+  const { memory } = whole.manifest;
+  if (memory === undefined) await dropArrivals(host, record);
+  else await requireArrival(host, migrationId, whole.manifest);
   if (missing > 0) {
     host.landed.reopen(name);
     return { missingChunks: missing };
   }
-  const translated = await translate(host, whole.manifest, notes);
+  const defined = await translate(host, whole.manifest, notes);
   const digests = [];
   for (const [index, disk] of notes.disks.entries()) {
     digests.push({ digest: whole.manifest.disks[index]?.digest ?? '', direct: await readsDirectly(disk) });
   }
   await host.landing.forget(name);
-  updateNotes(host.deeds, migrationId, { ...translated, autostart: whole.manifest.autostart, digests });
+  updateNotes(host.deeds, migrationId, { ...defined, autostart: whole.manifest.autostart, digests });
   const { places } = run;
   if (places === null) throw new SealiftError('unknown-state', `no places of migration ${migrationId} are kept`);
-  await fence(places, markOf(record, 'landing'), host.file.fence);
+  await fence(places, markOf(record, 'landing'), host.file.fence, { suspended: memory !== undefined });
   await noteLanded(host, migrationId);
   return { ready: host.deeds.ready(migrationId, manifestRoot(whole.manifest)) };
 }
@@ -170,20 +177,8 @@ async function translate(
   manifest: Manifest,
   notes: RunNotes,
 ): Promise<{ config: string; changes: string[] }> {
-  const { config, changes, concerns } = await translateForeign(host.file, {
-    ...manifest,
-    disks: [...guestDisks(notes.disks), ...notes.luns],
-  });
-  const refused = concerns.filter((concern) => concern.severity === 'refuses');
-  if (refused.length > 0) {
-    throw new SealiftError(
-      'preflight-refused',
-      `${host.file.name} cannot run ${manifest.vmName}: ${refused.map(({ text }) => text).join('; ')}`,
-      {
-        hint: refused[0]?.remedy ?? 'map what it names in the file of the destination ([xen])',
-      },
-    );
-  }
+  const disks = [...guestDisks(notes.disks), ...notes.luns];
+  const { config, changes } = await translated(host.file, { ...manifest, disks });
   return { config: writeXlConfig(config), changes };
 }
 

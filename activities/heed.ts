@@ -12,6 +12,7 @@ import { awaitGone, domainsOf } from '../xen/gone.ts';
 import { recordNamed } from './by-hand.ts';
 import { pinnedOperator } from './claims.ts';
 import { asideRoot, copyName } from './folders.ts';
+import { endDeparture } from './departure.ts';
 import type { Host } from './host.ts';
 import { noteGiven } from './held-luns.ts';
 import { guestDisks, withoutLostImage } from './memory-image.ts';
@@ -100,6 +101,7 @@ async function quell(host: Host, record: DeedRecord): Promise<void> {
     const copy = run.collected ? null : await copyHere(host, record, run);
     if (copy === null) return;
     host.deeds.setNotes(run.migrationId, copy.notes);
+    await endDeparture(record);
     const before = await domainsOf(host.toolstack, { uuid: vmUuid });
     if (before.length > 0) {
       const { intent } = host.deeds.mayQuell(lineage, 'stop', copy.places);

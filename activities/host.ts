@@ -22,6 +22,7 @@ import { landingTables } from '../transport/landing-store.ts';
 import type { Dom0 } from '../xen/dom0.ts';
 import type { Toolstack } from '../xen/toolstack.ts';
 import { xlToolstack } from '../xen/xl.ts';
+import { receiveGuest } from './arrival.ts';
 import { authorizeSession } from './authorize.ts';
 import { asideRoot, memoryFolder, runKeyFolder } from './folders.ts';
 import { TransferJobs } from './jobs.ts';
@@ -74,6 +75,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
     freeLandingSlots(deeds);
     await sweepRunSecrets({ deeds, file });
     const landed = new Journal(state.database, 'landing');
+    const opened: { host: Host | null } = { host: null };
     const landing = await startLanding({
       address: file.landing.listen ?? file.landing.address,
       port: file.landing.port,
@@ -81,9 +83,13 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
       database: state.database,
       authorize: (session) => authorizeSession({ deeds, file }, session),
       exchange: () => exchange({ identity, file, ...xen }),
+      receiveMemory: async (coming) => {
+        if (opened.host === null) throw new SealiftError('landing-away', 'the host is starting');
+        return receiveGuest(opened.host, coming);
+      },
       log,
     });
-    return {
+    opened.host = {
       file,
       identity,
       state,
@@ -96,6 +102,7 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
       leaving: new AbortController(),
       log,
     };
+    return opened.host;
   } catch (error) {
     state.close();
     dom0().leave();

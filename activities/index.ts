@@ -41,6 +41,11 @@ const who = z.string().min(1).max(200);
 const hosts = z.array(hostName);
 const run = { migrationId };
 const limit = z.number().positive();
+const handOver = z.strictObject({
+  key: signedRunKey,
+  destination: hostCardShape,
+  limitBytesPerSecond: limit.optional(),
+});
 const placement = destinationSurvey.shape.placement;
 
 /** A host's steps as activities: inputs parsed, errors mapped, long ones heartbeating. */
@@ -108,7 +113,9 @@ export function hostActivities(host: Host): HostActivities {
       (ask) => receiveRun(host, ask),
     ),
     admitRun: edge(z.strictObject(run), (ask) => admitRun(host, ask.migrationId)),
-    stopVm: edge(z.strictObject({ ...run, graceMs: z.int().min(0) }), (ask) => stopVm(host, ask, signal())),
+    stopVm: reporting(z.strictObject({ ...run, graceMs: z.int().min(0), handOver: handOver.optional() }), (ask) =>
+      stopVm(host, ask, signal()),
+    ),
     destroyVm: edge(z.strictObject({ ...run, by: who }), (ask) => destroyVm(host, ask)),
     fenceVm: edge(z.strictObject(run), (ask) => fenceVm(host, ask.migrationId)),
 

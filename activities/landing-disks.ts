@@ -44,7 +44,7 @@ export async function planPlaces(host: Host, wanted: Wanted): Promise<FencePlace
       return { vdev, path: join(poolFolder(pool), file) };
     });
   const asideFolder = join(asideRoot(host.file), copyName(wanted.offer));
-  const luns = await lunPlaces(host, wanted.disks);
+  const luns = await lunPlaces(host, { vmUuid: wanted.offer.vmUuid, disks: wanted.disks });
   return { disks, luns, configPath: null, autostartPath: null, savedImagePath: null, asideFolder };
 }
 

@@ -18,6 +18,7 @@ import { findLun, leaveTarget, lunPath, reachLun, seenLun } from '../storage/lun
 import type { Lun, ReachedLun } from '../storage/lun.ts';
 import { reservable } from '../storage/reservation.ts';
 import { findVms } from '../xen/dom0.ts';
+import { isArrival } from './arrival.ts';
 import type { Host } from './host.ts';
 import { findNotes, lunsOf } from './notes.ts';
 import type { RunNotes } from './notes.ts';
@@ -51,7 +52,10 @@ export async function lunConcerns({ vdev, target }: { vdev: string; target: stri
 }
 
 /** What a destination has against the LUNs of a VM; logs in to the targets of the host's file to see. */
-export async function lunConcernsThere(host: Host, disks: readonly DiskShape[]): Promise<Concern[]> {
+export async function lunConcernsThere(
+  host: Host,
+  { vmUuid, disks }: { vmUuid: string; disks: readonly DiskShape[] },
+): Promise<Concern[]> {
   const concerns: Concern[] = [];
   for (const { vdev, lun: id, sizeBytes } of sharedDisks(disks)) {
     const refuse = (name: Parameters<typeof refusal>[0], text: string, remedy?: string): void =>
@@ -64,7 +68,7 @@ export async function lunConcernsThere(host: Host, disks: readonly DiskShape[]):
       }
       const found = await diskShapeOf(reached.device);
       if (found.sizeBytes !== sizeBytes) refuse('lun-missing', `it has ${String(found.sizeBytes)} bytes there`);
-      const user = await userHere(host, reached);
+      const user = await userHere(host, reached, vmUuid);
       if (user !== null) refuse('disk-shared', `${host.file.name} has it in use: ${user}`);
     } catch (error) {
       if (!isSealiftError(error)) throw error;
@@ -76,13 +80,16 @@ export async function lunConcernsThere(host: Host, disks: readonly DiskShape[]):
 }
 
 /** Where the LUNs of a VM that is to come are here. Throws `disk-missing`, `disk-shared`, `iscsi-failed`. */
-export async function lunPlaces(host: Host, disks: readonly DiskShape[]): Promise<FencePlaces['luns']> {
+export async function lunPlaces(
+  host: Host,
+  { vmUuid, disks }: { vmUuid: string; disks: readonly DiskShape[] },
+): Promise<FencePlaces['luns']> {
   const places: FencePlaces['luns'] = [];
   for (const { vdev, lun: id } of sharedDisks(disks)) {
     const reached = await find(host, id);
     if (reached === null)
       throw new SealiftError('disk-missing', `${host.file.name} reaches no LUN ${id} for disk ${vdev}`);
-    const user = await userHere(host, reached);
+    const user = await userHere(host, reached, vmUuid);
     if (user !== null) throw new SealiftError('disk-shared', `the LUN ${id} is in use on ${host.file.name}: ${user}`);
     places.push({ vdev, path: await lunPath(reached), lun: reached.lun });
   }
@@ -162,8 +169,11 @@ function find(host: Host, id: string, targets = host.file.iscsi): Promise<Reache
   return findLun(id, targets, (target) => setFact(host.state.database, loginFact(target), ours));
 }
 
-/** The VM or the process of this host that uses a LUN; null when none does. */
-async function userHere(host: Host, { lun: { id }, device }: ReachedLun): Promise<string | null> {
+/** Who else than the VM that is to come uses a LUN here; null when nobody does. */
+async function userHere(host: Host, { lun: { id }, device }: ReachedLun, vmUuid: string): Promise<string | null> {
+  // What came with its memory, for a run before, has it open.
+  const arrivals = (await host.toolstack.list()).filter((domain) => domain.uuid === vmUuid && isArrival(host, domain));
+  if (arrivals.length > 0) return null;
   const vm = (await usersOfLuns(host)).get(id);
   if (vm !== undefined) return `VM ${vm}`;
   const [holder] = await holdersOf(device);

@@ -6,6 +6,7 @@ import type { DiskShape } from '../domain/manifest.ts';
 import type { Concern, HostCard, SourceSurvey } from '../domain/survey.ts';
 import { poolSpace } from '../storage/pool.ts';
 import { writeStamp } from '../storage/write-stamp.ts';
+import { lackingFeatures } from '../xen/cpu.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { configFlag, configKeys } from '../xen/xl-config/values.ts';
 import { memoryFolder } from './folders.ts';
@@ -48,11 +49,23 @@ export async function memoryConcernsThere(
   const image = source.disks.find(isMemory);
   if (image === undefined) return [];
   const concerns = await roomConcerns(host, image.sizeBytes);
-  if (older) {
-    const text = `${card.name} runs Xen ${card.xenVersion}, and memory saved by ${source.host.xenVersion} goes to no older one`;
-    concerns.push(refusal('memory-older-xen', text));
-  }
+  if (older) concerns.push(olderXenConcern(card, source));
   return concerns;
+}
+
+/** Memory goes to no older Xen. */
+export function olderXenConcern(card: HostCard, source: SourceSurvey): Concern {
+  const text = `${card.name} runs Xen ${card.xenVersion}, and memory of ${source.host.xenVersion} goes to no older one`;
+  return refusal('memory-older-xen', text);
+}
+
+/** A guest that goes on with its memory may use whatever its processor had. */
+export function cpuConcerns(card: HostCard, source: SourceSurvey): Concern[] {
+  const [there, here] = [card.cpuFeatures, source.host.cpuFeatures];
+  const lacking = there === undefined || here === undefined ? 0 : lackingFeatures(here, there);
+  if (lacking === 0) return [];
+  const text = `${String(lacking)} features of the processors of ${source.host.name} are not in those of ${card.name}`;
+  return [refusal('memory-cpu', text)];
 }
 
 /** A migration that is open has the size that it was opened with. */
@@ -65,8 +78,8 @@ function openedWith(host: Host, migrationId: string | undefined): DiskShape | nu
   return { vdev, sizeBytes, sectorBytes };
 }
 
-/** Devices of this machine refuse every move, kept memory or not. */
-function settingConcerns({ config }: FoundVm): Concern[] {
+/** Which settings keep Xen from saving a guest, or from sending it. Devices of this machine refuse every move, kept memory or not. */
+export function settingConcerns({ config }: FoundVm): Concern[] {
   if (config === null) return [];
   const concerns: Concern[] = [];
   if (configFlag(config, 'nomigrate') === true) {

@@ -53,6 +53,19 @@ const runNotes = z.strictObject({
     })
     .nullable()
     .default(null),
+  /**
+   * Source, `live`: the session by which the memory of the domain goes, or went. `sending`: it runs still, or goes on where it is by itself. `handed`: the
+   * destination has all of it, and the domain is suspended. `fenced`: it was so when the fence was proven: so that memory is the guest's last.
+   */
+  departure: z
+    .strictObject({ session: z.int(), domid: z.int(), state: z.enum(['sending', 'handed', 'fenced']) })
+    .nullable()
+    .default(null),
+  /** Destination, `live`: the domain that came with its memory, by which session and which configuration. `woken`: it was let run. */
+  arrival: z
+    .strictObject({ session: z.int(), domid: z.int(), configDigest: z.string(), woken: z.boolean() })
+    .nullable()
+    .default(null),
   /** When the VM was first started under this run's deed. */
   startedAt: z.iso.datetime().nullable(),
   /** Destination: the workflows, by their run ids, whose return was aborted: what they ordered before that may come late. */
@@ -76,6 +89,8 @@ export const emptyNotes: RunNotes = {
   digests: null,
   ordered: null,
   memory: null,
+  departure: null,
+  arrival: null,
   startedAt: null,
   withdrawn: [],
 };

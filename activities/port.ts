@@ -134,10 +134,16 @@ export interface HostActivities {
 
   /** The last look before the VM is stopped: takes a slot (`host-busy`); at the destination, names, space and memory once more. */
   admitRun(ask: RunRef): Promise<void>;
-  /** Orders the guest to shut down and waits until the domain is gone, at most `graceMs`; or saves it, where its run keeps memory. Remembers the power state it found first. */
+  /**
+   * Orders the guest to shut down and waits until the domain is gone, at most `graceMs`; or saves it, where its run keeps memory. Remembers the power state it found
+   * first. `handOver`, for `live`: sends its memory there instead, after which it waits, suspended for `silentMs`.
+   */
   stopVm(
-    ask: RunRef & { graceMs: number },
-  ): Promise<{ outcome: 'stopped' | 'stuck'; wasRunning: boolean; detail: string }>;
+    ask: RunRef & {
+      graceMs: number;
+      handOver?: { key: Signed<RunKey>; destination: HostCard; limitBytesPerSecond?: number | undefined } | undefined;
+    },
+  ): Promise<{ outcome: 'stopped' | 'stuck'; wasRunning: boolean; detail: string; silentMs?: number | undefined }>;
   /** Pulls the guest's plug; `by` stands in the host's log. */
   destroyVm(ask: RunRef & { by: string }): Promise<void>;
   /** Fences storage, configuration and autostart of the source, and proves it. */

@@ -5,51 +5,84 @@ import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { unfence } from '../deed/fence.ts';
 import { checkMarks, markOf } from '../deed/marks.ts';
 import type { DeedRecord } from '../deed/record.ts';
+import type { TransferProgress } from '../domain/progress.ts';
 import { writeFileDurably } from '../storage/durable-file.ts';
 import { readMark } from '../storage/mark.ts';
 import { lookAround } from '../xen/dom0.ts';
 import { awaitGone, domainsOf, onlyDomain } from '../xen/gone.ts';
 import type { Domain } from '../xen/toolstack.ts';
 import type { Host } from './host.ts';
+import { endDeparture, handMemoryOver, isHanded, isSuspended, letGoOn, noteDeparture } from './departure.ts';
+import type { HandOver } from './departure.ts';
+import { beating } from './edge.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { giveMemoryUp, imageOf, withoutLostImage } from './memory-image.ts';
 import { holdLuns, noteTaken } from './held-luns.ts';
 import { noteSaved, saveGuest } from './save.ts';
+import { pullPlug } from './plug.ts';
 import { refuseChanged } from './unchanged.ts';
 import { ending, inTurn } from './vm-turn.ts';
 import { wakeVm } from './wake.ts';
 
-/** How long a destroyed domain may be dying. */
-const dyingLimitMs = 30_000;
-
 /**
- * Orders the run's guest to shut down and waits until its domain is gone; saves it, where its memory is to be kept. `stuck`: it is still there, or came back by a
+ * Orders the run's guest to shut down and waits until its domain is gone; saves it, where its memory is to be kept, or hands its memory over, where the method
+ * is `live`: then its domain waits, suspended. `stuck`: it is still there, or came back by a
  * reboot, after `graceMs`, or could not be saved. A domain that shut down but is kept by its configuration is destroyed: nothing is lost.
  * Throws `vm-changed`, before it orders anything.
  */
-export async function stopVm(
-  host: Host,
-  ask: { migrationId: string; graceMs: number },
-  signal: AbortSignal,
-): Promise<{ outcome: 'stopped' | 'stuck'; wasRunning: boolean; detail: string }> {
+export async function stopVm(host: Host, ask: StopAsk, signal: AbortSignal): Promise<Stopped> {
+  let progress: TransferProgress | null = null;
+  const onProgress = (now: TransferProgress): void => {
+    progress = now;
+  };
+  return beating(stopped(host, ask, { signal, onProgress }), () => progress);
+}
+
+export interface StopAsk {
+  migrationId: string;
+  graceMs: number;
+  /** `live`: the guest is not shut down, its memory goes there. */
+  handOver?: HandOver | undefined;
+}
+
+export interface Stopped {
+  outcome: 'stopped' | 'stuck';
+  wasRunning: boolean;
+  detail: string;
+  /** `live`: for how long the guest has been suspended. */
+  silentMs?: number;
+}
+
+interface Attended {
+  signal: AbortSignal;
+  onProgress: (progress: TransferProgress) => void;
+}
+
+async function stopped(host: Host, ask: StopAsk, attended: Attended): Promise<Stopped> {
+  const { signal } = attended;
   const { record, run } = host.deeds.byMigration(ask.migrationId);
   if (run.state === 'ceded' || run.state === 'returned') {
     return { outcome: 'stopped', wasRunning: run.wasRunning ?? false, detail: `the run is ${run.state}` };
   }
   return inTurn(host, record.lineage, async () => {
+    await endEarlierDeparture(host, ask.migrationId);
     const { vms, domains } = await lookAround(host.dom0, host.toolstack);
     const before = domains.filter(({ uuid }) => uuid === record.vmUuid);
     const domain = onlyDomain(before);
     if (domain !== null && isComingBack(domain, readNotes(host.deeds, ask.migrationId))) {
       return { outcome: 'stuck', wasRunning: true, detail: 'it is being started again' };
     }
+    if (isHanded(domain, readNotes(host.deeds, ask.migrationId)))
+      return { outcome: 'stopped', wasRunning: true, detail: 'it waits, suspended' };
     await refuseChanged(host, ask.migrationId, vms);
     const running = domain !== null;
     const { intent, wasRunning } = host.deeds.mayStop(ask.migrationId, running);
     const saves = run.role === 'source' && imageOf(readNotes(host.deeds, ask.migrationId)) !== undefined;
-    const { end, why, taken } = await ending(host, intent, async (env) => {
-      if (!running) return { end: 'gone' as const, taken: true };
+    const { end, why, taken, silentSince } = await ending(host, intent, async (env): Promise<Ended> => {
+      if (!running) return { end: 'gone', taken: true };
+      if (ask.handOver !== undefined && hasMemory(domain))
+        return sendAway(host, { ...ask, record, domain }, ask.handOver, env, attended);
       if (saves && hasMemory(domain)) return saveAway(host, { ...ask, record, domain }, env, signal);
       const until = new Date(Date.now() + ask.graceMs).toISOString();
       updateNotes(host.deeds, ask.migrationId, { ordered: { domid: domain.domid, until } });
@@ -57,6 +90,10 @@ export async function stopVm(
       const gone = await awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: ask.graceMs, signal });
       return { end: gone === 'kept' ? await pullPlug(host, record, env) : gone, taken };
     });
+    if (end === 'handed') {
+      const silentMs = Math.max(0, Date.now() - (silentSince ?? Date.now()));
+      return { outcome: 'stopped', wasRunning, detail: 'its memory is at the destination', silentMs };
+    }
     if (end === 'gone') return { outcome: 'stopped', wasRunning, detail: running ? 'shut down' : 'was not running' };
     let detail = why ?? `it has not shut down after ${String(ask.graceMs / 1_000)} s`;
     if (end === 'rebooted') detail = 'it rebooted instead of halting';
@@ -71,7 +108,9 @@ export async function destroyVm(host: Host, { migrationId, by }: { migrationId: 
   await inTurn(host, record.lineage, async () => {
     const running = (await domainsOf(host.toolstack, { uuid: record.vmUuid })).length > 0;
     const { intent } = host.deeds.mayStop(migrationId, running);
+    await endDeparture(record);
     const end = await ending(host, intent, (env) => pullPlug(host, record, env));
+    noteDeparture(host, migrationId, null);
     host.deeds.log({
       who: by,
       what: 'destroy',
@@ -121,6 +160,22 @@ export async function startVm(
 
 type Environment = Record<string, string>;
 
+/** How a guest that was to stop is now; `handed`: suspended, with all its memory at the destination. */
+interface Ended {
+  end: Awaited<ReturnType<typeof awaitGone>> | 'handed';
+  why?: string;
+  /** Whether it took the order. */
+  taken: boolean;
+  silentSince?: number | null;
+}
+
+/** A hand-over that was cut short, as by the death of a worker: its guest goes on before it is looked at. */
+async function endEarlierDeparture(host: Host, migrationId: string): Promise<void> {
+  if (readNotes(host.deeds, migrationId).departure?.state !== 'sending') return;
+  await letGoOn(host.deeds.byMigration(migrationId).record);
+  noteDeparture(host, migrationId, null);
+}
+
 /** Whether xl is building a domain in the place of the one that was ordered to shut down: it may have no disks yet. */
 function isComingBack({ domid, state, cpuSeconds }: Domain, { ordered }: RunNotes): boolean {
   return ordered !== null && ordered.domid !== domid && state === 'paused' && cpuSeconds === 0;
@@ -149,13 +204,32 @@ function hasMemory({ state, shutdownReason }: Domain): boolean {
   return state === 'running' || state === 'paused' || (state === 'shutdown' && shutdownReason === 'suspend');
 }
 
+/** Sends the guest's memory away; then it waits, suspended. */
+async function sendAway(
+  host: Host,
+  guest: { migrationId: string; record: DeedRecord; domain: Domain },
+  to: HandOver,
+  env: Environment,
+  attended: Attended,
+): Promise<Ended> {
+  const { domain } = guest;
+  if (isSuspended(domain)) {
+    const why = 'an earlier hand-over of it was cut short, and it cannot go on from there';
+    return { end: 'stuck', why, taken: true };
+  }
+  // A paused guest cannot suspend.
+  if (domain.state === 'paused') await host.toolstack.unpause(domain, { env });
+  const { why, silentSince } = await handMemoryOver(host, guest, to, attended);
+  return why === null ? { end: 'handed', taken: true, silentSince } : { end: 'stuck', why, taken: true };
+}
+
 /** Ends the guest by a save: its domain goes only when its image is durable. */
 async function saveAway(
   host: Host,
   guest: { migrationId: string; record: DeedRecord; domain: Domain },
   env: Environment,
   signal: AbortSignal,
-): Promise<{ end: Awaited<ReturnType<typeof awaitGone>>; why?: string; taken: boolean }> {
+): Promise<Ended> {
   const why = await saveGuest(host, guest, env);
   if (why !== null) return { end: 'stuck', why, taken: true };
   // Nobody waits any more: the abort finds it paused, and lets it go on.
@@ -163,17 +237,6 @@ async function saveAway(
   const end = await pullPlug(host, guest.record, env);
   if (end === 'gone') await noteSaved(host, guest.migrationId);
   return { end, taken: true };
-}
-
-async function pullPlug(
-  host: Host,
-  record: DeedRecord,
-  env: Environment,
-): Promise<Awaited<ReturnType<typeof awaitGone>>> {
-  const before = await domainsOf(host.toolstack, { uuid: record.vmUuid });
-  const domain = onlyDomain(before);
-  if (domain !== null) await host.toolstack.destroy(domain, { env });
-  return awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: dyingLimitMs });
 }
 
 /**

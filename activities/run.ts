@@ -7,6 +7,7 @@ import type { Offer, RunKey, Signed } from '../domain/statement.ts';
 import type { DestinationSurvey } from '../domain/survey.ts';
 import { readMark } from '../storage/mark.ts';
 import { domainsOf } from '../xen/gone.ts';
+import { dropArrivals, dropArrivalsOf } from './arrival.ts';
 import { runName } from './folders.ts';
 import { peerIdentity } from './host.ts';
 import type { Host } from './host.ts';
@@ -18,6 +19,7 @@ import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
 import { drawRunKey, dropEndedSecrets, dropRunSecret, dropSecret } from './run-keys.ts';
 import { foundNotes, inheritedNotes } from './source-vm.ts';
+import { inTurn } from './vm-turn.ts';
 import { examineDisks, findVm } from './vms.ts';
 
 /** Source: opens the run of a migration, or gives the one that is open. What crosses is written down here, once. */
@@ -31,6 +33,7 @@ export async function openRun(
 ): Promise<{ offer: Signed<Offer>; run: RunState['run'] }> {
   const { migrationId, vmUuid } = ask.input;
   const to = peerIdentity(host.file, ask.to);
+  if (ask.supersede !== undefined) refuseHanded(host, ask.supersede);
   const known = host.deeds.hasRun(migrationId) && findNotes(host.deeds, migrationId) !== null;
   const notes = known ? null : (inheritedNotes(host, vmUuid) ?? (await sourceNotes(host, ask.input)));
   if (notes !== null) {
@@ -78,7 +81,11 @@ export async function receiveRun(
     : await receiveNew(host, received);
   // Those that this one takes the place of.
   await dropEndedSecrets(host, offer.lineage);
-  const { places } = host.deeds.byMigration(offer.migrationId).run;
+  const { record, run } = host.deeds.byMigration(offer.migrationId);
+  const { places } = run;
+  // By an earlier run.
+  if (findNotes(host.deeds, offer.migrationId) === null)
+    await inTurn(host, offer.lineage, () => dropArrivals(host, record));
   if (places !== null && findNotes(host.deeds, offer.migrationId) === null) await prepareDisks(host, wanted, places);
   return { key };
 }
@@ -102,19 +109,31 @@ export async function closeLanding(host: Host, migrationId: string): Promise<voi
   const run = host.deeds.closeLanding(migrationId);
   await host.landing.forget(runName(run));
   await dropRunSecret(host, run);
+  await dropArrivalsOf(host, migrationId);
   if (run.state !== 'accepted') await leaveTargets(host, findNotes(host.deeds, migrationId)?.luns ?? []);
+}
+
+/** A guest that only waits, since its memory is at the destination of its run, is that run's to let go on. */
+function refuseHanded(host: Host, migrationId: string): void {
+  if (!host.deeds.hasRun(migrationId)) return;
+  const { record, run } = host.deeds.byMigration(migrationId);
+  const departure = findNotes(host.deeds, migrationId)?.departure ?? null;
+  if (run.role !== 'source' || run.state !== 'open' || departure === null) return;
+  throw new SealiftError('run-open', `the guest of ${record.vmName} is being handed over by migration ${migrationId}`, {
+    hint: `abort it first: sealift abort ${record.vmName}`,
+  });
 }
 
 async function sourceNotes(
   host: Host,
-  { vmUuid, migrationId, keepMemory }: Parameters<typeof openRun>[1]['input'],
+  { vmUuid, migrationId, method, keepMemory }: Parameters<typeof openRun>[1]['input'],
 ): Promise<RunNotes> {
   const { found, all } = await findVm(host, vmUuid);
   const { disks, concerns } = await examineDisks(found, all);
   const notes = await foundNotes(host, { found, disks }, vmUuid);
   const refused = concerns.find((concern) => concern.severity === 'refuses');
   if (refused !== undefined) throw new SealiftError('preflight-refused', `${found.name}: ${refused.text}`);
-  if (keepMemory !== true) return notes;
+  if (keepMemory !== true || method === 'live') return notes;
   const image = { ...imageShape(found), path: imagePath(host.file, migrationId), fresh: true };
   return { ...notes, disks: [...notes.disks, image] };
 }

@@ -17,15 +17,17 @@ import { joinVms } from '../xen/dom0.ts';
 import type { Domain } from '../xen/toolstack.ts';
 import { olderXen } from '../xen/version.ts';
 import { readXlConf } from '../xen/xl-conf.ts';
+import { isArrival } from './arrival.ts';
 import { hostCard } from './card.ts';
 import { crossingConfig } from './crossing-config.ts';
 import { peerName } from './host.ts';
 import type { Host } from './host.ts';
+import { liveConcerns, liveConcernsThere } from './live-survey.ts';
 import { lunConcernsThere } from './luns.ts';
 import { mebibytes } from './mebibytes.ts';
 import { memoryConcerns, neededBytes } from './memory.ts';
 import { guestDisks } from './memory-image.ts';
-import { memoryConcernsThere, surveyMemory } from './memory-survey.ts';
+import { cpuConcerns, memoryConcernsThere, surveyMemory } from './memory-survey.ts';
 import { choosePool, reservedBytes } from './pools.ts';
 import { askDestination } from './question.ts';
 import { sourceVm } from './source-vm.ts';
@@ -89,7 +91,8 @@ export async function surveySource(
     ...{ vdev, sizeBytes, sectorBytes },
     ...(lun === undefined ? {} : { lun: lun.id }),
   }));
-  if (ask.keepMemory === true && !shapes.some(isMemory)) {
+  if (ask.method === 'live') concerns.push(...(await liveConcerns(host, found, shapes)));
+  else if (ask.keepMemory === true && !shapes.some(isMemory)) {
     const memory = await surveyMemory(host, found, {
       migrationId: ask.migrationId,
       paths: disks.filter(({ problem }) => problem === null).map(({ path }) => path),
@@ -120,7 +123,9 @@ export async function surveyDestination(
   const { source } = ask;
   const [card, domains] = await Promise.all([hostCard(host), host.toolstack.list()]);
   const concerns: Concern[] = [...xenConcerns(card, source.host), ...(await dom0Concerns(host))];
-  const memoryBytes = source.state === 'stopped' ? 0 : source.memoryBytes;
+  // One that has come with its memory already, in an attempt before this one, takes no more.
+  const isHere = domains.some((domain) => domain.uuid === source.vmUuid && isArrival(host, domain));
+  const memoryBytes = source.state === 'stopped' || isHere ? 0 : source.memoryBytes;
   concerns.push(...(await memoryConcerns(host, { ...source, memoryBytes }, domains)));
   const peer = host.file.peer.find((one) => one.name === source.host.name);
   if (peer !== undefined && peer.identity !== source.host.identity) {
@@ -130,11 +135,14 @@ export async function surveyDestination(
   }
   concerns.push(...(await takenConcerns(host, source, domains)));
   const pool = choosePool(host, ask.pool);
+  const older = olderXen(card.xenVersion, source.host.xenVersion);
   concerns.push(
     ...(await spaceConcerns(host, pool, source)),
-    ...(await memoryConcernsThere(host, { card, source, older: olderXen(card.xenVersion, source.host.xenVersion) })),
+    ...(await memoryConcernsThere(host, { card, source, older })),
+    ...(ask.method === 'live' ? liveConcernsThere(host, { card, source, older }) : []),
+    ...(ask.method === 'live' || source.disks.some(isMemory) ? cpuConcerns(card, source) : []),
   );
-  concerns.push(...(await lunConcernsThere(host, source.disks)));
+  concerns.push(...(await lunConcernsThere(host, source)));
   const placed = crossingDisks(guestDisks(source.disks));
   return { host: card, placement: placed.map(({ vdev }) => ({ vdev, pool: pool.name })), concerns };
 }
@@ -249,7 +257,9 @@ export async function takenConcerns(
   if (record?.state === 'holder') {
     concerns.push(refusal('name-taken', `${host.file.name} itself holds a deed for the uuid ${source.vmUuid}`));
   }
-  for (const vm of await joinVms(host.dom0, domains)) {
+  // What came with its memory for a run that came to nothing is destroyed when the next one comes.
+  const others = domains.filter((domain) => !isArrival(host, domain));
+  for (const vm of await joinVms(host.dom0, others)) {
     const same = [vm.name === source.vmName ? 'name' : '', vm.uuid === source.vmUuid ? 'uuid' : ''].filter(
       (one) => one !== '',
     );

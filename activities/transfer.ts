@@ -106,6 +106,7 @@ export function manifestOf(host: Host, migrationId: string): (diskDigests: strin
       digest: digests[disk] ?? '',
     })),
     ...(notes.luns.length === 0 ? {} : { shared: notes.luns.map(sharedShapeOf) }),
+    ...(notes.departure?.state === 'fenced' ? { memory: { session: notes.departure.session } } : {}),
   });
 }
 

@@ -3,6 +3,7 @@ import { dom0 } from '../dom0/dom0.ts';
 import { notThere } from '../dom0/system-errors.ts';
 import type { HostFile } from '../domain/host-file.ts';
 import { refusal } from '../domain/concern.ts';
+import { SealiftError } from '../domain/error.ts';
 import type { Concern } from '../domain/survey.ts';
 import { isXensOwnScript } from '../xen/fit.ts';
 import { dom0Files, translateConfig } from '../xen/translate.ts';
@@ -36,6 +37,18 @@ export async function translateForeign(file: HostFile, vm: ForeignVm): Promise<T
   });
   const missing = [...(await missingFiles(file.name, translated)), ...(await missingBridges(file, translated))];
   return { ...translated, concerns: [...translated.concerns, ...missing] };
+}
+
+/** The same, refusing it where this host has something against it. Throws 'preflight-refused', 'config-syntax'. */
+export async function translated(file: HostFile, vm: ForeignVm): Promise<Pick<Translated, 'config' | 'changes'>> {
+  const { config, changes, concerns } = await translateForeign(file, vm);
+  const refused = concerns.filter((concern) => concern.severity === 'refuses');
+  if (refused.length === 0) return { config, changes };
+  throw new SealiftError(
+    'preflight-refused',
+    `${file.name} cannot run ${vm.vmName}: ${refused.map(({ text }) => text).join('; ')}`,
+    { hint: refused[0]?.remedy ?? 'map what it names in the file of the destination ([xen])' },
+  );
 }
 
 async function missingFiles(host: string, { config }: Translated): Promise<Concern[]> {

@@ -6,6 +6,8 @@ import { isThere, writeFileDurably } from '../storage/durable-file.ts';
 import { isSavedImage } from '../xen/saved-image.ts';
 import { domainsOf } from '../xen/gone.ts';
 import type { Domain } from '../xen/toolstack.ts';
+import { arrivedDomain, noteArrivalWoken } from './arrival.ts';
+import { goOnHere } from './departure.ts';
 import type { Host } from './host.ts';
 import { imageOf, isOfOneMoment, removeImage } from './memory-image.ts';
 import { readNotes, updateNotes } from './notes.ts';
@@ -21,7 +23,8 @@ interface Waking {
 }
 
 /**
- * Starts the VM, paused first to see that it is ours: with the memory in its image where one may be used, else anew from its disks. That an image was
+ * Starts the VM, paused first to see that it is ours: a guest that came with its memory, or waits here since its memory went, goes on where it was; else with the
+ * memory in its image where one may be used, or anew from its disks. That an image was
  * used is durable before the guest runs, so it is never used twice. Tells what became of the memory; undefined when none was to be kept.
  */
 export async function wakeVm(
@@ -30,13 +33,18 @@ export async function wakeVm(
   env: Record<string, string>,
 ): Promise<'kept' | 'lost' | undefined> {
   const { migrationId, record } = waking;
+  const went = await goOnHere(host, migrationId, record, env);
+  if (went === 'goes-on') return 'kept';
   const notes = readNotes(host.deeds, migrationId);
+  const arrived = (await arrivedDomain(host, record, notes.arrival)) !== null;
   const image = imageOf(notes);
   const kept = image !== undefined && (await restored(host, waking, image, env));
-  const made = !kept && (await host.toolstack.create(waking.configPath, { paused: true, env }));
+  const made = !kept && !arrived && (await host.toolstack.create(waking.configPath, { paused: true, env }));
   const domain = await theOne(host, record);
   noteWoken(host, migrationId, { domid: domain.domid, kept });
+  if (arrived) noteArrivalWoken(host, migrationId);
   await host.toolstack.unpause(domain, { env });
+  if (went === 'lost' || notes.arrival !== null) return arrived ? 'kept' : 'lost';
   if (image === undefined) return undefined;
   await removeImage(host, image);
   if (kept) return 'kept';

@@ -10,7 +10,17 @@ import { findOfMigration, runInProgress } from './desk.ts';
 import { acceptDeed, acceptSession, closeLanding, placeLanding, receiveRun, signReady } from './destination.ts';
 import type { ReceiveAsk } from './destination.ts';
 import type { Identity } from './identity.ts';
-import { endIntent, mayFence, mayQuell, mayStart, mayStop, mayUnfence, openIntents } from './intents.ts';
+import {
+  endIntent,
+  mayArrive,
+  mayDropArrival,
+  mayFence,
+  mayQuell,
+  mayStart,
+  mayStop,
+  mayUnfence,
+  openIntents,
+} from './intents.ts';
 import type { Intent } from './intents.ts';
 import { logEvent, loggedEvents } from './log.ts';
 import type { DeedEvent } from './log.ts';
@@ -20,7 +30,7 @@ import type { DeedRecord, DeedRun } from './record.ts';
 import { mayCollect, release, settle } from './release.ts';
 import { abortReturn, beginReturn, giveBack, heldRun, runAside, takeBack } from './return.ts';
 import { acceptKey, nextSession, signSession } from './session.ts';
-import { abortRun, adopt, cede, noteFenced, noteRead, openRun } from './source.ts';
+import { abortRun, adopt, cede, guardCede, noteFenced, noteRead, openRun } from './source.ts';
 import type { AdoptAsk, OpenAsk } from './source.ts';
 
 /** A run and the record that it belongs to. */
@@ -128,6 +138,10 @@ export class Deeds {
    */
   cede(migrationId: string, ready: unknown): Signed<Deed> {
     return this.#act((desk) => cede(desk, migrationId, ready));
+  }
+  /** Throws what `cede` would, and changes nothing: before a guest is given up that only waits for it. */
+  checkCede(migrationId: string, ready: unknown): void {
+    this.#act((desk) => guardCede(desk, migrationId, ready));
   }
   /**
    * Ends an open run; its token is spent. Throws 'abort-refused' after the cede. A migration that has no run here is withdrawn
@@ -248,6 +262,14 @@ export class Deeds {
    */
   mayUnfence(migrationId: string, start: boolean): { intent: Intent; places: FencePlaces | null } {
     return this.#act((desk) => mayUnfence(desk, migrationId, start));
+  }
+  /** May the domain of a run's guest come with its memory? Paused, and not unpaused before the accept. */
+  mayArrive(migrationId: string): Intent {
+    return this.#act((desk) => mayArrive(desk, migrationId));
+  }
+  /** May such a domain be destroyed, since its run came to nothing or another one comes in its place? */
+  mayDropArrival(lineage: string): Intent {
+    return this.#act((desk) => mayDropArrival(desk, lineage));
   }
   /** May a copy without any right to run be stopped, or fenced? Only where the record says that it went elsewhere. */
   mayQuell(lineage: string, what: 'stop' | 'fence', found: FencePlaces): { intent: Intent; places: FencePlaces } {

@@ -19,6 +19,8 @@ export interface FenceOptions {
   onStep?: (step: string) => void;
   /** Variables for the programs that are run, so that orphans of theirs are found; see orphans.ts. */
   env?: Environment;
+  /** The VM's domain is there, suspended, and has its LUNs open. */
+  suspended?: boolean;
   /** The right came by an operator's claim, so LUNs are taken from a host that has them by an earlier token. */
   claimed?: boolean;
 }
@@ -28,20 +30,20 @@ export interface FenceOptions {
  * loop device, marked and locked, each LUN reserved for nobody, then configuration, saved image and autostart moved aside. Each step is durable before the next begins; cut short
  * anywhere, the next call goes on.
  *
- * The record must allow it first (`Deeds.mayFence`), and the domain must be gone. Throws 'disk-busy' when somebody holds a disk
+ * The record must allow it first (`Deeds.mayFence`), and the domain must be gone, or `suspended`. Throws 'disk-busy' when somebody holds a disk
  * open, 'disk-missing', 'fence-failed', 'unknown-state' when a disk or the aside folder carries another VM's or a later mark.
  */
 export async function fence(
   places: FencePlaces,
   mark: Mark,
   kind: FenceKind,
-  { onStep = nothing, env = {} }: FenceOptions = {},
+  { onStep = nothing, env = {}, suspended = false }: FenceOptions = {},
 ): Promise<void> {
   for (const disk of places.disks) {
     await fenceOf(disk).check();
     await fenceOf(disk).refuseUsed();
   }
-  for (const { lun } of places.luns) await refuseUsedLun(lun);
+  if (!suspended) for (const { lun } of places.luns) await refuseUsedLun(lun);
   await keepOriginals(places, mark.lineage);
   onStep('originals noted');
   for (const disk of places.disks) {

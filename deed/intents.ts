@@ -1,7 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { SealiftError } from '../domain/error.ts';
-import { findOfMigration, guard, overtaken, recordOf, refuseClaimed, refuseClosed, runInProgress } from './desk.ts';
+import {
+  findOfMigration,
+  guard,
+  overtaken,
+  recordOf,
+  refuseClaimed,
+  refuseClosed,
+  refused,
+  runInProgress,
+} from './desk.ts';
 import type { Desk } from './desk.ts';
 import type { FencePlaces } from './places.ts';
 import { findRunOfToken, isCurrent, isReturning, saveRecord, saveRun } from './record.ts';
@@ -10,7 +19,7 @@ import type { DeedRecord } from './record.ts';
 const intent = z.strictObject({
   id: z.int(),
   lineage: z.string(),
-  what: z.enum(['fence', 'unfence', 'start', 'stop']),
+  what: z.enum(['fence', 'unfence', 'start', 'stop', 'arrive']),
   /** The record's token when it was begun. */
   token: z.int(),
   at: z.string(),
@@ -64,6 +73,24 @@ export function mayUnfence(
 /** May the domain be started? */
 export function mayStart(desk: Desk, migrationId: string): Intent {
   return beginIntent(desk, idleHolder(desk, 'start', migrationId), 'start');
+}
+
+/** May the domain of a run's guest come with its memory, to be paused? Only before READY. */
+export function mayArrive(desk: Desk, migrationId: string): Intent {
+  const { record, run } = findOfMigration(desk, migrationId);
+  guard('arrive', 'role', run.role, 'destination');
+  refuseClosed('arrive', run);
+  guard('arrive', 'state', record.state, 'receiving');
+  guard('arrive', 'token', run.token, record.token);
+  if (record.madeToken === run.token) throw refused('arrive', `READY was signed for token ${String(run.token)}`);
+  return beginIntent(desk, record, 'arrive');
+}
+
+/** May a domain that came with its memory, and never ran, be destroyed? Only at a host that has no right to run it. */
+export function mayDropArrival(desk: Desk, lineage: string): Intent {
+  const record = recordOf(desk, lineage);
+  guard('drop', 'state', record.state, 'receiving');
+  return beginIntent(desk, record, 'arrive');
 }
 
 /**

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { SealiftError } from '../domain/error.ts';
 import type { Method } from '../domain/names.ts';
 import { protocolVersion } from '../domain/protocol.ts';
-import type { Deed, Offer, Signed } from '../domain/statement.ts';
+import type { Deed, Offer, Ready, Signed } from '../domain/statement.ts';
 import { findStatement, keepStatement, kept } from './book.ts';
 import { findOfMigration, guard, openRunOf, refuseClosed, refused, runInProgress } from './desk.ts';
 import type { Desk } from './desk.ts';
@@ -91,6 +91,26 @@ export function noteRead(desk: Desk, migrationId: string, root: string): DeedRec
 
 /** The model's Cede. */
 export function cede(desk: Desk, migrationId: string, ready: unknown): Signed<Deed> {
+  const { record, run, checked } = guardCede(desk, migrationId, ready);
+  const { lineage, token, peer: to } = run;
+  const from = desk.identity.name;
+  const { root } = checked.body;
+  if (run.state === 'ceded') return ownDeed(desk, lineage, token);
+  keepStatement(desk.sql, checked);
+  saveRun(desk.sql, { ...run, state: 'ceded', root, places: record.places });
+  saveRecord(desk.sql, { ...record, state: 'ceded', runToken: 0, seenRoot: null, fencedToken: 0, peer: to });
+  return kept(
+    desk.sql,
+    signStatement(desk.identity, { v: protocolVersion, lineage, from, to, token, kind: 'deed', root }),
+  );
+}
+
+/** All that a cede asks of the record and of READY. */
+export function guardCede(
+  desk: Desk,
+  migrationId: string,
+  ready: unknown,
+): { record: DeedRecord; run: DeedRun; checked: Signed<Ready> } {
   const { record, run } = findOfMigration(desk, migrationId);
   guard('cede', 'role', run.role, 'source');
   refuseClosed('cede', run);
@@ -101,7 +121,7 @@ export function cede(desk: Desk, migrationId: string, ready: unknown): Signed<De
   const { root } = checked.body;
   if (run.state === 'ceded') {
     guard('cede', 'root', root, run.root);
-    return ownDeed(desk, lineage, token);
+    return { record, run, checked };
   }
   guard('cede', 'state', record.state, 'holder');
   guard('cede', 'open run', record.runToken, token);
@@ -111,13 +131,7 @@ export function cede(desk: Desk, migrationId: string, ready: unknown): Signed<De
   if (record.seenRoot !== root) {
     throw new SealiftError('manifest-mismatch', `cede refused: root is ${root}, the source read ${record.seenRoot}`);
   }
-  keepStatement(desk.sql, checked);
-  saveRun(desk.sql, { ...run, state: 'ceded', root, places: record.places });
-  saveRecord(desk.sql, { ...record, state: 'ceded', runToken: 0, seenRoot: null, fencedToken: 0, peer: to });
-  return kept(
-    desk.sql,
-    signStatement(desk.identity, { v: protocolVersion, lineage, from, to, token, kind: 'deed', root }),
-  );
+  return { record, run, checked };
 }
 
 /** The model's Abort at a source; an error that is to be thrown after the commit when there is no run. */

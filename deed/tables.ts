@@ -75,5 +75,21 @@ export const deedTables: TableSet = {
       detail  TEXT NOT NULL
     ) STRICT;
     `,
+    `
+    -- a guest may arrive with its memory
+    CREATE TABLE deed_intent_2 (
+      id      INTEGER PRIMARY KEY AUTOINCREMENT,
+      lineage TEXT NOT NULL REFERENCES deed_record (lineage),
+      what    TEXT NOT NULL CHECK (what IN ('fence', 'unfence', 'start', 'stop', 'arrive')),
+      token   INTEGER NOT NULL,
+      at      TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO deed_intent_2 SELECT id, lineage, what, token, at FROM deed_intent;
+    -- an id is never given twice: a process that was left behind may bear it
+    DELETE FROM sqlite_sequence WHERE name = 'deed_intent_2';
+    INSERT INTO sqlite_sequence (name, seq) SELECT 'deed_intent_2', seq FROM sqlite_sequence WHERE name = 'deed_intent';
+    DROP TABLE deed_intent;
+    ALTER TABLE deed_intent_2 RENAME TO deed_intent;
+    `,
   ],
 };

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream';
 import type { SshServer } from './ssh.ts';
 
 /** A dom0 that is entered by SSH. */
@@ -88,6 +89,24 @@ export interface RunOutcome {
   stderr: string;
 }
 
+export interface StartOptions {
+  env?: Readonly<Record<string, string>>;
+  /** Called for each line on its standard error. */
+  onLine?: (line: string) => void;
+}
+
+/** A program that bytes are exchanged with while it runs. Nothing limits its time. */
+export interface RunningProgram {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** The last lines of its standard error. */
+  stderr(): string;
+  /** When it has ended and all that it wrote was read; null: by a signal. 127: it could not be started. */
+  readonly ended: Promise<{ exitCode: number | null }>;
+  /** Closes this end of its pipes, and keeps this process alive no longer for it; the program is not ended. */
+  leave(): void;
+}
+
 /**
  * The dom0 of this process's host: its files, its programs and what its kernel tells. In patterns `*` stands for anything within a
  * name, and `[0-9]` for a digit; what ends or vanishes while it is looked at is left out.
@@ -103,6 +122,10 @@ export interface Dom0Access extends Files {
   readonly programFolders: readonly string[];
   /** Runs a program by its arguments, whatever its exit code. */
   run(argv: readonly [program: string, ...args: string[]], options: RunOptions): Promise<RunOutcome>;
+  /** Starts one, in a process group of its own, that is to be talked to. Only on this machine. */
+  start(argv: readonly [program: string, ...args: string[]], options: StartOptions): Promise<RunningProgram>;
+  /** Sends processes a signal; those that are gone are left out. */
+  signal(pids: Iterable<number>, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): Promise<void>;
   /** What is at the paths that match, links followed. */
   statEach(pattern: string): Promise<Map<string, FileStatus>>;
   /** The text of the files that match and are not empty. */

@@ -51,6 +51,14 @@ export const localDom0: Dom0Access = {
     const { runHere } = await import('./run-here.ts');
     return runHere(argv, options);
   },
+  async start(argv, options) {
+    const { startHere } = await import('./start-here.ts');
+    return startHere(argv, options);
+  },
+  signal(pids, signal) {
+    for (const pid of pids) orElse(false, () => process.kill(pid, signal));
+    return Promise.resolve();
+  },
   async statEach(pattern) {
     const found = new Map<string, FileStatus>();
     await eachMatch(pattern, (path) => {

@@ -1,6 +1,15 @@
 import { dirname } from 'node:path';
 import { SealiftError } from '../domain/error.ts';
-import type { Dom0Access, FileStatus, OpenFile, OpenOptions, RemoteDom0, RunOptions, RunOutcome } from './access.ts';
+import type {
+  Dom0Access,
+  FileStatus,
+  OpenFile,
+  OpenOptions,
+  RemoteDom0,
+  RunningProgram,
+  RunOptions,
+  RunOutcome,
+} from './access.ts';
 import { programFolders } from './ssh-command.ts';
 import { SshFile } from './ssh-file.ts';
 import { leftovers } from './ssh-leftovers.ts';
@@ -124,6 +133,17 @@ class SshDom0 implements Dom0Access {
     if (timedOut) return { ended: 'limit', exitCode: null, stdout: '', stderr: '' };
     if (exitCode === 127) return { ended: 'missing', exitCode: null, stdout: '', stderr: 'ENOENT' };
     return { ended: 'by-itself', exitCode, stdout: trimmed(stdout.toString('utf8')), stderr: trimmed(stderr) };
+  }
+
+  start(): Promise<RunningProgram> {
+    return Promise.reject(new SealiftError('internal', 'a program beside this machine cannot be talked to'));
+  }
+
+  async signal(pids: Iterable<number>, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): Promise<void> {
+    const words = [...pids].map(String);
+    if (words.length === 0) return;
+    const script = 'for pid in "$@"; do kill -s "$0" "$pid" 2>/dev/null; done; true';
+    await this.run(['sh', '-c', script, signal.slice(3), ...words], { limitMs: versionLimitMs });
   }
 
   async ownPids(): Promise<ReadonlySet<number>> {

@@ -134,7 +134,35 @@ export const concernKinds = {
   'memory-older-xen': {
     severity: 'refuses',
     meaning: 'memory is to be kept, and the destination runs an older Xen, which does not take it',
-    remedy: 'move it without --keep-memory',
+    remedy: 'move it without its memory, by sealed',
+  },
+  'memory-cpu': {
+    severity: 'refuses',
+    meaning:
+      'memory is to be kept, and processors of the destination lack features that the guest has found at the source, and may use at any moment',
+    remedy:
+      'move it without its memory, by sealed; or have Xen hide them from all guests at the source (cpuid=), and start it anew',
+  },
+  'live-disk': {
+    severity: 'refuses',
+    meaning: 'it is to be moved live, and a disk is not on a LUN that both hosts reach',
+    remedy: 'put all of its disks on LUNs, or move it by sealed',
+  },
+  'live-not-running': {
+    severity: 'refuses',
+    meaning: 'it is to be moved live, and does not run',
+    remedy: 'start it, or move it by sealed',
+  },
+  'live-guest-type': {
+    severity: 'refuses',
+    meaning:
+      "it is to be moved live, and the source's Xen cannot log which pages guests of its type write; Debian's cannot for PV",
+    remedy: 'move it by sealed',
+  },
+  'live-beside': {
+    severity: 'refuses',
+    meaning: 'it is to be moved live, and the worker of a host is beside its dom0 (access = "ssh")',
+    remedy: 'run the worker in dom0, or move it by sealed',
   },
   'memory-unmovable': {
     severity: 'refuses',

@@ -111,6 +111,10 @@ export const errorTypes = {
   'tag-mismatch': { meaning: 'a sealed record does not verify under its session' },
   'bad-container': { meaning: 'a container file is cut short, changed, or of another run' },
   'manifest-mismatch': { meaning: "the destination's disks are not what the source's manifest says" },
+  'memory-missing': {
+    meaning: 'the destination does not have the memory of a guest that was handed over to it',
+    hint: 'nothing is lost: it goes on where it was; move it again',
+  },
   'stale-session': { meaning: 'the frame belongs to an older session of the run' },
   'fence-failed': { meaning: 'the storage cannot be made to refuse writers' },
   'vm-running': { meaning: 'the VM has a domain where it must have none', retryable: true },

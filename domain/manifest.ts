@@ -48,5 +48,7 @@ export const manifest = z.strictObject({
   disks: z.array(crossingShape.extend({ /** SHA-256 over the disk's chunk digests in order. */ digest })),
   /** What does not cross since both hosts reach it. */
   shared: z.array(sharedShape).min(1).optional(),
+  /** `live`: the session by which the guest's memory came that is its last. */
+  memory: z.strictObject({ session: z.int().min(1) }).optional(),
 });
 export type Manifest = z.infer<typeof manifest>;

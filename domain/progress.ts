@@ -3,7 +3,7 @@ import { vdev } from './names.ts';
 
 /** What a transfer says of itself, in heartbeats and to watchers. Counts verified, durable bytes only (I10). */
 export const transferProgress = z.strictObject({
-  step: z.enum(['seal', 'send', 'unseal', 'read-back']),
+  step: z.enum(['seal', 'send', 'unseal', 'read-back', 'memory']),
   disks: z.array(z.strictObject({ vdev, verifiedBytes: z.int(), totalBytes: z.int() })),
   /** Bytes put on the wire (or in the container) so far in this attempt, headers included. */
   wireBytes: z.int(),

@@ -21,6 +21,8 @@ export const hostCard = z.strictObject({
     .nullable(),
   peers: z.array(hostName),
   freeMemoryBytes: z.int(),
+  /** Of its processors, as its hypervisor tells them. */
+  cpuFeatures: z.string().max(500).optional(),
 });
 export type HostCard = z.infer<typeof hostCard>;
 

@@ -14,12 +14,17 @@ export const controlKind = {
   // to the landing
   plan: 1,
   manifest: 2,
+  /** In the place of a plan: a guest's memory follows. */
+  memoryBegin: 3,
+  memory: 4,
   // to the sender
   planned: 16,
   held: 17,
   acknowledged: 18,
   stored: 20,
   refused: 21,
+  /** The guest is there, paused, with all its memory. */
+  memoryHere: 22,
   // both ways
   beat: 32,
 } as const;
@@ -108,6 +113,17 @@ export interface Plan {
 export function encodePlan(plan: Plan): Buffer {
   return Buffer.from(JSON.stringify(plan));
 }
+
+/** What the sender of a guest's memory says first; `decodeMemoryBegin` in plan.ts reads it. */
+export interface MemoryBegin {
+  /** The guest's configuration, as its manifest will have it. */
+  config: string;
+  /** How often the landing shall give a sign of life. */
+  beatMs: number;
+}
+
+/** The most of a guest's memory in one frame. */
+export const memoryPieceBytes = 256 * 1024;
 
 export interface Place {
   disk: number;

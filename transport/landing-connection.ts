@@ -49,7 +49,10 @@ export class LandingConnection {
   #opener: control.ControlOpener | null = null;
   /** The chunk buffer that a record is coming into. */
   #slot: Buffer | null = null;
-  #waitsForSlot = false;
+  /** It waits for this host: for a slot, or until a piece of memory is taken. */
+  #waits = false;
+  /** It brings a guest's memory, and no chunks. */
+  #bringsMemory = false;
   #closed = false;
   /** Takes nothing in any more. */
   #ended = false;
@@ -107,6 +110,12 @@ export class LandingConnection {
     this.#beats = setInterval(() => {
       this.#beat();
     }, beatMs);
+  }
+
+  /** What it brought last of a guest's memory has gone on. */
+  memoryTaken(): void {
+    this.#waits = false;
+    if (!this.#ended) this.#wantFrame();
   }
 
   /** Tells the sender why, and ends the connection. */
@@ -217,17 +226,22 @@ export class LandingConnection {
       this.#want(body, () => {
         const { kind, payload } = (this.#opener as control.ControlOpener).open(this.#head, body);
         this.#control(kind, payload);
-        this.#wantFrame();
+        if (!this.#waits) this.#wantFrame();
       });
     });
   }
 
   #control(kind: control.ControlKind, payload: Buffer): void {
-    const { plan, manifest, beat } = control.controlKind;
-    if (this.proved !== (kind !== plan)) throw new SealiftError('bad-frame', 'a plan comes first, and once');
-    if (kind === plan) {
+    const { plan, memoryBegin, memory, manifest, beat } = control.controlKind;
+    const isFirst = kind === plan || kind === memoryBegin;
+    if (this.proved === isFirst) throw new SealiftError('bad-frame', 'a plan comes first, and once');
+    if (isFirst) {
       this.proved = true;
-      this.#host.tell({ kind: 'plan', connection: this.id, payload });
+      this.#bringsMemory = kind === memoryBegin;
+      this.#host.tell({ kind: this.#bringsMemory ? 'memory-begin' : 'plan', connection: this.id, payload });
+    } else if (kind === memory && this.#bringsMemory) {
+      this.#waits = true;
+      this.#host.tell({ kind: 'memory', connection: this.id, bytes: payload });
     } else if (kind === manifest) {
       const bytes = this.#manifest.add(control.decodeManifestPart(payload));
       if (bytes !== null) this.#host.tell({ kind: 'manifest', connection: this.id, bytes });
@@ -238,15 +252,15 @@ export class LandingConnection {
 
   #beat(): void {
     const { receivedBytes, receivedAt } = this.#receiver;
-    if (!this.#waitsForSlot && performance.now() - receivedAt > landingIdleMs) {
+    if (!this.#waits && performance.now() - receivedAt > landingIdleMs) {
       this.drop(new SealiftError('landing-away', 'the sender of a connection is silent'));
       return;
     }
-    this.send(control.controlKind.beat, control.encodeBeat({ receivedBytes, busy: this.#waitsForSlot }));
+    this.send(control.controlKind.beat, control.encodeBeat({ receivedBytes, busy: this.#waits }));
   }
 
   #record(): void {
-    if (!this.proved) throw new SealiftError('bad-frame', 'a chunk before the plan');
+    if (!this.proved || this.#bringsMemory) throw new SealiftError('bad-frame', 'a chunk before the plan');
     const header = decodeHeader(this.#head);
     const { disks } = this.#session();
     checkPlace(header, disks.shapes);
@@ -254,9 +268,9 @@ export class LandingConnection {
       this.#untouchedZeros(header);
       return;
     }
-    this.#waitsForSlot = true;
+    this.#waits = true;
     this.#host.slots.take((slot) => {
-      this.#waitsForSlot = false;
+      this.#waits = false;
       if (this.#ended) {
         this.#host.slots.give(slot);
         return;

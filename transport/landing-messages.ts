@@ -39,6 +39,8 @@ export type ToLandingThread =
   /** A control frame for the sender; what would be thousands of objects crosses as the bytes that go out. */
   | { kind: 'control'; connection: string; control: ControlKind; payload: Uint8Array }
   | { kind: 'planned'; connection: string; beatMs: number }
+  /** What came last of a guest's memory was taken: the next piece may come. */
+  | { kind: 'memory-taken'; connection: string }
   /** Ends a connection without a word: its stream has come back by another one. */
   | { kind: 'drop'; connection: string }
   | { kind: 'disks'; run: string; disks: ThreadDisk[] }
@@ -54,6 +56,8 @@ export type FromLandingThread =
   | { kind: 'hello'; connection: string; statement: Uint8Array; stream: number }
   | { kind: 'asked'; connection: string; what: 'ask' | 'question'; body: Uint8Array }
   | { kind: 'plan'; connection: string; payload: Uint8Array }
+  | { kind: 'memory-begin'; connection: string; payload: Uint8Array }
+  | { kind: 'memory'; connection: string; bytes: Uint8Array }
   | { kind: 'written'; connection: string; run: string; disk: number; index: number; digest: string; zero: boolean }
   | { kind: 'not-written'; run: string; error: PlainError }
   | { kind: 'manifest'; connection: string; bytes: Uint8Array }

@@ -76,6 +76,11 @@ export class RunAtLanding {
     });
   }
 
+  /** The number of the session whose connections are let in. */
+  get session(): number {
+    return this.#session?.number ?? 0;
+  }
+
   /**
    * Lets a connection of a session in, after the older sessions have left, and tells its thread. Throws 'stale-session',
    * 'run-closed', 'bad-statement', and what opening the disks throws.

@@ -5,9 +5,10 @@ import type { Landing, LandingOptions, LandingPlace, LandingRun, MissingChunk } 
 import { FirstFrames } from './landing-first-frames.ts';
 import type { FromLandingThread } from './landing-messages.ts';
 import { RunAtLanding } from './landing-run.ts';
+import { MemoryArrivals } from './landing-memory.ts';
 import { LandingStore } from './landing-store.ts';
 import { LandingThreads } from './landing-threads.ts';
-import { decodePlan } from './plan.ts';
+import { decodeMemoryBegin, decodePlan } from './plan.ts';
 import { fromPlain, toPlain } from './threads.ts';
 
 /** The landing's main thread: which run a connection and a message of a thread belong to. */
@@ -18,6 +19,7 @@ export class LandingService implements Landing {
   /** Which run a connection belongs to. */
   readonly #owners = new Map<string, RunAtLanding>();
   readonly #firstFrames: FirstFrames;
+  readonly #arrivals: MemoryArrivals;
   #threads: LandingThreads | null = null;
   #closing = false;
 
@@ -45,6 +47,14 @@ export class LandingService implements Landing {
       enter: (...asked) => this.#enter(...asked),
       answer: (connection, frame) => {
         this.#started().tell(connection, { kind: 'answered', connection, frame });
+      },
+      refuse: (connection, error) => {
+        this.#refuse(connection, error);
+      },
+    });
+    this.#arrivals = new MemoryArrivals(options, {
+      tell: (connection, message) => {
+        this.#started().tell(connection, message);
       },
       refuse: (connection, error) => {
         this.#refuse(connection, error);
@@ -106,6 +116,16 @@ export class LandingService implements Landing {
       case 'plan':
         this.#owners.get(message.connection)?.plan(message.connection, decodePlan(Buffer.from(message.payload)));
         return;
+      case 'memory-begin': {
+        const owner = this.#owners.get(message.connection);
+        if (owner === undefined) return;
+        const coming = { run: owner.run, session: owner.session };
+        void this.#arrivals.begin(message.connection, coming, decodeMemoryBegin(Buffer.from(message.payload)));
+        return;
+      }
+      case 'memory':
+        void this.#arrivals.memory(message.connection, Buffer.from(message.bytes));
+        return;
       case 'written':
         this.#runs.get(message.run)?.written(message);
         return;
@@ -117,6 +137,7 @@ export class LandingService implements Landing {
         return;
       case 'gone':
         this.#firstFrames.gone(message.connection);
+        this.#arrivals.gone(message.connection);
         this.#owners.get(message.connection)?.gone(message.connection);
         this.#owners.delete(message.connection);
         return;

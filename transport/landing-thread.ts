@@ -80,6 +80,9 @@ class LandingThread implements ConnectionHost {
       case 'planned':
         this.#connections.get(message.connection)?.planned(message.beatMs);
         return;
+      case 'memory-taken':
+        this.#connections.get(message.connection)?.memoryTaken();
+        return;
       case 'drop':
         this.#connections.get(message.connection)?.close();
         return;

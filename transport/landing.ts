@@ -56,6 +56,8 @@ export interface LandingOptions {
    * What its methods throw is told to the peer.
    */
   exchange?(): Exchange;
+  /** Takes a guest that comes with its memory (`live`). What it throws, or its taker, is told to the sender. */
+  receiveMemory?(coming: { run: string; session: number; config: string }): Promise<MemoryTaker>;
   /** Default: two, or one on a machine with one processor. */
   threads?: number;
   log: LandingLog;
@@ -65,6 +67,16 @@ export interface LandingOptions {
 export interface Exchange {
   key(nonce: Buffer): Promise<Buffer>;
   answer(question: Buffer): Promise<Buffer>;
+}
+
+/** Where the memory of a guest goes that comes in one session of its run. */
+export interface MemoryTaker {
+  /** Takes the next bytes; resolves when it will take more. */
+  take(piece: Buffer): Promise<void>;
+  /** Resolves when the guest is there as a whole, durably known; rejects when it will not be. */
+  readonly arrived: Promise<void>;
+  /** Nothing more comes: what is not whole is given up. */
+  cut(): void;
 }
 
 export interface MissingChunk {

@@ -7,7 +7,7 @@ import { throughPointOfNoReturn } from './point-of-no-return.ts';
 import type { TaskState } from './state.ts';
 import { passGate, checkWindow } from './steps/gate.ts';
 import { takeSlots } from './steps/admit.ts';
-import { carry } from './steps/move.ts';
+import { carry, handOver } from './steps/move.ts';
 import { openRun } from './steps/open.ts';
 import { writeReceipt } from './steps/receipt.ts';
 import { cede, probeThere, startThere } from './steps/start.ts';
@@ -35,6 +35,7 @@ export async function migrateVm(request: MigrationRequest, state?: TaskState): P
       await quiet(task, {
         host: from,
         migrationId,
+        ...(input.method === 'live' ? { handOver: () => handOver(task, input) } : {}),
         before: () => {
           checkWindow(input);
         },

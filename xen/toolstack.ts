@@ -1,3 +1,4 @@
+import type { RunningProgram, StartOptions } from '../dom0/access.ts';
 import type { DomainState } from '../domain/survey.ts';
 
 /** A guest as the hypervisor sees it. Domain-0 is never among them. */
@@ -27,6 +28,9 @@ export interface ToolstackInfo {
   processors: number;
   cpuNumbers: number;
   nodes: number;
+  /** Which features its processors have, as words of bits, and by what it can virtualize them (`hap`, `shadow`). */
+  cpuFeatures: string;
+  virtualization: string[];
   totalMemoryBytes: number;
   freeMemoryBytes: number;
 }
@@ -68,6 +72,14 @@ export interface Toolstack {
    * running ('xl-failed'); after 'xl-hangs' its domain may be there, shut down for `suspend`, and cannot go on. The file is not synced.
    */
   save(domain: Domain, options: ImageOptions): Promise<void>;
+  /**
+   * Begins to send a running guest's memory away, while it runs on: what the program writes goes to a receiver, its standard input is what the receiver says
+   * (xen/migration-stream.ts). When it is told that all has arrived, it waits for more of a word, and the guest is suspended. Told nothing more, by the
+   * end of its input, it lets the guest go on where it is; so it does when this process ends.
+   */
+  send(domain: Domain, options: StartOptions): Promise<RunningProgram>;
+  /** Begins to receive one, which comes to be paused; without the last word, or cut short, it leaves nothing. */
+  receive(options: StartOptions): Promise<RunningProgram>;
   /** The four below do nothing when the domain is already so, or (shutdown, destroy) gone; pause and unpause of an absent one are 'unknown-vm'. */
   unpause(vm: string | Domain, options?: CommandOptions): Promise<void>;
   pause(vm: string | Domain, options?: CommandOptions): Promise<void>;

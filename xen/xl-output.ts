@@ -90,6 +90,8 @@ export function parseInfo(stdout: string): ToolstackInfo {
     processors: Number(fact('nr_cpus', /^\d+$/)),
     cpuNumbers: Number(fact('max_cpu_id', /^\d+$/)) + 1,
     nodes: Number(fact('nr_nodes', /^\d+$/)),
+    cpuFeatures: fact('hw_caps', /^/),
+    virtualization: fact('virt_caps', /^/).split(' '),
     totalMemoryBytes: Number(fact('total_memory', /^\d+$/)) * mebibyte,
     freeMemoryBytes: Number(fact('free_memory', /^\d+$/)) * mebibyte,
   };

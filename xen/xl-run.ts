@@ -39,7 +39,7 @@ export function xlFailed(verb: string, outcome: XlOutcome): SealiftError {
 
 /** Follows libxl's way down after the first error, and says nothing new. */
 const noise =
-  /^(Parsing config|Saving to|Loading new save|Shutting down|Waiting for)|Non-existant domain|Unable to destroy guest|Destruction of domain failed|xc: (info|progress)/;
+  /^(Parsing config|Saving to|Loading new save|Shutting down|Waiting for)|Non-existant domain|Unable to destroy guest|Destruction of domain failed|xc: (info|progress)|^\S+: (debug|detail|verbose|progress): |^(Migration failed|migration (sender|target):)|migration transport process/;
 
 function tellingLines(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '' && !noise.test(line));

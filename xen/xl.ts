@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { RunningProgram, StartOptions } from '../dom0/access.ts';
 import { dom0 } from '../dom0/dom0.ts';
 import { notThere } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
@@ -25,6 +26,9 @@ export function xlToolstack(options: XlOptions): Toolstack {
   return new Xl(options);
 }
 
+/** xl gives its stream to a command of a shell, in the place of ssh; this one takes it to the pipes that xl itself was started with. */
+const transport = 'exec 6<&0; cat <&6 >&4 & exec cat <&3';
+const withPipes = 'exec "$@" 3<&0 4>&1 0</dev/null 1>&2';
 /** Pause between two looks at what somebody else began. */
 const pollMs = 100;
 /** At so many bytes a second at least an image is written or read, on a slow disk below everything else. */
@@ -70,6 +74,22 @@ class Xl implements Toolstack {
     const argv: [string, ...string[]] = ['save', '-p', String(domid), image];
     const outcome = await runXl(this.#with(env), argv, this.#imageLimitMs(memoryBytes));
     if (outcome.exitCode !== 0) throw xlFailed('save', outcome);
+  }
+
+  async send({ domid }: Domain, { env = {}, onLine }: StartOptions): Promise<RunningProgram> {
+    // -vvv: it tells then when it suspends the guest.
+    const migrate = ['-vvv', 'migrate', '-s', '', String(domid), transport];
+    return dom0().start(['sh', '-c', withPipes, 'sh', this.#xl.command, ...migrate], {
+      env: { ...this.#xl.env, ...env },
+      ...(onLine === undefined ? {} : { onLine }),
+    });
+  }
+
+  async receive({ env = {}, onLine }: StartOptions): Promise<RunningProgram> {
+    return dom0().start([this.#xl.command, 'migrate-receive', '-p'], {
+      env: { ...this.#xl.env, ...env },
+      ...(onLine === undefined ? {} : { onLine }),
+    });
   }
 
   /** Makes a domain by `argv`, unless one of its configuration is there and is no leftover: then false. */

@@ -53,8 +53,11 @@ export class PlainLines {
   }
 
   #bytes({ transfer, phase }: MoveProgress, nowMs: number): string[] {
-    if (transfer === null || (phase !== 'move' && phase !== 'ready') || nowMs - this.#bytesAtMs < everyMs) return [];
+    const memory = transfer?.step === 'memory';
+    if (transfer === null || (phase !== 'move' && phase !== 'ready' && !memory) || nowMs - this.#bytesAtMs < everyMs)
+      return [];
     this.#bytesAtMs = nowMs;
+    if (memory) return [transferWords(transfer).join(' · ')];
     const { verifiedBytes, totalBytes } = totals(transfer);
     const percent = totalBytes === 0 ? 100 : Math.floor((verifiedBytes / totalBytes) * 100);
     return [[`${percent} %`, formatPart(verifiedBytes, totalBytes), ...transferWords(transfer)].join(' · ')];

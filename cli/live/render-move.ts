@@ -53,7 +53,8 @@ function present(status: MigrationStatus, progress: TransferProgress | null, wid
   const mark: Piece = waits ? ['yellow', '◆'] : ['cyan', spinner[(view.frame ?? 0) % spinner.length] ?? '·'];
   const lines: Piece[][] = [];
   const begin: Piece[] = ['  ', mark, ` ${label(status.phase)} `];
-  if (progress !== null && (status.phase === 'move' || status.phase === 'ready') && !waits) {
+  const moving = status.phase === 'move' || status.phase === 'ready' || progress?.step === 'memory';
+  if (progress !== null && moving && !waits) {
     lines.push(...transferLines(begin, progress, width));
   } else {
     lines.push(begin);
@@ -80,7 +81,10 @@ function transferLines(begin: Piece[], progress: TransferProgress, width: number
       `${percent}   ${formatPart(disk.verifiedBytes, disk.totalBytes)}`,
     ];
   });
-  if (lines.length === 0) return [begin];
+  if (lines.length === 0) {
+    if (progress.step !== 'memory') return [begin];
+    lines.push(begin);
+  }
   lines.push([indent, transferWords(progress).join(' · ')]);
   if (progress.trouble !== null) lines.push([indent, ['yellow', clean(progress.trouble)]]);
   return lines;

@@ -19,6 +19,7 @@ const steps: Record<TransferProgress['step'], string> = {
   send: 'sending',
   unseal: 'opening the container',
   'read-back': 'reading back',
+  memory: 'sending its memory',
 };
 
 /** What a transfer does now. */

@@ -1,17 +1,17 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
-import type { Method } from '../../domain/names.ts';
 import { sshdMissing } from '../../infra/lab/sshd.ts';
 import type { Fault } from './faults/fault.ts';
 import { pairing } from './pairing.ts';
 import { castAt, play, repeatCommand, strikesOf } from './play.ts';
 import type { Cast, Outcome } from './play.ts';
 import { Stage } from './stage.ts';
+import type { CopyMethod } from './points.ts';
 
 /** How often a fault that found nothing to harm is laid somewhere else. */
 const tries = 3;
 
 /** The runs of the pairing that go by one method, one after the other in one world: a test file each, side by side. */
-export function playLane(method: Method): void {
+export function playLane(method: CopyMethod): void {
   const seed = Number(process.env.SEALIFT_SEED ?? 1);
   const missing = method === 'staged' ? sshdMissing : null;
   const lane = missing === null ? describe : describe.skip;

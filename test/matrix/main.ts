@@ -1,12 +1,11 @@
 // `npm run matrix -- ...`: plays runs of the fault matrix and says what came of each. docs/reliability.md tells how to ask.
 import { appendFileSync } from 'node:fs';
-import { method as methodShape } from '../../domain/names.ts';
 import { readOptions, wrongOptions } from '../../infra/options.ts';
 import { faults, nothing } from './faults/faults.ts';
 import { pairing } from './pairing.ts';
 import { castOf, fits, play, repeatCommand } from './play.ts';
 import type { Cast, Outcome } from './play.ts';
-import { points } from './points.ts';
+import { copyMethod, points } from './points.ts';
 import { readRuns } from './runs-file.ts';
 import { Stage } from './stage.ts';
 import { table } from './table.ts';
@@ -47,7 +46,7 @@ for (const option of ['point', 'first-point'] as const)
   mustBe(option, values[option], (named) => points.some(({ name }) => name === named));
 mustBe('fault', values.fault, (named) => [nothing, ...faults].some(({ name }) => name === named));
 mustBe('first-fault', values['first-fault'], (named) => faults.some(({ name }) => name === named));
-mustBe('method', values.method, (named) => methodShape.safeParse(named).success);
+mustBe('method', values.method, (named) => copyMethod.safeParse(named).success);
 
 const before = firstNamed();
 
@@ -102,7 +101,7 @@ function* casts(): Generator<Cast> {
 function* product(first: number): Generator<Cast> {
   let seed = first;
   const isWanted = (wanted: string | undefined, name: string): boolean => wanted === undefined || wanted === name;
-  for (const method of methodShape.options.filter((one) => isWanted(values.method, one)))
+  for (const method of copyMethod.options.filter((one) => isWanted(values.method, one)))
     for (const point of points.filter(({ name }) => isWanted(values.point, name)))
       for (const fault of [nothing, ...faults].filter(({ name }) => isWanted(values.fault, name)))
         if (fits(fault, point, method)) yield { seed: seed++, method, point, fault, ...before };

@@ -1,4 +1,3 @@
-import type { Method } from '../../domain/names.ts';
 import type { Fault } from './faults/fault.ts';
 import { faults } from './faults/faults.ts';
 import { guestFaults } from './faults/guests.ts';
@@ -7,9 +6,10 @@ import { fits, pathTo } from './play.ts';
 import type { Cast } from './play.ts';
 import { points } from './points.ts';
 import { Random } from './random.ts';
+import type { CopyMethod } from './points.ts';
 
 /** How long a run takes by each, roughly: the two lanes are to end together. */
-const seconds = { sealed: 14, staged: 19 } satisfies Record<Method, number>;
+const seconds = { sealed: 14, staged: 19 } satisfies Record<CopyMethod, number>;
 
 /**
  * Few runs that cover every point and every fault at least once, in about the same time by each method: each point gets the fault
@@ -21,7 +21,7 @@ export function pairing(seed: number): Cast[] {
   const used = new Map(faults.map((fault) => [fault, 0]));
   const lanes = { sealed: 0, staged: 0 };
   const casts: Cast[] = [];
-  const add = (point: Cast['point'], of: readonly Method[], among: readonly Cast['fault'][]): void => {
+  const add = (point: Cast['point'], of: readonly CopyMethod[], among: readonly Cast['fault'][]): void => {
     const method = of.reduce((least, one) => (lanes[one] < lanes[least] ? one : least));
     const able = among.filter((fault) => fits(fault, point, method));
     const fresh = leastOf(able, (one) => (used.get(one) ?? 0) * (one.slow === true ? 10 : 1));

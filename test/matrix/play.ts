@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Method } from '../../domain/names.ts';
 import { faults, nothing } from './faults/faults.ts';
 import type { Fault } from './faults/fault.ts';
 import { judgeFiles } from './judge/secrets.ts';
@@ -9,6 +8,7 @@ import { Random } from './random.ts';
 import { mendAll, Run } from './run.ts';
 import type { Stage } from './stage.ts';
 import { makeSuspect, removeSuspect } from './suspects.ts';
+import type { CopyMethod } from './points.ts';
 
 /** A fault and the point at which it lies in wait. */
 export interface Strike {
@@ -19,14 +19,14 @@ export interface Strike {
 /** What is played: one fault at one point, by one method. The seed draws all that is left open. */
 export interface Cast extends Strike {
   seed: number;
-  method: Method;
+  method: CopyMethod;
   /** Another one, that strikes before and passes. */
   first?: Strike;
 }
 
 export interface Outcome {
   seed: number;
-  method: Method;
+  method: CopyMethod;
   point: string;
   fault: string;
   /** What struck before. */
@@ -52,7 +52,7 @@ export function castOf(seed: number, among: readonly Point[] = points): Cast {
 }
 
 /** Draws a point for a fault. */
-export function castAt(seed: number, method: Method, fault: Fault): Cast {
+export function castAt(seed: number, method: CopyMethod, fault: Fault): Cast {
   return { seed, method, point: new Random(seed).one(points.filter((point) => fits(fault, point, method))), fault };
 }
 
@@ -63,7 +63,7 @@ export function repeatCommand({ seed, method, point, fault, first }: Cast): stri
 }
 
 /** Whether a fault can do anything at a point of a method. */
-export function fits(fault: Fault, point: Point, method: Method): boolean {
+export function fits(fault: Fault, point: Point, method: CopyMethod): boolean {
   if (!point.methods.includes(method)) return false;
   return fault.at?.(method === 'staged' ? { ...point, methods: ['staged'] } : point) ?? true;
 }

@@ -1,5 +1,10 @@
-import type { Method } from '../../domain/names.ts';
+import type { z } from 'zod';
+import { method } from '../../domain/names.ts';
 import type { Reached } from './director.ts';
+
+/** Those by which disks cross: `live` has tests of its own (test/faults/live). */
+export const copyMethod = method.exclude(['live']);
+export type CopyMethod = z.infer<typeof copyMethod>;
 
 /** What is asked for when a point comes: the first of these that a run goes through after the one before it. */
 export const stages = ['adopt', 'move', 'revert', 'finish', 'gc'] as const;
@@ -14,7 +19,7 @@ export interface Point {
   stage: StageName;
   /** The end of the move whose worker stands there. */
   end: End;
-  methods: readonly Method[];
+  methods: readonly CopyMethod[];
   /** Whether it is reached, by the worker of that end. */
   fits(at: Reached): boolean;
 }
@@ -63,7 +68,13 @@ export const points: Point[] = [
   ...around('gc', 'gc', 'source', 'removeGarbage'),
 ];
 
-function around(name: string, stage: StageName, end: End, step: string, methods: readonly Method[] = both): Point[] {
+function around(
+  name: string,
+  stage: StageName,
+  end: End,
+  step: string,
+  methods: readonly CopyMethod[] = both,
+): Point[] {
   return (['before', 'after'] as const).map((when) => ({
     name: `${when} ${name}`,
     stage,

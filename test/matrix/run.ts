@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSealiftError } from '../../domain/error.ts';
 import { migrationWorkflowId } from '../../domain/migration.ts';
-import type { Method } from '../../domain/names.ts';
 import { clearFaults } from '../../infra/lab/lab-host.ts';
 import type { FinishResult } from '../../workflows/contract.ts';
 import type * as workflows from '../../workflows/index.ts';
@@ -20,6 +19,7 @@ import type { Suspect } from './judge/suspect.ts';
 import type { StageName } from './points.ts';
 import type { Random } from './random.ts';
 import type { Stage } from './stage.ts';
+import type { CopyMethod } from './points.ts';
 
 /** How long an operator lets things be before he mends what is broken, aborts, and gives up; in milliseconds. */
 export interface Patience {
@@ -36,7 +36,7 @@ const judgeLooks = 6;
 export class Run {
   readonly stage: Stage;
   readonly suspect: Suspect;
-  readonly method: Method;
+  readonly method: CopyMethod;
   readonly random: Random;
   readonly source: TestHost;
   readonly destination: TestHost;
@@ -56,7 +56,7 @@ export class Run {
   /** Under way when a fault has ended the workflow and its operation is asked for again. */
   restart: Promise<void> | null = null;
 
-  constructor(stage: Stage, suspect: Suspect, method: Method, random: Random, source = stage.world.london) {
+  constructor(stage: Stage, suspect: Suspect, method: CopyMethod, random: Random, source = stage.world.london) {
     this.stage = stage;
     this.suspect = suspect;
     this.method = method;

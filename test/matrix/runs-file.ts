@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { method } from '../../domain/names.ts';
 import { faults, nothing } from './faults/faults.ts';
 import { fits } from './play.ts';
 import type { Outcome } from './play.ts';
-import { points } from './points.ts';
+import { copyMethod, points } from './points.ts';
 
 /** Reads what `--out` has written, a line of JSON for each run, or docs/reliability-runs.tsv. */
 export function readRuns(path: string): Outcome[] {
@@ -18,7 +17,7 @@ export function readRuns(path: string): Outcome[] {
 const yes = z.enum(['yes', 'no']).transform((word) => word === 'yes');
 const kept = z.object({
   seed: z.coerce.number(),
-  method,
+  method: copyMethod,
   point: z.string(),
   fault: z.string(),
   struck: yes,

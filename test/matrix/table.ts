@@ -1,9 +1,8 @@
-import { method as methodShape } from '../../domain/names.ts';
 import type { Fault } from './faults/fault.ts';
 import { faults, nothing } from './faults/faults.ts';
 import { fits } from './play.ts';
 import type { Outcome } from './play.ts';
-import { points } from './points.ts';
+import { copyMethod, points } from './points.ts';
 import type { Point } from './points.ts';
 
 /** What came of many runs whose faults met something, as Markdown: by fault, then by point, how they ended and how long they took; then how often each fault struck at each point. */
@@ -50,7 +49,7 @@ function linesOf(
 function grid(columns: Fault[], struck: Outcome[]): string[] {
   const cell = (point: Point, fault: Fault): string => {
     const met = struck.filter((one) => one.point === point.name && one.fault === fault.name);
-    if (met.length === 0 && !methodShape.options.some((method) => fits(fault, point, method))) return ' ';
+    if (met.length === 0 && !copyMethod.options.some((method) => fits(fault, point, method))) return ' ';
     if (met.some(({ complaints }) => complaints.length > 0)) return '!';
     return met.length === 0 ? '.' : String(Math.min(met.length, 9));
   };

@@ -2,6 +2,7 @@ import { crossingDisks } from '../../domain/manifest.ts';
 import type { MigrationInput } from '../../domain/migration.ts';
 import { refusal } from '../failures.ts';
 import { onHost } from '../on-host.ts';
+import type { Ask } from '../on-host.ts';
 import type { Outcomes } from '../state.ts';
 import { enter, leave, step } from '../task.ts';
 import type { Task } from '../task.ts';
@@ -46,8 +47,8 @@ async function crossOnce(task: Task, input: MigrationInput): Promise<void> {
   task.live.moving = true;
   try {
     await remind(task, input);
-    if (input.method === 'sealed') await sendSealed(task, input);
-    else await sendStaged(task, input);
+    if (input.method === 'staged') await sendStaged(task, input);
+    else await sendSealed(task, input);
   } finally {
     task.live.moving = false;
   }
@@ -106,6 +107,11 @@ async function sendStaged(task: Task, input: MigrationInput): Promise<void> {
   await step(task, 'unsealed', 'move', () =>
     onHost(task, to, 'openContainer', { summary: `open the file of ${vmName} on ${to}` }, { migrationId }),
   );
+}
+
+/** Where a guest's memory goes, when it is not shut down. */
+export function handOver(task: Task, input: MigrationInput): NonNullable<Ask<'stopVm'>[0]['handOver']> {
+  return { ...ends(task), limitBytesPerSecond: limit(task, input) };
 }
 
 function ends(task: Task): { key: Outcomes['receive']['key']; destination: Outcomes['survey']['destination']['host'] } {

@@ -1,5 +1,6 @@
 import { refusal } from '../failures.ts';
 import { ifReachable, onHost } from '../on-host.ts';
+import type { Ask } from '../on-host.ts';
 import type { Outcomes } from '../state.ts';
 import { pauseFor, step, waitFor } from '../task.ts';
 import type { Task } from '../task.ts';
@@ -7,6 +8,8 @@ import type { Task } from '../task.ts';
 export interface GuestToStop {
   host: string;
   migrationId: string;
+  /** It is not shut down: its memory goes there. */
+  handOver?: () => Ask<'stopVm'>[0]['handOver'];
   /** Runs before the guest is first ordered to shut down; may refuse. */
   before?: () => void;
 }
@@ -21,16 +24,16 @@ export async function stopGuest(task: Task, where: GuestToStop): Promise<Outcome
     let destroyed = false;
     for (let graceMs = about.graceMs, asked = false; ; asked = true) {
       const before = asked || where.before === undefined ? {} : { before: where.before };
-      const call = {
-        summary: `${about.keepMemory === true ? 'save' : 'shut down'} ${about.vmName} on ${host}`,
-        ...before,
-      };
-      const stop = await onHost(task, host, 'stopVm', call, { migrationId, graceMs });
+      const call = { summary: summaryOf(task, where), ...before };
+      const handOver = where.handOver?.();
+      const ask = { migrationId, graceMs, ...(handOver === undefined ? {} : { handOver }) };
+      const stop = await onHost(task, host, 'stopVm', call, ask);
       wasRunning ||= stop.wasRunning;
       if (stop.outcome === 'stopped') {
         if (destroyed) note('destroyed');
         else if (!wasRunning) note('was not running');
-        return { wasRunning, orderedAt };
+        // One that was handed over ran until it was suspended.
+        return { wasRunning, orderedAt: stop.silentMs === undefined ? orderedAt : Date.now() - stop.silentMs };
       }
       if (destroyed) throw refusal('unknown-state', `${about.vmName} is still there after it was destroyed on ${host}`);
       const decision = await chooseNext(task, where, graceMs, stop.detail);
@@ -46,12 +49,17 @@ export async function stopGuest(task: Task, where: GuestToStop): Promise<Outcome
   });
 }
 
+function summaryOf({ about }: Task, { host, handOver }: GuestToStop): string {
+  if (handOver !== undefined) return `send the memory of ${about.vmName} from ${host} to ${about.to}`;
+  return `${about.keepMemory === true ? 'save' : 'shut down'} ${about.vmName} on ${host}`;
+}
+
 type Decision = { waitMs: number } | { destroyedBy: string };
 
 async function chooseNext(task: Task, where: GuestToStop, graceMs: number, detail: string): Promise<Decision> {
   const { vmName, onStuckGuest, keepMemory } = task.about;
   const late =
-    keepMemory === true
+    keepMemory === true || where.handOver !== undefined
       ? `${vmName} has not stopped`
       : `${vmName} has not shut down after ${String(Math.round(graceMs / 1000))} s`;
   if (onStuckGuest === 'abort')
