@@ -21,8 +21,8 @@ import { ending, inTurn } from './vm-turn.ts';
 
 /** How long a destroyed domain may be dying. */
 const dyingLimitMs = 30_000;
-/** So long nothing of a guest's memory may go on; what its sender's line is limited by is far less. */
-const idleLimitMs = 120_000;
+/** So long xl may take for a piece of a guest's memory, or to end after its last word. */
+const xlLimitMs = 120_000;
 
 /**
  * Destination: takes a guest that comes with its memory, into a domain of this host's own configuration that stays paused. What came by an earlier
@@ -31,34 +31,45 @@ const idleLimitMs = 120_000;
 export async function receiveGuest(
   host: Host,
   coming: { run: string; session: number; config: string },
+  signal: AbortSignal,
 ): Promise<MemoryTaker> {
   const run = host.deeds.openRuns().find((one) => one.role === 'destination' && runName(one) === coming.run);
   if (run?.method !== 'live') throw new SealiftError('bad-statement', 'no memory crosses in this run');
   const { migrationId, lineage } = run;
   return inTurn(host, lineage, async () => {
+    signal.throwIfAborted();
     const { record } = host.deeds.byMigration(migrationId);
-    await dropArrivals(host, record);
     const { vmUuid, vmName } = record;
     const { luns } = readNotes(host.deeds, migrationId);
     const { config } = await translated(host.file, { vmUuid, vmName, config: coming.config, disks: luns });
     const intent = host.deeds.mayArrive(migrationId);
-    // Not ended here: it is when the program has ended.
-    const program = await host.toolstack.receive({ env: intentEnvironment(intent) });
+    const env = intentEnvironment(intent);
+    let program: RunningProgram;
+    try {
+      await destroyWaiting(host, record, env);
+      program = await host.toolstack.receive({ env });
+    } catch (error) {
+      host.deeds.endIntent(intent.id, false);
+      throw error;
+    }
     return new Arrival(host, { ...coming, migrationId, record }, { intent, program, config: writeXlConfig(config) });
   });
 }
 
 /** Destroys what came of a VM with its memory and never ran. Only where this host has no right to run it. */
 export async function dropArrivals(host: Host, record: DeedRecord): Promise<void> {
+  if (!(await domainsOf(host.toolstack, { uuid: record.vmUuid })).some(isWaiting)) return;
+  const intent = host.deeds.mayDropArrival(record.lineage);
+  await ending(host, intent, (env) => destroyWaiting(host, record, env));
+}
+
+async function destroyWaiting(host: Host, record: DeedRecord, env: Record<string, string>): Promise<void> {
   const uuid = record.vmUuid;
   const before = (await domainsOf(host.toolstack, { uuid })).filter(isWaiting);
   if (before.length === 0) return;
-  const intent = host.deeds.mayDropArrival(record.lineage);
-  await ending(host, intent, async (env) => {
-    for (const domain of before) await host.toolstack.destroy(domain, { env });
-    const end = await awaitGone(host.toolstack, { uuid, before }, { limitMs: dyingLimitMs });
-    if (end !== 'gone') throw new SealiftError('disk-busy', `${record.vmName} was destroyed and is still dying`);
-  });
+  for (const domain of before) await host.toolstack.destroy(domain, { env });
+  const end = await awaitGone(host.toolstack, { uuid, before }, { limitMs: dyingLimitMs });
+  if (end !== 'gone') throw new SealiftError('disk-busy', `${record.vmName} was destroyed and is still dying`);
 }
 
 /** Whether a domain that a host has of a VM on its way there is one that came with its memory, and waits. */
@@ -85,7 +96,9 @@ export async function arrivedDomain(
   if (arrival === null) return null;
   const domains = await domainsOf(host.toolstack, { uuid: vmUuid });
   const own = domains.find(({ domid }) => domid === arrival.domid);
-  return own !== undefined && (arrival.woken || isWaiting(own)) ? own : null;
+  if (own === undefined) return null;
+  const goesOn = own.state === 'running' || own.state === 'paused';
+  return isWaiting(own) || (arrival.woken && goesOn) ? own : null;
 }
 
 /** That a domain which came with its memory is let run: durable before it does. */
@@ -94,7 +107,16 @@ export function noteArrivalWoken(host: Host, migrationId: string): void {
   if (arrival !== null) updateNotes(host.deeds, migrationId, { arrival: { ...arrival, woken: true } });
 }
 
-function isWaiting({ state, cpuSeconds, shutdownReason }: Domain): boolean {
+/** That it is not there, or not to be used: a domain that is made in its place may get its number. */
+export function noteArrivalGone(host: Host, migrationId: string): void {
+  const { arrival } = readNotes(host.deeds, migrationId);
+  if (arrival !== null) updateNotes(host.deeds, migrationId, { arrival: { ...arrival, domid: noDomid } });
+}
+
+const noDomid = -1;
+
+/** Whether a domain came, or was made, to be paused, and has never run. */
+export function isWaiting({ state, cpuSeconds, shutdownReason }: Domain): boolean {
   return state === 'paused' && cpuSeconds === 0 && shutdownReason === null;
 }
 
@@ -120,7 +142,9 @@ class Arrival implements MemoryTaker {
   /** Whether xl was told to go on: from then on it ends well without this process too. */
   #isTold = false;
   #isOver = false;
-  #movedAt = performance.now();
+  /** Since when xl has been waited for; null while the guest's memory is. */
+  #waitsSince: number | null = null;
+  #took: () => void = () => undefined;
 
   constructor(
     host: Host,
@@ -134,21 +158,23 @@ class Arrival implements MemoryTaker {
     this.#swap = new ConfigSwap(config);
     this.arrived = this.#attend();
     this.arrived.catch(() => undefined);
+    void program.ended.then(() => {
+      this.#took();
+    });
   }
 
   async take(piece: Buffer): Promise<void> {
     const bytes = this.#swap.take(piece);
     const { stdin } = this.#program;
-    if (bytes.length > 0 && stdin.writable)
-      await Promise.race([
-        new Promise<void>((resolve) => {
-          stdin.write(bytes, () => {
-            resolve();
-          });
-        }),
-        this.#program.ended,
-      ]);
-    this.#movedAt = performance.now();
+    if (bytes.length === 0 || !stdin.writable || this.#isOver) return;
+    this.#waitsSince = performance.now();
+    await new Promise<void>((resolve) => {
+      this.#took = resolve;
+      stdin.write(bytes, () => {
+        resolve();
+      });
+    });
+    this.#waitsSince = null;
   }
 
   cut(): void {
@@ -157,11 +183,11 @@ class Arrival implements MemoryTaker {
 
   async #attend(): Promise<void> {
     try {
-      await Promise.race([this.#complete(), this.#idling()]);
+      await Promise.race([this.#complete(), this.#hanging()]);
       this.#host.deeds.endIntent(this.#intent.id, true);
     } catch (error) {
       this.cut();
-      const ended = await Promise.race([this.#program.ended, sleep(idleLimitMs, null, { ref: false })]);
+      const ended = await Promise.race([this.#program.ended, sleep(xlLimitMs, null, { ref: false })]);
       // Else the next step on the VM waits for it.
       if (ended !== null) this.#host.deeds.endIntent(this.#intent.id, false);
       throw error;
@@ -173,6 +199,7 @@ class Arrival implements MemoryTaker {
   async #complete(): Promise<void> {
     await this.#hearReady();
     this.#isTold = true;
+    this.#waitsSince = performance.now();
     this.#program.stdin.write(migrationMessages.go);
     this.#program.stdout.resume();
     const { exitCode } = await this.#program.ended;
@@ -202,8 +229,8 @@ class Arrival implements MemoryTaker {
     throw this.#failed((await this.#program.ended).exitCode);
   }
 
-  async #idling(): Promise<never> {
-    while (performance.now() - this.#movedAt < idleLimitMs) {
+  async #hanging(): Promise<never> {
+    while (performance.now() - (this.#waitsSince ?? performance.now()) < xlLimitMs) {
       if (this.#isOver) return new Promise(() => undefined);
       await sleep(1_000, undefined, { ref: false });
     }
@@ -220,7 +247,10 @@ export async function dropArrivalsOf(host: Host, migrationId: string): Promise<v
   const { record, run } = host.deeds.byMigration(migrationId);
   if (run.method !== 'live' || record.state !== 'receiving') return;
   await inTurn(host, record.lineage, async () => {
-    await dropArrivals(host, host.deeds.byMigration(migrationId).record);
+    const now = host.deeds.byMigration(migrationId).record;
+    // What is here may have come by a later run.
+    if (now.token !== run.token) return;
+    await dropArrivals(host, now);
     if (findNotes(host.deeds, migrationId) !== null) updateNotes(host.deeds, migrationId, { arrival: null });
   });
 }

@@ -63,9 +63,23 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
 
 /** Proves once more, right before a deed leaves this host: domain gone, nobody has a disk, opening for write is refused. */
 export async function proveQuiet(host: Host, record: DeedRecord): Promise<void> {
-  if (record.places === null)
-    throw new SealiftError('deed-refused', `${record.vmName} is not fenced on ${host.file.name}`);
-  await Promise.all([refuseLive(host, record), proveFenced(record.places, fenceMark(record), host.file.fence)]);
+  await Promise.all([refuseLive(host, record), proveStored(host, record)]);
+}
+
+/** The same of what lies here alone. A guest that waits, suspended, may have been saved by xendomains since. Throws 'fence-failed', 'deed-refused'. */
+export async function proveStored(host: Host, { places, vmName, vmUuid, ...record }: DeedRecord): Promise<void> {
+  if (places === null) throw new SealiftError('deed-refused', `${vmName} is not fenced on ${host.file.name}`);
+  const mark = fenceMark({ places, vmName, vmUuid, ...record });
+  const [vms] = await Promise.all([joinVms(host.dom0, []), proveFenced(places, mark, host.file.fence)]);
+  const saved = vms.find((vm) => vm.savedImagePath !== null && (vm.uuid === vmUuid || vm.name === vmName));
+  if (saved !== undefined)
+    throw new SealiftError(
+      'fence-failed',
+      `xendomains on ${host.file.name} has saved ${vmName}, and would restore it`,
+      {
+        hint: 'remove its image from the folder of xendomains, and move it again',
+      },
+    );
 }
 
 /** The destination has made its disks by what the run was opened with; from the fence on no size changes any more. */

@@ -10,9 +10,10 @@ import { crossingDisks } from '../domain/manifest.ts';
 import type { Claim, Signed } from '../domain/statement.ts';
 import { awaitGone, domainsOf } from '../xen/gone.ts';
 import { recordNamed } from './by-hand.ts';
+import { dropArrivals } from './arrival.ts';
 import { pinnedOperator } from './claims.ts';
-import { asideRoot, copyName } from './folders.ts';
 import { endDeparture } from './departure.ts';
+import { asideRoot, copyName } from './folders.ts';
 import type { Host } from './host.ts';
 import { noteGiven } from './held-luns.ts';
 import { guestDisks, withoutLostImage } from './memory-image.ts';
@@ -39,6 +40,8 @@ async function heedClaim(host: Host, claim: Signed<Claim>): Promise<void> {
   if (open !== null) await host.jobs.stop(open.migrationId);
   if (news) host.log.warn({ vm: record.vmName, token: record.token }, 'an operator claimed it for another host');
   if (isPresent(record, claim)) await quell(host, record);
+  // A guest was on its way here, and will not come.
+  if (record.state === 'none') await inTurn(host, lineage, () => dropArrivals(host, record));
 }
 
 /** Heeds the newest claim on a VM among those that a person brought. Throws `deed-refused` when there is none. */

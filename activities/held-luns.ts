@@ -21,19 +21,20 @@ import { inTurn } from './vm-turn.ts';
 const watchMs = 30_000;
 
 /**
- * Makes the LUNs of a VM that is to start this host's, under the names that its configuration has for them. Those that were never fenced stay
+ * Makes the LUNs of a VM that is to start this host's, but for those that were just `taken`, under the names that its configuration has for them. Those that were never fenced stay
  * as they are. Throws 'unknown-state' when a name leads to another disk, what `takeLun` throws.
  */
 export async function holdLuns(
   host: Host,
   record: DeedRecord,
   luns: RunNotes['luns'],
-  env: Environment,
+  { env, taken = [] }: { env: Environment; taken?: ReachedLun[] },
 ): Promise<void> {
   const claimed = host.deeds.presentClaim(record) !== null;
   for (const { vdev, path, lun } of luns) {
     if (getFact(host.state.database, takenFact(lun)) !== record.lineage) continue;
-    const reached = await takeLun(lun, markOf(record, 'source'), { env, claimed });
+    const known = taken.find((one) => one.lun.id === lun.id);
+    const reached = known ?? (await takeLun(lun, markOf(record, 'source'), { env, claimed }));
     await renewName(path, reached);
     if (await leadsTo(path, reached)) continue;
     throw new SealiftError('unknown-state', `disk ${vdev}: its name leads to another disk than its LUN`, {
@@ -88,7 +89,7 @@ async function regain(host: Host, vmUuid: string, path: string): Promise<void> {
     host,
     record,
     lunsOf(host.deeds, record).filter((one) => one.path === path),
-    {},
+    { env: {} },
   );
   host.log.warn({ vm: record.vmName }, 'a LUN was reserved for this host again');
 }

@@ -83,9 +83,9 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
       database: state.database,
       authorize: (session) => authorizeSession({ deeds, file }, session),
       exchange: () => exchange({ identity, file, ...xen }),
-      receiveMemory: async (coming) => {
+      receiveMemory: async (coming, signal) => {
         if (opened.host === null) throw new SealiftError('landing-away', 'the host is starting');
-        return receiveGuest(opened.host, coming);
+        return receiveGuest(opened.host, coming, signal);
       },
       log,
     });

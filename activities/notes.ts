@@ -58,7 +58,14 @@ const runNotes = z.strictObject({
    * destination has all of it, and the domain is suspended. `fenced`: it was so when the fence was proven: so that memory is the guest's last.
    */
   departure: z
-    .strictObject({ session: z.int(), domid: z.int(), state: z.enum(['sending', 'handed', 'fenced']) })
+    .strictObject({
+      session: z.int(),
+      domid: z.int(),
+      state: z.enum(['sending', 'handed', 'fenced']),
+      /** Since when it has been suspended, and what its memory took on the wire. */
+      silentSince: z.iso.datetime().nullable(),
+      wireBytes: z.int(),
+    })
     .nullable()
     .default(null),
   /** Destination, `live`: the domain that came with its memory, by which session and which configuration. `woken`: it was let run. */

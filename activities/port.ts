@@ -143,7 +143,13 @@ export interface HostActivities {
       graceMs: number;
       handOver?: { key: Signed<RunKey>; destination: HostCard; limitBytesPerSecond?: number | undefined } | undefined;
     },
-  ): Promise<{ outcome: 'stopped' | 'stuck'; wasRunning: boolean; detail: string; silentMs?: number | undefined }>;
+  ): Promise<{
+    outcome: 'stopped' | 'stuck';
+    wasRunning: boolean;
+    detail: string;
+    silentMs?: number;
+    wireBytes?: number;
+  }>;
   /** Pulls the guest's plug; `by` stands in the host's log. */
   destroyVm(ask: RunRef & { by: string }): Promise<void>;
   /** Fences storage, configuration and autostart of the source, and proves it. */

@@ -5,13 +5,15 @@ import { isSealiftError, SealiftError } from '../domain/error.ts';
 import { unfence } from '../deed/fence.ts';
 import { checkMarks, markOf } from '../deed/marks.ts';
 import type { DeedRecord } from '../deed/record.ts';
-import type { TransferProgress } from '../domain/progress.ts';
 import { writeFileDurably } from '../storage/durable-file.ts';
+import type { ReachedLun } from '../storage/lun.ts';
 import { readMark } from '../storage/mark.ts';
 import { lookAround } from '../xen/dom0.ts';
 import { awaitGone, domainsOf, onlyDomain } from '../xen/gone.ts';
 import type { Domain } from '../xen/toolstack.ts';
 import type { Host } from './host.ts';
+import type { Transfer } from './jobs.ts';
+import { isWaiting } from './arrival.ts';
 import { endDeparture, handMemoryOver, isHanded, isSuspended, letGoOn, noteDeparture } from './departure.ts';
 import type { HandOver } from './departure.ts';
 import { beating } from './edge.ts';
@@ -32,11 +34,11 @@ import { wakeVm } from './wake.ts';
  * Throws `vm-changed`, before it orders anything.
  */
 export async function stopVm(host: Host, ask: StopAsk, signal: AbortSignal): Promise<Stopped> {
-  let progress: TransferProgress | null = null;
-  const onProgress = (now: TransferProgress): void => {
-    progress = now;
+  const seen: { transfer: Transfer | null } = { transfer: null };
+  const onBegin = (transfer: Transfer): void => {
+    seen.transfer = transfer;
   };
-  return beating(stopped(host, ask, { signal, onProgress }), () => progress);
+  return beating(stopped(host, ask, { signal, onBegin }), () => seen.transfer?.progress() ?? null);
 }
 
 export interface StopAsk {
@@ -50,13 +52,14 @@ export interface Stopped {
   outcome: 'stopped' | 'stuck';
   wasRunning: boolean;
   detail: string;
-  /** `live`: for how long the guest has been suspended. */
+  /** `live`: for how long the guest has been suspended, and what its memory took on the wire. */
   silentMs?: number;
+  wireBytes?: number;
 }
 
 interface Attended {
   signal: AbortSignal;
-  onProgress: (progress: TransferProgress) => void;
+  onBegin: (transfer: Transfer) => void;
 }
 
 async function stopped(host: Host, ask: StopAsk, attended: Attended): Promise<Stopped> {
@@ -73,14 +76,16 @@ async function stopped(host: Host, ask: StopAsk, attended: Attended): Promise<St
     if (domain !== null && isComingBack(domain, readNotes(host.deeds, ask.migrationId))) {
       return { outcome: 'stuck', wasRunning: true, detail: 'it is being started again' };
     }
-    if (isHanded(domain, readNotes(host.deeds, ask.migrationId)))
-      return { outcome: 'stopped', wasRunning: true, detail: 'it waits, suspended' };
+    if (isHanded(domain, readNotes(host.deeds, ask.migrationId))) return handed(host, ask.migrationId);
     await refuseChanged(host, ask.migrationId, vms);
     const running = domain !== null;
     const { intent, wasRunning } = host.deeds.mayStop(ask.migrationId, running);
     const saves = run.role === 'source' && imageOf(readNotes(host.deeds, ask.migrationId)) !== undefined;
-    const { end, why, taken, silentSince } = await ending(host, intent, async (env): Promise<Ended> => {
+    const { end, why, taken } = await ending(host, intent, async (env): Promise<Ended> => {
       if (!running) return { end: 'gone', taken: true };
+      // It came with its memory, and was never let run: it must not be now.
+      if (run.role === 'destination' && isWaiting(domain))
+        return { end: await pullPlug(host, record, env), taken: true };
       if (ask.handOver !== undefined && hasMemory(domain))
         return sendAway(host, { ...ask, record, domain }, ask.handOver, env, attended);
       if (saves && hasMemory(domain)) return saveAway(host, { ...ask, record, domain }, env, signal);
@@ -90,10 +95,7 @@ async function stopped(host: Host, ask: StopAsk, attended: Attended): Promise<St
       const gone = await awaitGone(host.toolstack, { uuid: record.vmUuid, before }, { limitMs: ask.graceMs, signal });
       return { end: gone === 'kept' ? await pullPlug(host, record, env) : gone, taken };
     });
-    if (end === 'handed') {
-      const silentMs = Math.max(0, Date.now() - (silentSince ?? Date.now()));
-      return { outcome: 'stopped', wasRunning, detail: 'its memory is at the destination', silentMs };
-    }
+    if (end === 'handed') return handed(host, ask.migrationId);
     if (end === 'gone') return { outcome: 'stopped', wasRunning, detail: running ? 'shut down' : 'was not running' };
     let detail = why ?? `it has not shut down after ${String(ask.graceMs / 1_000)} s`;
     if (end === 'rebooted') detail = 'it rebooted instead of halting';
@@ -136,16 +138,21 @@ export async function startVm(
     const unfencing = host.deeds.mayUnfence(ask.migrationId, ask.start);
     const { record, run } = host.deeds.byMigration(ask.migrationId);
     const configPath = await ending(host, unfencing.intent, async (env) => {
+      let taken: ReachedLun[] = [];
       await checkOwnMarks(record, notes);
       if (unfencing.places !== null) {
         const claimed = host.deeds.presentClaim(record) !== null;
-        await unfence(await withoutLostImage(unfencing.places), markOf(record, 'source'), { env, claimed });
+        const places = await withoutLostImage(unfencing.places);
+        taken = await unfence(places, markOf(record, 'source'), { env, claimed });
         noteTaken(host, unfencing.places.luns, record.lineage);
       }
-      await holdLuns(host, record, notes.luns, env);
+      await holdLuns(host, record, notes.luns, { env, taken });
       return define(host, record, notes, run.role === 'destination');
     });
-    if (!ask.start) return giveMemoryUp(host, ask.migrationId, notes);
+    if (!ask.start) {
+      if (notes.departure !== null) await letGoOn(record);
+      return giveMemoryUp(host, ask.migrationId, notes);
+    }
     const starting = host.deeds.mayStart(ask.migrationId);
     return ending(host, starting, async (env) => {
       const ordered = await awaitOrdered(host, record, notes);
@@ -166,13 +173,21 @@ interface Ended {
   why?: string;
   /** Whether it took the order. */
   taken: boolean;
-  silentSince?: number | null;
+}
+
+function handed(host: Host, migrationId: string): Stopped {
+  const { departure } = readNotes(host.deeds, migrationId);
+  const silentMs = Math.max(0, Date.now() - Date.parse(departure?.silentSince ?? new Date().toISOString()));
+  const { wireBytes = 0 } = departure ?? {};
+  return { outcome: 'stopped', wasRunning: true, detail: 'its memory is at the destination', silentMs, wireBytes };
 }
 
 /** A hand-over that was cut short, as by the death of a worker: its guest goes on before it is looked at. */
 async function endEarlierDeparture(host: Host, migrationId: string): Promise<void> {
+  const { record } = host.deeds.byMigration(migrationId);
+  if (host.deeds.inProgress(record.lineage)?.migrationId !== migrationId) return;
   if (readNotes(host.deeds, migrationId).departure?.state !== 'sending') return;
-  await letGoOn(host.deeds.byMigration(migrationId).record);
+  await letGoOn(record);
   noteDeparture(host, migrationId, null);
 }
 
@@ -219,8 +234,8 @@ async function sendAway(
   }
   // A paused guest cannot suspend.
   if (domain.state === 'paused') await host.toolstack.unpause(domain, { env });
-  const { why, silentSince } = await handMemoryOver(host, guest, to, attended);
-  return why === null ? { end: 'handed', taken: true, silentSince } : { end: 'stuck', why, taken: true };
+  const { why } = await handMemoryOver(host, guest, to, attended);
+  return why === null ? { end: 'handed', taken: true } : { end: 'stuck', why, taken: true };
 }
 
 /** Ends the guest by a save: its domain goes only when its image is durable. */

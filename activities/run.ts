@@ -33,7 +33,6 @@ export async function openRun(
 ): Promise<{ offer: Signed<Offer>; run: RunState['run'] }> {
   const { migrationId, vmUuid } = ask.input;
   const to = peerIdentity(host.file, ask.to);
-  if (ask.supersede !== undefined) refuseHanded(host, ask.supersede);
   const known = host.deeds.hasRun(migrationId) && findNotes(host.deeds, migrationId) !== null;
   const notes = known ? null : (inheritedNotes(host, vmUuid) ?? (await sourceNotes(host, ask.input)));
   if (notes !== null) {
@@ -43,6 +42,7 @@ export async function openRun(
   }
   // One transaction: a run that fenced the VM must not end without another that knows what it has moved aside.
   const offer = host.state.database.transaction(() => {
+    if (ask.supersede !== undefined) refuseHanded(host, ask.supersede);
     const opened = host.deeds.open({ ...ask.input, to, supersede: ask.supersede });
     if (notes !== null) {
       host.own.open(
@@ -78,7 +78,7 @@ export async function receiveRun(
   const known = host.deeds.hasRun(offer.migrationId);
   const key = known
     ? host.deeds.receive({ ...received, recipient: ownRecipient(host, offer) })
-    : await receiveNew(host, received);
+    : await inTurn(host, offer.lineage, () => receiveNew(host, received));
   // Those that this one takes the place of.
   await dropEndedSecrets(host, offer.lineage);
   const { record, run } = host.deeds.byMigration(offer.migrationId);

@@ -6,7 +6,7 @@ import { isThere, writeFileDurably } from '../storage/durable-file.ts';
 import { isSavedImage } from '../xen/saved-image.ts';
 import { domainsOf } from '../xen/gone.ts';
 import type { Domain } from '../xen/toolstack.ts';
-import { arrivedDomain, noteArrivalWoken } from './arrival.ts';
+import { arrivedDomain, noteArrivalGone, noteArrivalWoken } from './arrival.ts';
 import { goOnHere } from './departure.ts';
 import type { Host } from './host.ts';
 import { imageOf, isOfOneMoment, removeImage } from './memory-image.ts';
@@ -36,7 +36,8 @@ export async function wakeVm(
   const went = await goOnHere(host, migrationId, record, env);
   if (went === 'goes-on') return 'kept';
   const notes = readNotes(host.deeds, migrationId);
-  const arrived = (await arrivedDomain(host, record, notes.arrival)) !== null;
+  const arrived = await isUsableArrival(host, record, notes);
+  if (!arrived) noteArrivalGone(host, migrationId);
   const image = imageOf(notes);
   const kept = image !== undefined && (await restored(host, waking, image, env));
   const made = !kept && !arrived && (await host.toolstack.create(waking.configPath, { paused: true, env }));
@@ -44,14 +45,21 @@ export async function wakeVm(
   noteWoken(host, migrationId, { domid: domain.domid, kept });
   if (arrived) noteArrivalWoken(host, migrationId);
   await host.toolstack.unpause(domain, { env });
-  if (went === 'lost' || notes.arrival !== null) return arrived ? 'kept' : 'lost';
-  if (image === undefined) return undefined;
+  if (image === undefined) {
+    if (arrived) return 'kept';
+    return went === 'lost' || notes.arrival !== null ? 'lost' : undefined;
+  }
   await removeImage(host, image);
   if (kept) return 'kept';
   // A guest that was not stopped: an abort found it as it was, at the most paused by its save.
   if (notes.memory === null && !made) return undefined;
   host.log.warn({ vm: record.vmName, migrationId }, 'it was started anew: its memory could not be kept');
   return 'lost';
+}
+
+/** Whether the guest waits here that came with its memory. By a claim none goes on: its source may have aborted, and run on, before it was lost. */
+async function isUsableArrival(host: Host, record: DeedRecord, { arrival }: RunNotes): Promise<boolean> {
+  return host.deeds.presentClaim(record) === null && (await arrivedDomain(host, record, arrival)) !== null;
 }
 
 /** Whether a domain is there with the memory of the image; otherwise the image will not be used any more, once the VM runs. */

@@ -6,12 +6,11 @@ import { parseArgs } from 'node:util';
 import type { MigrateRequest } from '../client/index.ts';
 import type { ReceiptBody } from '../domain/receipt.ts';
 import { poolPath } from '../infra/lab/xen/host-worker.ts';
-import type { XenHost } from '../infra/lab/xen/host.ts';
 import { bringUpXenLab, takeDownXenLab } from '../infra/lab/xen/lab.ts';
 import type { XenLab } from '../infra/lab/xen/lab.ts';
 import { startGuest } from '../infra/lab/xen/lab-guest.ts';
 import type { LabGuest } from '../infra/lab/xen/lab-guest.ts';
-import { logIn, startInitiator } from '../infra/lab/xen/lun.ts';
+import { freeLun, logIn, startInitiator } from '../infra/lab/xen/lun.ts';
 import { startSealiftOnXen } from '../infra/lab/xen/sealift-on-xen.ts';
 
 interface Way {
@@ -95,11 +94,6 @@ async function lun({ hosts, target }: XenLab): Promise<string> {
   for (const host of hosts) await startInitiator(host);
   const there = (await one.exec(['test', '-b', '/dev/sda'])).exitCode === 0;
   const device = there ? '/dev/sda' : await logIn(one, target);
-  await forget(one, device);
+  await freeLun(one, device);
   return device;
-}
-
-async function forget(host: XenHost, device: string): Promise<void> {
-  await host.run(['sg_persist', '--out', '--register-ignore', '--param-sark=1', device]);
-  await host.run(['sg_persist', '--out', '--clear', '--param-rk=1', device]);
 }

@@ -1,6 +1,7 @@
 import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 import { isThere } from '../storage/durable-file.ts';
+import type { ReachedLun } from '../storage/lun.ts';
 import { readMark, removeMark, writeMark } from '../storage/mark.ts';
 import type { Mark } from '../storage/mark.ts';
 import { dropOriginals, keepOriginals, moveAside, moveBack, readOriginals, startersOf } from './aside.ts';
@@ -68,7 +69,7 @@ export async function fence(
 
 /**
  * Takes a fence off in the opposite order of trust: disks unlocked and given to their loop devices, configuration and saved image put back, autostart last,
- * then the marks, then the notes. Repeatable like `fence`. The record must allow it first (`Deeds.mayUnfence`).
+ * then the marks, then the notes. Repeatable like `fence`. The record must allow it first (`Deeds.mayUnfence`). Gives where the LUNs are.
  *
  * `mark` is the record's present one. Throws 'unknown-state' when a disk carries another VM's mark or a later one, or when a
  * configuration was made where the fenced one has to go back.
@@ -77,7 +78,7 @@ export async function unfence(
   places: FencePlaces,
   mark: Mark,
   { onStep = nothing, env = {}, claimed = false }: FenceOptions = {},
-): Promise<void> {
+): Promise<ReachedLun[]> {
   const marked = new Map<DiskPlaces, boolean>();
   for (const disk of places.disks) {
     await fenceOf(disk).check();
@@ -90,8 +91,9 @@ export async function unfence(
     onStep(`${disk.vdev} unlocked`);
     if (await fenceOf(disk).attach(env)) onStep(`${disk.vdev} attached`);
   }
+  const taken: ReachedLun[] = [];
   for (const { vdev, lun } of places.luns) {
-    await takeLun(lun, mark, { env, claimed });
+    taken.push(await takeLun(lun, mark, { env, claimed }));
     onStep(`${vdev} reserved for this host`);
   }
   for (const { path, aside } of startersOf(places)) {
@@ -104,6 +106,7 @@ export async function unfence(
   }
   await dropOriginals(places);
   onStep('originals dropped');
+  return taken;
 }
 
 /**

@@ -89,7 +89,7 @@ export function mayArrive(desk: Desk, migrationId: string): Intent {
 /** May a domain that came with its memory, and never ran, be destroyed? Only at a host that has no right to run it. */
 export function mayDropArrival(desk: Desk, lineage: string): Intent {
   const record = recordOf(desk, lineage);
-  guard('drop', 'state', record.state, 'receiving');
+  if (record.state !== 'none') guard('drop', 'state', record.state, 'receiving');
   return beginIntent(desk, record, 'arrive');
 }
 

@@ -122,7 +122,7 @@ export interface Dom0Access extends Files {
   readonly programFolders: readonly string[];
   /** Runs a program by its arguments, whatever its exit code. */
   run(argv: readonly [program: string, ...args: string[]], options: RunOptions): Promise<RunOutcome>;
-  /** Starts one, in a process group of its own, that is to be talked to. Only on this machine. */
+  /** Starts one that is to be talked to, in a process group of its own. */
   start(argv: readonly [program: string, ...args: string[]], options: StartOptions): Promise<RunningProgram>;
   /** Sends processes a signal; those that are gone are left out. */
   signal(pids: Iterable<number>, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): Promise<void>;

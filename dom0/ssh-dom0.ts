@@ -9,6 +9,7 @@ import type {
   RunningProgram,
   RunOptions,
   RunOutcome,
+  StartOptions,
 } from './access.ts';
 import { programFolders } from './ssh-command.ts';
 import { SshFile } from './ssh-file.ts';
@@ -135,8 +136,8 @@ class SshDom0 implements Dom0Access {
     return { ended: 'by-itself', exitCode, stdout: trimmed(stdout.toString('utf8')), stderr: trimmed(stderr) };
   }
 
-  start(): Promise<RunningProgram> {
-    return Promise.reject(new SealiftError('internal', 'a program beside this machine cannot be talked to'));
+  start(argv: readonly [string, ...string[]], options: StartOptions): Promise<RunningProgram> {
+    return this.#line.start(argv, options);
   }
 
   async signal(pids: Iterable<number>, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): Promise<void> {

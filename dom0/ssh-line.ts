@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
-import type { RemoteDom0 } from './access.ts';
+import type { RemoteDom0, RunningProgram, StartOptions } from './access.ts';
 import { programCommand, shellCommand } from './ssh-command.ts';
 import { leftovers } from './ssh-leftovers.ts';
 import { attendProgram } from './ssh-program.ts';
 import type { RemoteOutcome } from './ssh-program.ts';
 import { SshShell } from './ssh-shell.ts';
+import { talkTo } from './ssh-talk.ts';
 import type { Told } from './ssh-shell.ts';
 import { openSsh } from './ssh.ts';
 import { Turns } from './turns.ts';
@@ -31,6 +32,8 @@ const graceMs = 30_000;
 const questionMs = 90_000;
 const leftoversMs = 30_000;
 const killedPauseMs = 50;
+/** A year. */
+const foreverMs = 365 * 24 * 3_600_000;
 
 /**
  * A line into a dom0, opened when it is needed and taken up again when it was lost. What may still act of a line that was lost is ended before
@@ -57,6 +60,18 @@ export class SshLine {
    */
   async run(argv: readonly string[], ask: Ask): Promise<RemoteOutcome> {
     return this.#programs.take(() => this.#untilBegun((begin) => this.#program(argv, ask, undefined, begin)));
+  }
+
+  /** Starts one that bytes are exchanged with. It loses its pipes with the line, and nothing limits its time. Throws 'dom0-away'. */
+  async start(argv: readonly string[], { env = {}, onLine = () => undefined }: StartOptions): Promise<RunningProgram> {
+    const client = await this.#connected();
+    const mark = `sealift-${randomBytes(9).toString('hex')}`;
+    const command = programCommand(argv, { mark, user: this.#remote.user, env, limitMs: foreverMs, gently: false });
+    const program = await this.#unlessLost(() =>
+      this.#session(client, command, (channel) => talkTo(channel, { mark, onLine })),
+    );
+    if (program === null) throw this.#away('a program ended before it began');
+    return program;
   }
 
   /** The same with `input`, for a write: when it has failed for the line, it has ended all the same. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { once } from 'node:events';
+import { SealiftError } from '../domain/error.ts';
 import type { RunningProgram, StartOptions } from './access.ts';
 
 const mostLines = 200;
@@ -18,6 +18,17 @@ export function startHere(
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
+  const ended = new Promise<{ exitCode: number | null }>((resolve) => {
+    child.on('error', () => {
+      resolve({ exitCode: 127 });
+    });
+    child.on('close', (exitCode) => {
+      resolve({ exitCode });
+    });
+  });
+  // A process that may open no more files has given it none of its pipes.
+  if ((child.stderr as typeof child.stderr | undefined) === undefined)
+    throw new SealiftError('xl-failed', `${program} cannot be started: no more files may be opened`);
   const said: string[] = [];
   const lines = createInterface({ input: child.stderr });
   lines.on('line', (line) => {
@@ -27,11 +38,6 @@ export function startHere(
   });
   // Who writes to it, or reads from it, hears of it too.
   for (const one of [child.stdin, child.stdout, child.stderr, lines]) one.on('error', () => undefined);
-  const ended = Promise.race([
-    once(child, 'close').then(([exitCode]) => ({ exitCode: exitCode as number | null })),
-    once(child, 'error').then(() => ({ exitCode: 127 })),
-  ]);
-  ended.catch(() => undefined);
   return {
     stdin: child.stdin,
     stdout: child.stdout,

@@ -161,8 +161,9 @@ export const concernKinds = {
   },
   'live-beside': {
     severity: 'refuses',
-    meaning: 'it is to be moved live, and the worker of a host is beside its dom0 (access = "ssh")',
-    remedy: 'run the worker in dom0, or move it by sealed',
+    meaning:
+      'it is to be moved live, and the worker of a host enters its dom0 as a user who is not root (access = "ssh")',
+    remedy: 'enter dom0 as root, or run the worker there; or move it by sealed',
   },
   'memory-unmovable': {
     severity: 'refuses',

@@ -242,7 +242,7 @@ export class LandingConnection {
     } else if (kind === memory && this.#bringsMemory) {
       this.#waits = true;
       this.#host.tell({ kind: 'memory', connection: this.id, bytes: payload });
-    } else if (kind === manifest) {
+    } else if (kind === manifest && !this.#bringsMemory) {
       const bytes = this.#manifest.add(control.decodeManifestPart(payload));
       if (bytes !== null) this.#host.tell({ kind: 'manifest', connection: this.id, bytes });
     } else if (kind !== beat) {

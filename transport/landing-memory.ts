@@ -15,7 +15,7 @@ export interface MemoryDoor {
 export class MemoryArrivals {
   readonly #options: Pick<LandingOptions, 'receiveMemory' | 'log'>;
   readonly #door: MemoryDoor;
-  readonly #takers = new Map<string, Promise<MemoryTaker>>();
+  readonly #takers = new Map<string, { taking: Promise<MemoryTaker>; gone: AbortController }>();
 
   constructor(options: Pick<LandingOptions, 'receiveMemory' | 'log'>, door: MemoryDoor) {
     this.#options = options;
@@ -28,8 +28,9 @@ export class MemoryArrivals {
     coming: { run: string; session: number },
     { config, beatMs }: MemoryBegin,
   ): Promise<void> {
-    const taking = this.#taker({ ...coming, config });
-    this.#takers.set(connection, taking);
+    const gone = new AbortController();
+    const taking = this.#taker({ ...coming, config }, gone.signal);
+    this.#takers.set(connection, { taking, gone });
     await this.#guarded(connection, async () => {
       const taker = await taking;
       this.#door.tell(connection, { kind: 'planned', connection, beatMs });
@@ -41,15 +42,16 @@ export class MemoryArrivals {
 
   async memory(connection: string, bytes: Buffer): Promise<void> {
     await this.#guarded(connection, async () => {
-      await (await this.#takers.get(connection))?.take(bytes);
+      await (await this.#takers.get(connection)?.taking)?.take(bytes);
       this.#door.tell(connection, { kind: 'memory-taken', connection });
     });
   }
 
   gone(connection: string): void {
-    const taking = this.#takers.get(connection);
+    const known = this.#takers.get(connection);
     this.#takers.delete(connection);
-    void taking?.then(
+    known?.gone.abort(new SealiftError('landing-away', 'the connection of its sender is gone'));
+    void known?.taking.then(
       (taker) => {
         taker.cut();
       },
@@ -57,10 +59,10 @@ export class MemoryArrivals {
     );
   }
 
-  async #taker(coming: { run: string; session: number; config: string }): Promise<MemoryTaker> {
+  async #taker(coming: { run: string; session: number; config: string }, signal: AbortSignal): Promise<MemoryTaker> {
     if (this.#options.receiveMemory === undefined)
       throw new SealiftError('bad-frame', 'this landing takes no guest with its memory');
-    return this.#options.receiveMemory(coming);
+    return this.#options.receiveMemory(coming, signal);
   }
 
   async #guarded(connection: string, act: () => Promise<void>): Promise<void> {

@@ -57,7 +57,11 @@ export interface LandingOptions {
    */
   exchange?(): Exchange;
   /** Takes a guest that comes with its memory (`live`). What it throws, or its taker, is told to the sender. */
-  receiveMemory?(coming: { run: string; session: number; config: string }): Promise<MemoryTaker>;
+  receiveMemory?(
+    coming: { run: string; session: number; config: string },
+    /** Aborted when its connection is gone. */
+    signal: AbortSignal,
+  ): Promise<MemoryTaker>;
   /** Default: two, or one on a machine with one processor. */
   threads?: number;
   log: LandingLog;

@@ -41,6 +41,8 @@ export async function sendMemory(options: SendMemoryOptions): Promise<MemorySend
   return sender;
 }
 
+/** A landing has to wait for its turn with the VM before it takes anything. */
+const begunLimitMs = 300_000;
 /** One connection carries it all. */
 const streamNumber = 0;
 
@@ -54,7 +56,7 @@ class Sender implements MemorySender {
   readonly #head = Buffer.alloc(headerBytes);
   readonly #begun = Promise.withResolvers<undefined>();
   readonly #arrived = Promise.withResolvers<undefined>();
-  readonly #broken = Promise.withResolvers<never>();
+  #reason: SealiftError | null = null;
   readonly #watch: NodeJS.Timeout;
   readonly #beatMs: number;
   #sealer: control.ControlSealer | null = null;
@@ -62,13 +64,15 @@ class Sender implements MemorySender {
   #movedAt = performance.now();
   #beatenBytes = 0;
   #over = false;
+  #isBegun = false;
+  #written: () => void = () => undefined;
 
   constructor(options: SendMemoryOptions) {
     this.#options = options;
     this.begun = this.#begun.promise.then(() => undefined);
     this.arrived = this.#arrived.promise.then(() => undefined);
     // Each is waited for at some time, or by nobody.
-    for (const promise of [this.begun, this.arrived, this.#broken.promise]) promise.catch(() => undefined);
+    for (const promise of [this.begun, this.arrived]) promise.catch(() => undefined);
     const { landing, keys, session, stallMs } = options;
     this.#beatMs = Math.max(20, Math.min(3_000, Math.floor(stallMs / 4)));
     const where = `${landing.address}:${String(landing.port)}`;
@@ -94,19 +98,25 @@ class Sender implements MemorySender {
   }
 
   async send(piece: Buffer): Promise<void> {
+    this.#throwIfOver();
     for (let at = 0; at < piece.length; at += control.memoryPieceBytes) {
       const frame = this.#seal(control.controlKind.memory, piece.subarray(at, at + control.memoryPieceBytes));
-      const written = new Promise<void>((resolve) => {
+      await new Promise<void>((resolve) => {
+        this.#written = resolve;
         this.#socket.write(frame, () => {
           resolve();
         });
       });
-      await Promise.race([written, this.#broken.promise]);
+      this.#throwIfOver();
     }
   }
 
   close(): void {
     this.#end(new SealiftError('cancelled', 'the connection was closed'));
+  }
+
+  #throwIfOver(): void {
+    if (this.#reason !== null) throw this.#reason;
   }
 
   #seal(kind: control.ControlKind, payload: Buffer): Buffer {
@@ -117,7 +127,8 @@ class Sender implements MemorySender {
   /** A landing that lives is not enough: what was sent must arrive, or wait for the landing itself. */
   #check(where: string): void {
     const silentMs = performance.now() - this.#movedAt;
-    if (silentMs > this.#options.stallMs)
+    const { stallMs } = this.#options;
+    if (silentMs > (this.#isBegun || this.#sealer === null ? stallMs : Math.max(stallMs, begunLimitMs)))
       this.#end(new SealiftError('landing-away', `${where} took nothing for ${String(Math.round(silentMs))} ms`));
     else if (this.#sealer !== null && this.#socket.writableLength === 0)
       this.#socket.write(
@@ -134,7 +145,9 @@ class Sender implements MemorySender {
     clearInterval(this.#watch);
     this.#receiver.stop();
     this.#socket.destroy();
-    for (const { reject } of [this.#begun, this.#arrived, this.#broken]) reject(reason);
+    this.#reason = reason;
+    for (const { reject } of [this.#begun, this.#arrived]) reject(reason);
+    this.#written();
   }
 
   #want(region: Buffer, full: () => void): void {
@@ -190,6 +203,7 @@ class Sender implements MemorySender {
       this.#end(opening.decodeRefusal(payload));
       return;
     }
+    this.#isBegun ||= kind === planned;
     if (kind === planned) this.#begun.resolve(undefined);
     else if (kind === memoryHere) this.#arrived.resolve(undefined);
     else if (kind !== beat) throw new SealiftError('bad-frame', `the landing sent a frame of kind ${String(kind)}`);

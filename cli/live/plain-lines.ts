@@ -24,15 +24,15 @@ export class PlainLines {
     for (const done of status.done.slice(this.#done)) {
       // Who joins late is told when it happened.
       const beganMs = Date.parse(done.at);
-      lines.push(...this.#begin(done.phase).map((text) => line(beganMs, text)));
+      lines.push(...this.#begin(done.phase, status).map((text) => line(beganMs, text)));
       this.#begun = '';
-      const text = `${phaseWord(done.phase)} done in ${formatMs(done.ms)}${done.note === '' ? '' : `: ${done.note}`}`;
+      const text = `${phaseWord(done.phase, status.method)} done in ${formatMs(done.ms)}${done.note === '' ? '' : `: ${done.note}`}`;
       lines.push(line(beganMs + done.ms, text));
     }
     const said: string[] = [];
     this.#done = Math.max(this.#done, status.done.length);
     const changed = status.phase !== this.#phase;
-    if (status.phase !== 'waits' && !hasEnded(status.phase)) said.push(...this.#begin(status.phase));
+    if (status.phase !== 'waits' && !hasEnded(status.phase)) said.push(...this.#begin(status.phase, status));
     else if (status.phase === 'waits' && changed) said.push(phaseWord(status.phase));
     if (changed) this.#bytesAtMs = nowMs;
     this.#phase = status.phase;
@@ -46,10 +46,10 @@ export class PlainLines {
   }
 
   /** A phase may begin and end between two looks, and goes on after a wait. */
-  #begin(phase: string): string[] {
+  #begin(phase: string, { method }: MoveProgress['status']): string[] {
     if (phase === this.#begun) return [];
     this.#begun = phase;
-    return [phaseWord(phase)];
+    return [phaseWord(phase, method)];
   }
 
   #bytes({ transfer, phase }: MoveProgress, nowMs: number): string[] {

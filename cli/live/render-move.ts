@@ -31,7 +31,7 @@ export function renderMove(
   const pieces: Piece[][] = [head(status), []];
   for (const done of status.done) {
     const ms = formatMs(done.ms).padStart(8);
-    pieces.push(['  ', ['green', '✓'], ` ${label(done.phase)} ${ms}   `, ['dim', clean(done.note)]]);
+    pieces.push(['  ', ['green', '✓'], ` ${label(done.phase, status)} ${ms}   `, ['dim', clean(done.note)]]);
   }
   if (!hasEnded(status.phase)) pieces.push(...present(status, progress, width, view));
   else pieces.push(end(status));
@@ -52,7 +52,7 @@ function present(status: MigrationStatus, progress: TransferProgress | null, wid
   const waits = status.waits.length > 0;
   const mark: Piece = waits ? ['yellow', '◆'] : ['cyan', spinner[(view.frame ?? 0) % spinner.length] ?? '·'];
   const lines: Piece[][] = [];
-  const begin: Piece[] = ['  ', mark, ` ${label(status.phase)} `];
+  const begin: Piece[] = ['  ', mark, ` ${label(status.phase, status)} `];
   const moving = status.phase === 'move' || status.phase === 'ready' || progress?.step === 'memory';
   if (progress !== null && moving && !waits) {
     lines.push(...transferLines(begin, progress, width));
@@ -101,7 +101,7 @@ function phasesAfter(status: MigrationStatus): string {
   return phases
     .slice(behind + 1)
     .filter((one) => one !== 'done' && one !== 'gate')
-    .map(phaseWord)
+    .map((one) => phaseWord(one, status.method))
     .join(' · ');
 }
 
@@ -111,6 +111,6 @@ function end(status: MigrationStatus): Piece[] {
   return ['  ', ['red', `✗ ${status.phase}`], line];
 }
 
-function label(phase: string): string {
-  return phaseWord(phase).padEnd(labelColumns);
+function label(phase: string, { method }: MigrationStatus): string {
+  return phaseWord(phase, method).padEnd(labelColumns);
 }

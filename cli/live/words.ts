@@ -9,9 +9,9 @@ const words: Partial<Record<string, string>> = {
   'take-back': 'take back',
 };
 
-/** A phase as people read it. */
-export function phaseWord(phase: string): string {
-  return words[phase] ?? phase;
+/** A phase as people read it; a guest that moves live is not shut down. */
+export function phaseWord(phase: string, method?: string): string {
+  return phase === 'stop' && method === 'live' ? 'hand over' : (words[phase] ?? phase);
 }
 
 const steps: Record<TransferProgress['step'], string> = {

@@ -14,8 +14,8 @@ afterEach(closeHosts);
 
 const names = (concerns: Concern[]): string[] => concerns.map(({ name }) => name);
 const shared: DiskShape[] = disks.map((disk) => ({ ...disk, lun: 'naa.6000000000000001' }));
-const beside: HostFile['dom0'] = {
-  access: 'ssh',
+const beside = {
+  access: 'ssh' as const,
   address: '203.0.113.1',
   port: 22,
   user: 'root',
@@ -57,7 +57,9 @@ test('a source refuses to move a guest live that it cannot', async () => {
   expect(await survey(found('type = "pvh"'), disks)).toEqual(['live-disk']);
   expect(await survey(found('type = "pvh"', 'paused'))).toEqual(['live-not-running']);
   expect(await survey(found('type = "pvh"\nnomigrate = 1'))).toEqual(['memory-unmovable']);
-  expect(await survey(found('type = "pvh"'), shared, withFile(london.host, beside))).toEqual(['live-beside']);
+  expect(await survey(found('type = "pvh"'), shared, withFile(london.host, beside))).toEqual([]);
+  const bySudo = withFile(london.host, { ...beside, user: 'xen' });
+  expect(await survey(found('type = "pvh"'), shared, bySudo)).toEqual(['live-beside']);
 });
 
 test('a destination refuses a guest that would miss something, or whose memory cannot come', async () => {
@@ -71,7 +73,7 @@ test('a destination refuses a guest that would miss something, or whose memory c
     names(liveConcernsThere(at, { card, source: source(''), older }));
   expect(there(false)).toEqual([]);
   expect(there(true)).toEqual(['memory-older-xen']);
-  expect(there(false, withFile(frankfurt.host, beside))).toEqual(['live-beside']);
+  expect(there(false, withFile(frankfurt.host, { ...beside, user: 'xen' }))).toEqual(['live-beside']);
 
   const cpu = (here: string, there: string): string[][] =>
     cpuConcerns({ ...card, cpuFeatures: there }, source(here)).map(({ name, text }) => [name, text]);

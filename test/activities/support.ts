@@ -9,6 +9,7 @@ import { fenceVm } from '../../activities/fencing.ts';
 import { closeHost, openHost } from '../../activities/host.ts';
 import type { Host } from '../../activities/host.ts';
 import { openRun } from '../../activities/run.ts';
+import type { Method } from '../../domain/names.ts';
 import type { Offer, Signed } from '../../domain/statement.ts';
 import { prepareHost, writeHostFile } from '../../infra/stand-in-host.ts';
 import type { StandInHost } from '../../infra/stand-in-host.ts';
@@ -56,11 +57,16 @@ export async function reopened({ host, made }: OpenHost): Promise<OpenHost> {
 }
 
 /** The deed's side of opening a run at its source: no VM is there, and none is needed to land one. */
-export function offers(source: OpenHost, to: OpenHost, migrationId: string = randomUUID()): Signed<Offer> {
+export function offers(
+  source: OpenHost,
+  to: OpenHost,
+  migrationId: string = randomUUID(),
+  method: Method = 'sealed',
+): Signed<Offer> {
   const { deeds } = source.host;
   deeds.adopt({ ...vm, by: 'test' });
   const supersede = deeds.inProgress(deeds.byVm(vm.vmUuid)?.lineage ?? '')?.migrationId;
-  return deeds.open({ ...vm, migrationId, to: to.host.identity.name, method: 'sealed', supersede });
+  return deeds.open({ ...vm, migrationId, to: to.host.identity.name, method, supersede });
 }
 
 /** A VM that is off, with a run to fra-1 open for it, fenced. Gives the path of its disk. */

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { addLabVm } from '../../infra/lab/lab-host.ts';
+import { clearFaults, setFault } from '../../infra/lab/faults.ts';
 import { checkRecords } from '../../infra/lab/records.ts';
 import { canLoop, needsLoops } from '../support/loops.ts';
 import { StandInTarget } from '../support/luns.ts';
@@ -70,10 +71,10 @@ async function expectRuns(id: string): Promise<void> {
   for (let now = before; now <= before;) now = (await checkRecords(target.fileOf(id))).last;
 }
 
-/** A move whose memory takes seconds to cross, and that it crosses now. */
+/** A move whose memory would take minutes to cross, and that it crosses now. */
 async function crossing(name: string): Promise<MoveHandle> {
-  const move = await migrate(world, { vm: name, method: 'live', limitBytesPerSecond: 256 * 1024 });
-  await until(move, ({ transfer }) => transfer?.step === 'memory' && transfer.wireBytes > 300_000);
+  const move = await migrate(world, { vm: name, method: 'live', limitBytesPerSecond: 16 * 1024 });
+  await until(move, ({ transfer }) => transfer?.step === 'memory' && transfer.wireBytes > 70_000);
   return move;
 }
 
@@ -125,6 +126,8 @@ describe('a guest that runs on a LUN', () => {
         await until(move, () => true);
         await expectRuns(id);
         await world.startWorker(at);
+        await until(move, ({ transfer }) => transfer?.step === 'memory' && transfer.wireBytes > 70_000);
+        await move.throttle(null);
         await move.result();
         expect(await states('killed')).toEqual(['', alive]);
         await expectRuns(id);
@@ -142,9 +145,22 @@ describe('a guest that runs on a LUN', () => {
       const [, , id = ''] = ids;
       await makeVm('stays', id);
       const early = await crossing('stays');
+      await early.pause();
+      const { transfer } = await until(early, (at) => at.transfer?.paused === true);
+      expect(transfer).toMatchObject({ step: 'memory', limitBytesPerSecond: 16 * 1024 });
+      const from = performance.now();
       await early.abort();
+      // Not when all of it has crossed.
+      expect(performance.now() - from).toBeLessThan(20_000);
       await expect(early.result()).rejects.toMatchObject({ type: 'cancelled' });
       expect(await states('stays')).toEqual([alive, '']);
+
+      // What came of it at a destination that was away when it was aborted is in the way of no other one.
+      const cut = await crossing('stays');
+      await world.killWorker(world.frankfurt);
+      await cut.abort();
+      await expect(cut.result()).rejects.toMatchObject({ type: 'cancelled' });
+      await world.startWorker(world.frankfurt);
 
       const late = await handedOver('stays', id);
       expect(await states('stays')).toEqual(['---ss-', '--p---']);
@@ -195,6 +211,31 @@ describe('a guest that runs on a LUN', () => {
       await expectWhole(id, 2);
       await xl(world.frankfurt, 'destroy', 'lost');
       target.forget();
+    },
+    600_000,
+  );
+
+  rootTest(
+    `is taken back without having run there, when the destination cannot let it go on ${needsLoops}`,
+    async () => {
+      const [, , , , id = ''] = ids;
+      await makeVm('back', id);
+      const { root } = world.frankfurt.host.lab;
+      setFault(root, { refuse: 'unpause' });
+      const move = await migrate(world, { vm: 'back', method: 'live' });
+      await until(move, ({ status }) => status.phase === 'waits');
+      expect(await states('back')).toEqual(['', '--p---']);
+      await move.leave();
+      await expect(move.result()).rejects.toMatchObject({ type: 'left' });
+      clearFaults(root);
+
+      await (await world.sealift.revert({ vm: 'back', confirm: 'back', timings: quick })).result();
+      expect(await states('back')).toEqual([alive, '']);
+      expect(world.observer.boots.filter((boot) => boot.root === root && boot.name.startsWith('back'))).toMatchObject([
+        { records: [], runs: false },
+      ]);
+      await expectWhole(id, 2);
+      await removeVm('back');
     },
     600_000,
   );

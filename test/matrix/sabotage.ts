@@ -36,18 +36,18 @@ export const sabotages: Sabotage[] = [
     edits: [
       {
         file: 'activities/fencing.ts',
-        old: 'await fence(places, fenceMark(record), host.file.fence, { env });',
+        old: 'await fence(places, fenceMark(record), host.file.fence, { env, suspended: handed !== null });',
         new: '',
       },
       {
         file: 'activities/fencing.ts',
-        old: 'await Promise.all([proveFenced(places, fenceMark(record), host.file.fence), refuseLive(host, record)]);',
-        new: 'await refuseLive(host, record);',
+        old: 'await proveFenced(places, fenceMark(record), host.file.fence);',
+        new: '',
       },
       {
         file: 'activities/fencing.ts',
-        old: 'await Promise.all([refuseLive(host, record), proveFenced(record.places, fenceMark(record), host.file.fence)]);',
-        new: 'await refuseLive(host, record);',
+        old: 'await Promise.all([joinVms(host.dom0, []), proveFenced(places, mark, host.file.fence)]);',
+        new: 'await Promise.all([joinVms(host.dom0, []), mark]);',
       },
     ],
   },

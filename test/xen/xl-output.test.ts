@@ -98,6 +98,8 @@ test('parseInfo reads what a real host printed, and names what is missing', () =
     capabilities: expect.arrayContaining(['xen-3.0-x86_64', 'hvm-3.0-x86_64']),
     commandLine: expect.stringContaining('dom0_mem=1024M,max:1024M'),
     processors: 1,
+    cpuFeatures: '078bf3fd:80002001:20100800:00000005:00000000:00000001:00000000:00000000',
+    virtualization: ['pv', 'hvm', 'hap', 'gnttab-v1', 'gnttab-v2'],
     cpuNumbers: 1,
     nodes: 1,
     totalMemoryBytes: 2047 * 2 ** 20,

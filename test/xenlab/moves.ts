@@ -4,6 +4,14 @@ import type { LabGuest } from '../../infra/lab/xen/lab-guest.ts';
 import { moveLimitMs } from './two-hosts.ts';
 import type { TwoHosts } from './two-hosts.ts';
 
+/** Moves a guest that runs to xen-2, where it goes on in the same boot. */
+export async function goneOver(xen: TwoHosts, name: string): Promise<void> {
+  await xen.moved(name, { method: 'live' });
+  const console = await xen.two.run(['cat', `/var/log/xen/guest-${name}--incoming.log`]);
+  expect(console).not.toContain('guest: up');
+  expect(Number(/guest: beat (\d+)/.exec(console)?.[1])).toBeGreaterThan(2);
+}
+
 /** Moves that go well wherever the workers are: in their dom0s, or beside them. */
 export const moves = {
   stagedVolume: (xen: TwoHosts): void => {
@@ -39,6 +47,19 @@ export const moves = {
         await xen.runsOnlyOn(xen.one, 'web-1');
         await said(xen.one, 'web-1', 'guest: boot 2 on its disk');
         await xen.one.run(['xl', 'destroy', 'web-1']);
+      },
+      moveLimitMs,
+    );
+  },
+
+  live: (xen: TwoHosts): void => {
+    test(
+      'by live, a PVH guest on a LUN goes on where it was',
+      async () => {
+        await xen.onLun('live-1', 'pvh');
+        await said(xen.one, 'live-1', 'guest: beat 2');
+        await goneOver(xen, 'live-1');
+        await xen.two.run(['xl', 'destroy', 'live-1']);
       },
       moveLimitMs,
     );

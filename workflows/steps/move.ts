@@ -110,7 +110,8 @@ async function sendStaged(task: Task, input: MigrationInput): Promise<void> {
 }
 
 /** Where a guest's memory goes, when it is not shut down. */
-export function handOver(task: Task, input: MigrationInput): NonNullable<Ask<'stopVm'>[0]['handOver']> {
+export async function handOver(task: Task, input: MigrationInput): Promise<NonNullable<Ask<'stopVm'>[0]['handOver']>> {
+  await remind(task, input);
   return { ...ends(task), limitBytesPerSecond: limit(task, input) };
 }
 

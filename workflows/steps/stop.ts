@@ -1,6 +1,6 @@
 import { refusal } from '../failures.ts';
 import { ifReachable, onHost } from '../on-host.ts';
-import type { Ask } from '../on-host.ts';
+import type { Answer, Ask, Call } from '../on-host.ts';
 import type { Outcomes } from '../state.ts';
 import { pauseFor, step, waitFor } from '../task.ts';
 import type { Task } from '../task.ts';
@@ -9,7 +9,7 @@ export interface GuestToStop {
   host: string;
   migrationId: string;
   /** It is not shut down: its memory goes there. */
-  handOver?: () => Ask<'stopVm'>[0]['handOver'];
+  handOver?: () => Promise<Ask<'stopVm'>[0]['handOver']>;
   /** Runs before the guest is first ordered to shut down; may refuse. */
   before?: () => void;
 }
@@ -25,14 +25,14 @@ export async function stopGuest(task: Task, where: GuestToStop): Promise<Outcome
     for (let graceMs = about.graceMs, asked = false; ; asked = true) {
       const before = asked || where.before === undefined ? {} : { before: where.before };
       const call = { summary: summaryOf(task, where), ...before };
-      const handOver = where.handOver?.();
-      const ask = { migrationId, graceMs, ...(handOver === undefined ? {} : { handOver }) };
-      const stop = await onHost(task, host, 'stopVm', call, ask);
+      const stop = await stopOnce(task, where, call, graceMs);
       wasRunning ||= stop.wasRunning;
       if (stop.outcome === 'stopped') {
         if (destroyed) note('destroyed');
         else if (!wasRunning) note('was not running');
         // One that was handed over ran until it was suspended.
+        task.state.wireBytes += stop.wireBytes ?? 0;
+        if (stop.silentMs !== undefined) note(`its memory is on ${about.to}`);
         return { wasRunning, orderedAt: stop.silentMs === undefined ? orderedAt : Date.now() - stop.silentMs };
       }
       if (destroyed) throw refusal('unknown-state', `${about.vmName} is still there after it was destroyed on ${host}`);
@@ -47,6 +47,18 @@ export async function stopGuest(task: Task, where: GuestToStop): Promise<Outcome
       }
     }
   });
+}
+
+/** Bytes cross meanwhile, where the guest is handed over. */
+async function stopOnce(task: Task, where: GuestToStop, call: Call, graceMs: number): Promise<Answer<'stopVm'>> {
+  const { host, migrationId, handOver } = where;
+  if (handOver === undefined) return onHost(task, host, 'stopVm', call, { migrationId, graceMs });
+  task.live.moving = true;
+  try {
+    return await onHost(task, host, 'stopVm', call, { migrationId, graceMs, handOver: await handOver() });
+  } finally {
+    task.live.moving = false;
+  }
 }
 
 function summaryOf({ about }: Task, { host, handOver }: GuestToStop): string {
@@ -68,7 +80,9 @@ async function chooseNext(task: Task, where: GuestToStop, graceMs: number, detai
   return askPeople(task, where, [
     `${late}: ${detail}`,
     `sealift abort ${vmName} leaves it running where it is`,
-    `sealift wait ${vmName} 10m gives it more time`,
+    where.handOver === undefined
+      ? `sealift wait ${vmName} 10m gives it more time`
+      : `sealift wait ${vmName} 1m tries it again`,
     `sealift destroy ${vmName} pulls its plug (asks for the name)`,
   ]);
 }

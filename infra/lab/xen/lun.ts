@@ -18,3 +18,9 @@ export async function logIn(host: XenHost, { name, portal }: Target): Promise<st
     (await host.exec(['test', '-b', device])).exitCode === 0 ? device : null,
   );
 }
+
+/** Forgets whom a LUN is reserved for. */
+export async function freeLun(host: XenHost, device: string): Promise<void> {
+  await host.run(['sg_persist', '--out', '--register-ignore', '--param-sark=1', device]);
+  await host.run(['sg_persist', '--out', '--clear', '--param-rk=1', device]);
+}
