@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isCurrent } from '../deed/record.ts';
+import type { DeedRecord } from '../deed/record.ts';
 import { awaitGone, domainsOf } from '../xen/gone.ts';
 import { isUnknownRun } from './edge.ts';
 import type { Host } from './host.ts';
@@ -8,6 +9,7 @@ import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
 import { startVm } from './power.ts';
 import { runState } from './run.ts';
+import { inTurn } from './vm-turn.ts';
 
 /** How long, after its time was over, a guest is watched that was ordered to shut down and has not. */
 const lateLimitMs = 900_000;
@@ -33,7 +35,7 @@ export async function abortRun(
       host.deeds.abortReturn(migrationId);
     }
     // what came back is this host's own again: only its start may have been cut short
-    else if (run.state !== 'returned') host.deeds.abort(migrationId);
+    else if (run.state !== 'returned') await abortAtSource(host, migrationId);
   } catch (error) {
     // Withdraws the migration for good, so that an open that comes late is refused.
     if (isUnknownRun(error)) host.deeds.abort(migrationId);
@@ -49,6 +51,14 @@ export async function abortRun(
   }
   if (start) void watchOrdered(host, migrationId);
   return { ...(await runState(host, migrationId)), restarted: start };
+}
+
+/** While a guest only waits for its cede, a cede that is under way is let end first: it may have destroyed it already. */
+async function abortAtSource(host: Host, migrationId: string): Promise<void> {
+  const { record } = host.deeds.byMigration(migrationId);
+  const abort = (): Promise<DeedRecord> => Promise.resolve(host.deeds.abort(migrationId));
+  if (findNotes(host.deeds, migrationId)?.departure?.state === 'fenced') await inTurn(host, record.lineage, abort);
+  else await abort();
 }
 
 /** A return that this workflow began and a slow worker takes up after its abort would stay open: nobody would end it. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Intent } from '../deed/intents.ts';
-import { intentEnvironment } from '../deed/orphans.ts';
+import { intentEnvironment, orphansOf } from '../deed/orphans.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import type { RunningProgram } from '../dom0/access.ts';
 import { SealiftError } from '../domain/error.ts';
@@ -49,7 +49,7 @@ export async function receiveGuest(
       await destroyWaiting(host, record, env);
       program = await host.toolstack.receive({ env });
     } catch (error) {
-      host.deeds.endIntent(intent.id, false);
+      await endIfOver(host, intent);
       throw error;
     }
     return new Arrival(host, { ...coming, migrationId, record }, { intent, program, config: writeXlConfig(config) });
@@ -187,9 +187,8 @@ class Arrival implements MemoryTaker {
       this.#host.deeds.endIntent(this.#intent.id, true);
     } catch (error) {
       this.cut();
-      const ended = await Promise.race([this.#program.ended, sleep(xlLimitMs, null, { ref: false })]);
-      // Else the next step on the VM waits for it.
-      if (ended !== null) this.#host.deeds.endIntent(this.#intent.id, false);
+      await Promise.race([this.#program.ended, sleep(xlLimitMs, null, { ref: false })]);
+      await endIfOver(this.#host, this.#intent);
       throw error;
     } finally {
       this.#isOver = true;
@@ -240,6 +239,11 @@ class Arrival implements MemoryTaker {
   #failed(exitCode: number | null): SealiftError {
     return xlFailed('migrate-receive', { exitCode, stdout: '', stderr: this.#program.stderr() });
   }
+}
+
+/** Ends the intent unless a process of it lives on: then the next step on the VM waits for that. */
+async function endIfOver(host: Host, intent: Intent): Promise<void> {
+  if ((await orphansOf(intent.lineage, intent.id)).length === 0) host.deeds.endIntent(intent.id, false);
 }
 
 /** Destroys what came to a landing that was given up; it need not be there. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeedRecord } from '../deed/record.ts';
 import { dom0 } from '../dom0/dom0.ts';
+import { notThere } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { RunKey, Signed } from '../domain/statement.ts';
 import type { HostCard } from '../domain/survey.ts';
@@ -34,6 +35,7 @@ interface Guest {
 const variable = 'SEALIFT_DEPARTURE';
 /** So long xl may take to let a guest go on when nobody talks to it any more, or a process that was killed to be gone. */
 const endLimitMs = 120_000;
+const stopLimitMs = 5_000;
 
 /**
  * Sends a guest's memory to the destination's landing while it runs, until it is suspended and all of it is there. `why` null: so it is; xl is stopped right
@@ -47,9 +49,14 @@ export async function handMemoryOver(
   { signal, onBegin }: { signal: AbortSignal; onBegin: (transfer: MemoryTransfer) => void },
 ): Promise<{ why: string | null }> {
   const { migrationId, record, domain } = guest;
-  const { sender, session } = await connected(host, migrationId, to);
+  const { sender, session } = await connected(host, migrationId, to, signal);
   const departure = { session, domid: domain.domid, silentSince: null, wireBytes: 0 };
-  noteOfOpenRun(host, migrationId, { ...departure, state: 'sending' });
+  try {
+    noteOfOpenRun(host, migrationId, { ...departure, state: 'sending' });
+  } catch (error) {
+    sender.close();
+    throw error;
+  }
   const notes = readNotes(host.deeds, migrationId);
   const transfer = new MemoryTransfer(sender, {
     begin: (onLine) =>
@@ -57,14 +64,17 @@ export async function handMemoryOver(
     limit: limitOf(host, notes, to),
     paused: notes.steer.paused,
     attend: async ({ silentSince, wireBytes }) => {
-      await dom0().signal(await departing(record), 'SIGSTOP');
-      if (!isHanded(await look(host, record), readNotes(host.deeds, migrationId)))
-        throw new SealiftError('unknown-state', `the memory of ${record.vmName} has arrived, and it is not suspended`);
+      await stopDeparture(record);
+      const now = await look(host, record);
+      if (now?.domid !== domain.domid || !isSuspended(now))
+        throw new SealiftError('xl-failed', `the memory of ${record.vmName} has arrived, and it is not suspended`);
       noteOfOpenRun(host, migrationId, { ...departure, silentSince, wireBytes, state: 'handed' });
     },
     giveUp: async () => {
-      await letGoOn(record);
-      noteDeparture(host, migrationId, null);
+      // One that has lost the right meanwhile lets it go on no more.
+      if (host.deeds.byMigration(migrationId).record.state === 'holder') await letGoOn(record);
+      else await endDeparture(record);
+      await forgetDeparture(host, migrationId);
     },
   });
   onBegin(transfer);
@@ -84,7 +94,8 @@ export async function handMemoryOver(
 
 /** Whether a domain is there that waits, suspended, for what becomes of its run: its memory is at the destination. */
 export function isHanded(domain: Domain | null, { departure }: Pick<RunNotes, 'departure'>): boolean {
-  return domain !== null && departure !== null && domain.domid === departure.domid && isSuspended(domain);
+  if (domain === null || departure === null || departure.state === 'sending') return false;
+  return domain.domid === departure.domid && isSuspended(domain);
 }
 
 export function isSuspended({ state, shutdownReason }: Domain): boolean {
@@ -95,6 +106,12 @@ export function isSuspended({ state, shutdownReason }: Domain): boolean {
 export async function letGoOn(record: DeedRecord): Promise<void> {
   await dom0().signal(await departing(record), 'SIGCONT');
   await untilNone(record);
+}
+
+/** Its guest went on, or is gone: nothing that has crossed counts. Of one that is suspended for good the note stays, for it has to be destroyed. */
+export async function forgetDeparture(host: Host, migrationId: string): Promise<void> {
+  const domain = await look(host, host.deeds.byMigration(migrationId).record);
+  if (domain === null || !isSuspended(domain)) noteDeparture(host, migrationId, null);
 }
 
 /** Ends the processes by which a guest's memory went: it will not go on here any more. Throws 'xl-hangs'. */
@@ -114,9 +131,7 @@ export async function goOnHere(
   env: Record<string, string>,
 ): Promise<'goes-on' | 'lost' | null> {
   if (host.deeds.byMigration(migrationId).run.role === 'destination') return null;
-  const before = await look(host, record);
-  const isNoted = readNotes(host.deeds, migrationId).departure !== null;
-  if (!isNoted && (before === null || !isSuspended(before))) return null;
+  if (readNotes(host.deeds, migrationId).departure === null) return null;
   await letGoOn(record);
   const domain = await look(host, record);
   const goesOn = domain !== null && !isSuspended(domain) && (domain.state === 'running' || domain.state === 'paused');
@@ -130,7 +145,6 @@ export async function goOnHere(
 export async function leaveForGood(host: Host, migrationId: string): Promise<void> {
   const { record } = host.deeds.byMigration(migrationId);
   const notes = readNotes(host.deeds, migrationId);
-  if (notes.departure === null) return;
   const { intent } = host.deeds.mayStop(migrationId, true);
   const end = await ending(host, intent, async (env) => {
     await endDeparture(record);
@@ -157,6 +171,7 @@ async function connected(
   host: Host,
   migrationId: string,
   { key, destination }: HandOver,
+  signal: AbortSignal,
 ): Promise<{ sender: MemorySender; session: number }> {
   host.deeds.acceptKey(migrationId, key);
   const { record, run } = host.deeds.byMigration(migrationId);
@@ -164,12 +179,32 @@ async function connected(
   if (config === null) throw new SealiftError('unknown-state', `no configuration of ${record.vmName} is kept`);
   const { session, keys } = await beginSession(host, run, key.body);
   const stallMs = host.file.limits.stall_seconds * 1_000;
-  const sender = await sendMemory({ session, keys, landing: destination.landing, config, stallMs });
+  const sender = await sendMemory({ session, keys, landing: destination.landing, config, stallMs, signal });
   return { sender, session: session.body.number };
 }
 
 async function look(host: Host, { vmUuid }: DeedRecord): Promise<Domain | null> {
   return onlyDomain(await domainsOf(host.toolstack, { uuid: vmUuid }));
+}
+
+/** Throws 'xl-hangs' unless all of them stand still. */
+async function stopDeparture(record: DeedRecord): Promise<void> {
+  const pids = await departing(record);
+  await dom0().signal(pids, 'SIGSTOP');
+  for (const end = performance.now() + stopLimitMs; ;) {
+    const states = await Promise.all(
+      pids.map((pid) =>
+        dom0()
+          .readFile(`/proc/${String(pid)}/status`)
+          .catch(notThere),
+      ),
+    );
+    if (pids.length > 0 && states.every((text) => text !== null && /^State:\s+T/m.test(text.toString('latin1'))))
+      return;
+    if (performance.now() > end)
+      throw new SealiftError('xl-hangs', `xl migrate of ${record.vmName} does not stand still`);
+    await sleep(50);
+  }
 }
 
 async function departing({ lineage }: DeedRecord): Promise<number[]> {

@@ -8,6 +8,7 @@ import type { FencePlaces } from '../deed/places.ts';
 import type { DeedRecord } from '../deed/record.ts';
 import { diskShapeOf } from '../storage/disk.ts';
 import { placeNow } from '../storage/volume.ts';
+import { readSavedImages } from '../xen/at-rest.ts';
 import { joinVms } from '../xen/dom0.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { domainGone, domainsOf, onlyDomain } from '../xen/gone.ts';
@@ -63,16 +64,22 @@ export async function fenceVm(host: Host, migrationId: string): Promise<void> {
 
 /** Proves once more, right before a deed leaves this host: domain gone, nobody has a disk, opening for write is refused. */
 export async function proveQuiet(host: Host, record: DeedRecord): Promise<void> {
-  await Promise.all([refuseLive(host, record), proveStored(host, record)]);
+  if (record.places === null)
+    throw new SealiftError('deed-refused', `${record.vmName} is not fenced on ${host.file.name}`);
+  await Promise.all([refuseLive(host, record), proveFenced(record.places, fenceMark(record), host.file.fence)]);
 }
 
-/** The same of what lies here alone. A guest that waits, suspended, may have been saved by xendomains since. Throws 'fence-failed', 'deed-refused'. */
-export async function proveStored(host: Host, { places, vmName, vmUuid, ...record }: DeedRecord): Promise<void> {
+/**
+ * Before a guest is given up that waits, suspended: proves its fence, and that xendomains has not saved it since, as it does at an orderly reboot. Throws
+ * 'fence-failed', 'deed-refused'.
+ */
+export async function proveWaiting(host: Host, record: DeedRecord): Promise<void> {
+  const { places, vmName, vmUuid } = record;
   if (places === null) throw new SealiftError('deed-refused', `${vmName} is not fenced on ${host.file.name}`);
-  const mark = fenceMark({ places, vmName, vmUuid, ...record });
-  const [vms] = await Promise.all([joinVms(host.dom0, []), proveFenced(places, mark, host.file.fence)]);
-  const saved = vms.find((vm) => vm.savedImagePath !== null && (vm.uuid === vmUuid || vm.name === vmName));
-  if (saved !== undefined)
+  const mark = fenceMark(record);
+  await proveFenced(places, mark, host.file.fence);
+  const images = await readSavedImages(host.dom0);
+  if (images.some(({ uuid, name }) => (uuid === null ? name === vmName : uuid === vmUuid)))
     throw new SealiftError(
       'fence-failed',
       `xendomains on ${host.file.name} has saved ${vmName}, and would restore it`,
@@ -126,7 +133,7 @@ async function forgetReads(host: Host, migrationId: string, name: string): Promi
 async function handedGuest(host: Host, migrationId: string, record: DeedRecord): Promise<RunNotes['departure']> {
   const notes = readNotes(host.deeds, migrationId);
   const domain = onlyDomain(await domainsOf(host.toolstack, { uuid: record.vmUuid }));
-  if (isHanded(domain, notes) && notes.departure?.state !== 'sending') return notes.departure;
+  if (isHanded(domain, notes)) return notes.departure;
   await refuseLive(host, record);
   return null;
 }

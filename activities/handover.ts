@@ -16,7 +16,7 @@ import { runName } from './folders.ts';
 import { dropArrivals, requireArrival } from './arrival.ts';
 import { leaveForGood } from './departure.ts';
 import { beating } from './edge.ts';
-import { proveQuiet, proveStored } from './fencing.ts';
+import { proveQuiet, proveWaiting } from './fencing.ts';
 import type { Host } from './host.ts';
 import { disksOf, requireLanding } from './landing-disks.ts';
 import { sharedShapeOf } from './luns.ts';
@@ -58,8 +58,10 @@ export async function cede(
   if (run.state === 'ceded') return { deed: host.deeds.cede(ask.migrationId, ask.ready), root };
   return inTurn(host, record.lineage, async () => {
     host.deeds.checkCede(ask.migrationId, ask.ready);
-    await proveStored(host, record);
-    await leaveForGood(host, ask.migrationId);
+    if (readNotes(host.deeds, ask.migrationId).departure !== null) {
+      await proveWaiting(host, record);
+      await leaveForGood(host, ask.migrationId);
+    }
     await proveQuiet(host, record);
     const deed = host.deeds.cede(ask.migrationId, ask.ready);
     await host.jobs.stop(ask.migrationId);

@@ -12,7 +12,7 @@ import { admitRun } from './admission.ts';
 import { adoptVm } from './adopt.ts';
 import { hostCard } from './card.ts';
 import { deedReport } from './deed-report.ts';
-import { edges } from './edge.ts';
+import { beating, edges } from './edge.ts';
 import { fenceVm } from './fencing.ts';
 import { listGarbage, removeGarbage } from './garbage.ts';
 import { acceptDeed, cede, makeReady } from './handover.ts';
@@ -20,6 +20,7 @@ import { beginReturn, checkHold, finishHold, giveBack, settleHold, takeBack } fr
 import { claimsKept, heedClaims } from './heed.ts';
 import { onlookerOf } from './host.ts';
 import type { Host } from './host.ts';
+import type { Transfer } from './jobs.ts';
 import { guestDisks } from './memory-image.ts';
 import { readNotes } from './notes.ts';
 import { inPlainWords, plainWords } from './plain-words.ts';
@@ -113,9 +114,13 @@ export function hostActivities(host: Host): HostActivities {
       (ask) => receiveRun(host, ask),
     ),
     admitRun: edge(z.strictObject(run), (ask) => admitRun(host, ask.migrationId)),
-    stopVm: reporting(z.strictObject({ ...run, graceMs: z.int().min(0), handOver: handOver.optional() }), (ask) =>
-      stopVm(host, ask, signal()),
-    ),
+    stopVm: reporting(z.strictObject({ ...run, graceMs: z.int().min(0), handOver: handOver.optional() }), (ask) => {
+      const seen: { transfer: Transfer | null } = { transfer: null };
+      const work = stopVm(host, ask, signal(), (transfer) => {
+        seen.transfer = transfer;
+      });
+      return beating(work, () => seen.transfer?.progress() ?? null);
+    }),
     destroyVm: edge(z.strictObject({ ...run, by: who }), (ask) => destroyVm(host, ask)),
     fenceVm: edge(z.strictObject(run), (ask) => fenceVm(host, ask.migrationId)),
 

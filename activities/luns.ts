@@ -173,9 +173,9 @@ function find(host: Host, id: string, targets = host.file.iscsi): Promise<Reache
 async function userHere(host: Host, { lun: { id }, device }: ReachedLun, vmUuid: string): Promise<string | null> {
   // What came with its memory, for a run before, has it open.
   const arrivals = (await host.toolstack.list()).filter((domain) => domain.uuid === vmUuid && isArrival(host, domain));
-  if (arrivals.length > 0) return null;
-  const vm = (await usersOfLuns(host)).get(id);
+  const vm = (await usersOfLuns(host, arrivals.length > 0 ? vmUuid : null)).get(id);
   if (vm !== undefined) return `VM ${vm}`;
+  if (arrivals.length > 0) return null;
   const [holder] = await holdersOf(device);
   return holder?.command ?? null;
 }
@@ -193,9 +193,10 @@ async function neededIds(host: Host): Promise<Set<string>> {
 }
 
 /** By what the target calls it, each LUN that a VM's configuration or domain has, with a VM that has it. */
-async function usersOfLuns(host: Host): Promise<Map<string, string>> {
+async function usersOfLuns(host: Host, except: string | null = null): Promise<Map<string, string>> {
   const users = new Map<string, string>();
   for (const vm of await findVms(host.dom0, host.toolstack)) {
+    if (vm.uuid !== null && vm.uuid === except) continue;
     for (const { target } of vm.disks) {
       const place = target === null ? null : await diskPlace(target).catch(notThere);
       if (place?.lun !== undefined) users.set(place.lun.id, vm.name);

@@ -94,7 +94,9 @@ export class MemoryTransfer implements Transfer {
     try {
       program = await this.#options.begin((line) => {
         // Of libxl's own words when it asks a guest to suspend, whatever its type.
-        if (/ suspend request|Calling xc_domain_shutdown/.test(line)) this.#silentSince ??= new Date().toISOString();
+        if (!/ suspend request|Calling xc_domain_shutdown/.test(line)) return;
+        this.#silentSince ??= new Date().toISOString();
+        this.#pace.isUrgent = true;
       });
       program.stdin.write(migrationMessages.banner);
       const failed = await Promise.race([
@@ -142,7 +144,7 @@ export class MemoryTransfer implements Transfer {
   async #answering(signal: AbortSignal): Promise<never> {
     for (;;) {
       await sleep(1_000, undefined, { signal, ref: false });
-      if (this.#silentSince === null || this.#pace.paused) this.#movedAt = performance.now();
+      if (this.#silentSince === null) this.#movedAt = performance.now();
       if (performance.now() - this.#movedAt > answerLimitMs)
         throw new SealiftError('landing-away', 'the destination does not say that the guest has arrived');
     }
@@ -151,12 +153,14 @@ export class MemoryTransfer implements Transfer {
 
 /** What was not sent while it could be may be sent later, up to so much time's worth. */
 const burstMs = 100;
-const pausePollMs = 100;
+/** So soon a change is noticed. */
+const pollMs = 100;
 
-/** Keeps to a limit in bytes a second, and to pauses; both may change. */
+/** Keeps to a limit in bytes a second, and to pauses; both may change, and neither keeps a guest waiting that is suspended already. */
 class Pace {
   limit: number | null;
   paused: boolean;
+  isUrgent = false;
   #freeAt = 0;
 
   constructor(limit: number | null, paused: boolean) {
@@ -165,15 +169,20 @@ class Pace {
   }
 
   async turn(bytes: number, signal: AbortSignal): Promise<void> {
-    while (this.paused) await sleep(pausePollMs, undefined, { signal });
-    if (this.limit === null) return;
-    const now = performance.now();
-    this.#freeAt = Math.max(this.#freeAt, now - burstMs) + (bytes / this.limit) * 1_000;
-    if (this.#freeAt > now) await sleep(this.#freeAt - now, undefined, { signal });
+    while (this.paused && !this.isUrgent) await sleep(pollMs, undefined, { signal });
+    const before = Math.max(this.#freeAt, performance.now() - burstMs);
+    for (;;) {
+      this.#freeAt = before + (this.limit === null ? 0 : (bytes / this.limit) * 1_000);
+      const leftMs = this.#freeAt - performance.now();
+      if (leftMs <= 0 || this.isUrgent) return;
+      await sleep(Math.min(leftMs, pollMs), undefined, { signal });
+    }
   }
 }
 
+/** Throws 'dom0-away' when the line to it was lost: then it may go on, or let its guest go on. */
 async function failing(program: RunningProgram): Promise<SealiftError> {
-  const { exitCode } = await program.ended;
+  const { exitCode, lost } = await program.ended;
+  if (lost) throw new SealiftError('dom0-away', 'the line to dom0 was lost while memory went by it');
   return xlFailed('migrate', { exitCode, stdout: '', stderr: program.stderr() });
 }

@@ -14,9 +14,16 @@ import type { Domain } from '../xen/toolstack.ts';
 import type { Host } from './host.ts';
 import type { Transfer } from './jobs.ts';
 import { isWaiting } from './arrival.ts';
-import { endDeparture, handMemoryOver, isHanded, isSuspended, letGoOn, noteDeparture } from './departure.ts';
+import {
+  endDeparture,
+  forgetDeparture,
+  handMemoryOver,
+  isHanded,
+  isSuspended,
+  letGoOn,
+  noteDeparture,
+} from './departure.ts';
 import type { HandOver } from './departure.ts';
-import { beating } from './edge.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { giveMemoryUp, imageOf, withoutLostImage } from './memory-image.ts';
@@ -29,41 +36,17 @@ import { wakeVm } from './wake.ts';
 
 /**
  * Orders the run's guest to shut down and waits until its domain is gone; saves it, where its memory is to be kept, or hands its memory over, where the method
- * is `live`: then its domain waits, suspended. `stuck`: it is still there, or came back by a
- * reboot, after `graceMs`, or could not be saved. A domain that shut down but is kept by its configuration is destroyed: nothing is lost.
+ * is `live`: then its domain waits, suspended; `onBegin` is given what goes. `stuck`: it is still there, or came back by a reboot, after `graceMs`, or could not be saved or
+ * sent. A domain that shut down but is kept by its configuration is destroyed: nothing is lost.
  * Throws `vm-changed`, before it orders anything.
  */
-export async function stopVm(host: Host, ask: StopAsk, signal: AbortSignal): Promise<Stopped> {
-  const seen: { transfer: Transfer | null } = { transfer: null };
-  const onBegin = (transfer: Transfer): void => {
-    seen.transfer = transfer;
-  };
-  return beating(stopped(host, ask, { signal, onBegin }), () => seen.transfer?.progress() ?? null);
-}
-
-export interface StopAsk {
-  migrationId: string;
-  graceMs: number;
-  /** `live`: the guest is not shut down, its memory goes there. */
-  handOver?: HandOver | undefined;
-}
-
-export interface Stopped {
-  outcome: 'stopped' | 'stuck';
-  wasRunning: boolean;
-  detail: string;
-  /** `live`: for how long the guest has been suspended, and what its memory took on the wire. */
-  silentMs?: number;
-  wireBytes?: number;
-}
-
-interface Attended {
-  signal: AbortSignal;
-  onBegin: (transfer: Transfer) => void;
-}
-
-async function stopped(host: Host, ask: StopAsk, attended: Attended): Promise<Stopped> {
-  const { signal } = attended;
+export async function stopVm(
+  host: Host,
+  ask: StopAsk,
+  signal: AbortSignal,
+  onBegin: Attended['onBegin'] = () => undefined,
+): Promise<Stopped> {
+  const attended = { signal, onBegin };
   const { record, run } = host.deeds.byMigration(ask.migrationId);
   if (run.state === 'ceded' || run.state === 'returned') {
     return { outcome: 'stopped', wasRunning: run.wasRunning ?? false, detail: `the run is ${run.state}` };
@@ -102,6 +85,27 @@ async function stopped(host: Host, ask: StopAsk, attended: Attended): Promise<St
     else if (!taken) detail = 'it does not take the order to shut down';
     return { outcome: 'stuck', wasRunning, detail };
   });
+}
+
+export interface StopAsk {
+  migrationId: string;
+  graceMs: number;
+  /** `live`: the guest is not shut down, its memory goes there. */
+  handOver?: HandOver | undefined;
+}
+
+export interface Stopped {
+  outcome: 'stopped' | 'stuck';
+  wasRunning: boolean;
+  detail: string;
+  /** `live`: for how long the guest has been suspended, and what its memory took on the wire. */
+  silentMs?: number;
+  wireBytes?: number;
+}
+
+interface Attended {
+  signal: AbortSignal;
+  onBegin: (transfer: Transfer) => void;
 }
 
 /** Pulls the plug of the run's guest, by a person's choice; logged. */
@@ -188,7 +192,7 @@ async function endEarlierDeparture(host: Host, migrationId: string): Promise<voi
   if (host.deeds.inProgress(record.lineage)?.migrationId !== migrationId) return;
   if (readNotes(host.deeds, migrationId).departure?.state !== 'sending') return;
   await letGoOn(record);
-  noteDeparture(host, migrationId, null);
+  await forgetDeparture(host, migrationId);
 }
 
 /** Whether xl is building a domain in the place of the one that was ordered to shut down: it may have no disks yet. */

@@ -101,8 +101,8 @@ export interface RunningProgram {
   readonly stdout: Readable;
   /** The last lines of its standard error. */
   stderr(): string;
-  /** When it has ended and all that it wrote was read; null: by a signal. 127: it could not be started. */
-  readonly ended: Promise<{ exitCode: number | null }>;
+  /** When it has ended and all that it wrote was read; null: by a signal. 127: it could not be started. `lost`: the line to it was, and nobody knows. */
+  readonly ended: Promise<{ exitCode: number | null; lost: boolean }>;
   /** Closes this end of its pipes, and keeps this process alive no longer for it; the program is not ended. */
   leave(): void;
 }

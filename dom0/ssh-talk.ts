@@ -25,16 +25,20 @@ export function talkTo(
     }
     isErrorOwn ||= line.endsWith(mark);
   });
-  const ended = new Promise<{ exitCode: number | null }>((end) => {
-    let exitCode: number | null = null;
-    channel.on('exit', (code: number | null) => {
-      exitCode = code;
+  const ended: RunningProgram['ended'] = new Promise((end) => {
+    let exit: { exitCode: number | null; lost: boolean } = { exitCode: null, lost: true };
+    channel.on('exit', (exitCode: number | null) => {
+      exit = { exitCode, lost: false };
     });
     channel.on('close', () => {
       stdout.end();
       resolve(null);
-      end({ exitCode });
+      end(exit);
     });
+  });
+  // Nobody takes what it writes any more.
+  stdout.on('close', () => {
+    channel.close();
   });
   const program: RunningProgram = {
     stdin: inputOf(channel),

@@ -18,12 +18,12 @@ export function startHere(
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
-  const ended = new Promise<{ exitCode: number | null }>((resolve) => {
+  const ended: RunningProgram['ended'] = new Promise((resolve) => {
     child.on('error', () => {
-      resolve({ exitCode: 127 });
+      resolve({ exitCode: 127, lost: false });
     });
     child.on('close', (exitCode) => {
-      resolve({ exitCode });
+      resolve({ exitCode, lost: false });
     });
   });
   // A process that may open no more files has given it none of its pipes.

@@ -19,6 +19,8 @@ export interface SendMemoryOptions {
   config: string;
   /** Without any progress for so long the connection is given up. */
   stallMs: number;
+  /** Gives it up. */
+  signal?: AbortSignal;
 }
 
 /** The connection by which a guest's memory crosses, sealed under a session of its run. */
@@ -73,7 +75,7 @@ class Sender implements MemorySender {
     this.arrived = this.#arrived.promise.then(() => undefined);
     // Each is waited for at some time, or by nobody.
     for (const promise of [this.begun, this.arrived]) promise.catch(() => undefined);
-    const { landing, keys, session, stallMs } = options;
+    const { landing, keys, session, stallMs, signal } = options;
     this.#beatMs = Math.max(20, Math.min(3_000, Math.floor(stallMs / 4)));
     const where = `${landing.address}:${String(landing.port)}`;
     this.#socket = connect({ host: landing.address, port: landing.port, noDelay: true, onread: this.#receiver.onread });
@@ -91,6 +93,12 @@ class Sender implements MemorySender {
       this.#check(where);
     }, this.#beatMs);
     this.#wantOpening();
+    const give = (): void => {
+      this.close();
+    };
+    signal?.addEventListener('abort', give, { once: true });
+    this.arrived.finally(() => signal?.removeEventListener('abort', give)).catch(() => undefined);
+    if (signal?.aborted === true) this.close();
   }
 
   get wireBytes(): number {

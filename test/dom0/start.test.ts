@@ -43,7 +43,7 @@ describe.each(ways)('a program %s', (_name, at) => {
     const pieces: Buffer[] = [];
     for await (const piece of program.stdout) pieces.push(piece as Buffer);
     expect(Buffer.concat(pieces).equals(sent)).toBe(true);
-    expect(await program.ended).toEqual({ exitCode: 3 });
+    expect(await program.ended).toEqual({ exitCode: 3, lost: false });
     expect([lines, program.stderr()]).toEqual([['hello', 'bye'], 'hello\nbye']);
   });
 
@@ -52,7 +52,7 @@ describe.each(ways)('a program %s', (_name, at) => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(program.stderr()).toBe('');
     program.stdout.resume();
-    expect(await program.ended).toEqual({ exitCode: 0 });
+    expect(await program.ended).toEqual({ exitCode: 0, lost: false });
     expect(program.stderr()).toBe('written');
   });
 
@@ -62,7 +62,7 @@ describe.each(ways)('a program %s', (_name, at) => {
     program.stdin.destroy();
     const [piece] = (await once(program.stdout, 'data')) as [Buffer];
     expect(piece.toString()).toBe('over\n');
-    expect(await program.ended).toEqual({ exitCode: 1 });
+    expect(await program.ended).toEqual({ exitCode: 1, lost: false });
   });
 
   test('goes on when it is left, and is stopped, continued and killed by its number', async () => {
@@ -87,7 +87,7 @@ describe.each(ways)('a program %s', (_name, at) => {
 
   test('that is not there, has ended so', async () => {
     const program = await at().start(['no-such-program'], {});
-    expect(await program.ended).toEqual({ exitCode: 127 });
+    expect(await program.ended).toEqual({ exitCode: 127, lost: false });
   });
 });
 
@@ -96,7 +96,7 @@ test('a program beside this machine loses its pipes with the line, and is told n
   const own = sshDom0({ ...sshd, owner: randomUUID() });
   const program = await own.start(['sh', '-c', 'cat >/dev/null; exec sleep 601'], { env: { MARK: 'of-a-lost-line' } });
   own.leave();
-  expect(await program.ended).toEqual({ exitCode: null });
+  expect(await program.ended).toEqual({ exitCode: null, lost: true });
   const found = async (): Promise<Map<string, string>> => localDom0.readEach('/proc/[0-9]*/cmdline');
   let sleeping: string | undefined;
   await until(() => {

@@ -46,8 +46,8 @@ export const sabotages: Sabotage[] = [
       },
       {
         file: 'activities/fencing.ts',
-        old: 'await Promise.all([joinVms(host.dom0, []), proveFenced(places, mark, host.file.fence)]);',
-        new: 'await Promise.all([joinVms(host.dom0, []), mark]);',
+        old: 'await Promise.all([refuseLive(host, record), proveFenced(record.places, fenceMark(record), host.file.fence)]);',
+        new: 'await refuseLive(host, record);',
       },
     ],
   },
