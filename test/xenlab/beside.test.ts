@@ -7,7 +7,6 @@ onXen(
   (xen) => {
     moves.stagedVolume(xen);
     moves.withItsMemory(xen, 'pvh');
-    moves.live(xen);
   },
   { beside: ['xen-1'] },
 );

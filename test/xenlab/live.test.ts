@@ -3,7 +3,7 @@ import type { XenHost } from '../../infra/lab/xen/host.ts';
 import { said } from '../../infra/lab/xen/lab-guest.ts';
 import { freeLun } from '../../infra/lab/xen/lun.ts';
 import { until } from '../../infra/lab/xen/until.ts';
-import { goneOver } from './moves.ts';
+import { goneOver, moves } from './moves.ts';
 import { moveLimitMs, onXen } from './two-hosts.ts';
 
 onXen('a guest that runs on a LUN, on real Xen', (xen) => {
@@ -52,3 +52,11 @@ async function readers(host: XenHost): Promise<number> {
   const read = await host.exec(['dd', 'if=/dev/sda', 'of=/dev/null', 'bs=4096', 'count=1', 'iflag=direct']);
   return read.exitCode === 0 ? 1 : 0;
 }
+
+onXen(
+  'a guest that runs on a LUN, from a host whose worker is beside its dom0',
+  (xen) => {
+    moves.live(xen);
+  },
+  { beside: ['xen-1'], asRoot: true },
+);

@@ -20,13 +20,17 @@ export const moveLimitMs = 600_000;
  * Declares tests of moves between two real Xen hosts, with Sealift on them, that are there when the first test begins. `beside`: the
  * hosts whose worker is not in their dom0.
  */
-export function onXen(name: string, tests: (xen: TwoHosts) => void, { beside = [] }: { beside?: string[] } = {}): void {
+export function onXen(
+  name: string,
+  tests: (xen: TwoHosts) => void,
+  { beside = [], asRoot = false }: { beside?: string[]; asRoot?: boolean } = {},
+): void {
   able(name, () => {
     const xen = new TwoHosts();
     beforeAll(async () => {
       xen.lab = await bringUpXenLab();
       atEnd(() => xen.lab.down());
-      xen.on = await startSealiftOnXen(xen.lab, { cacheFolder: testCache, beside });
+      xen.on = await startSealiftOnXen(xen.lab, { cacheFolder: testCache, beside, asRoot });
       atEnd(() => xen.on.close());
     }, 900_000);
     tests(xen);

@@ -27,12 +27,17 @@ export interface SealiftOnXen {
 }
 
 /**
- * `cacheFolder`: where Temporal's server and the workflows' bundle are kept. Without `withUi` there is no Web UI. `beside`: the names of
+ * `cacheFolder`: where Temporal's server and the workflows' bundle are kept. Without `withUi` there is no Web UI. `asRoot`: those enter as root. `beside`: the names of
  * hosts whose worker runs on this machine and enters dom0 by SSH.
  */
 export async function startSealiftOnXen(
   lab: XenLab,
-  { cacheFolder, withUi = false, beside = [] }: { cacheFolder: string; withUi?: boolean; beside?: readonly string[] },
+  {
+    cacheFolder,
+    withUi = false,
+    beside = [],
+    asRoot = false,
+  }: { cacheFolder: string; withUi?: boolean; beside?: readonly string[]; asRoot?: boolean },
 ): Promise<SealiftOnXen> {
   const folder = await mkdtemp(join(tmpdir(), 'sealift-xen-'));
   const undo: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
@@ -62,6 +67,7 @@ export async function startSealiftOnXen(
             address: lab.outsideAddress,
             temporalAddress: server.address,
             logFolder: host.machine.logFolder,
+            asRoot,
           })
         : new WorkerInDom0({ ...own, temporalAddress: door.address });
       undo.push(() => worker.end());

@@ -10,14 +10,20 @@ import type { HostPlan, HostWorker } from './host-worker.ts';
 
 const user = 'sealift';
 
-/** A worker on this machine, which enters its dom0 by SSH as a user who may do everything by sudo; nothing of Sealift is in dom0. */
+interface BesidePlan extends HostPlan {
+  address: string;
+  logFolder: string;
+  asRoot: boolean;
+}
+
+/** A worker on this machine, which enters its dom0 by SSH as root, or as a user who may do everything by sudo; nothing of Sealift is in dom0. */
 export class WorkerBeside implements HostWorker {
-  readonly #plan: HostPlan & { address: string; logFolder: string };
+  readonly #plan: BesidePlan;
   readonly #filePath: string;
   #child: Child | null = null;
 
   /** `address`: where the other hosts reach this machine. */
-  constructor(plan: HostPlan & { address: string; logFolder: string }) {
+  constructor(plan: BesidePlan) {
     this.#plan = plan;
     this.#filePath = join(plan.folder, 'host.toml');
   }
@@ -26,14 +32,21 @@ export class WorkerBeside implements HostWorker {
     const { host, folder, address } = this.#plan;
     const { port, hostKey, privateKeyPath } = host.ssh;
     const file = commonHostFile(this.#plan, { state: folder, landing: address, port: await anyPort() });
-    const where = { address: host.address, port, user, host_key: hostKey, private_key: privateKeyPath };
+    const where = {
+      address: host.address,
+      port,
+      user: this.#plan.asRoot ? 'root' : user,
+      host_key: hostKey,
+      private_key: privateKeyPath,
+    };
     file.dom0 = { access: 'ssh', ...where, folder: '/var/lib/sealift' };
     const made = join(folder, 'made');
     file.ssh = { folder: made, private_key: privateKeyPath };
     await mkdir(made, { mode: 0o700 });
     await writeFile(this.#filePath, printHostFile(file), { mode: 0o600 });
     await host.run(['mkdir', '-m', '0700', '-p', poolPath]);
-    await this.#makeUser(await readFile(`${privateKeyPath}.pub`, 'utf8'));
+    // Root is let in for the lab itself.
+    if (!this.#plan.asRoot) await this.#makeUser(await readFile(`${privateKeyPath}.pub`, 'utf8'));
   }
 
   async start(): Promise<void> {
