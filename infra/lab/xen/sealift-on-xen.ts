@@ -27,8 +27,8 @@ export interface SealiftOnXen {
 }
 
 /**
- * `cacheFolder`: where Temporal's server and the workflows' bundle are kept. Without `withUi` there is no Web UI. `asRoot`: those enter as root. `beside`: the names of
- * hosts whose worker runs on this machine and enters dom0 by SSH.
+ * `cacheFolder`: where Temporal's server and the workflows' bundle are kept. Without `withUi` there is no Web UI. `beside`: the names of
+ * hosts whose worker runs on this machine and enters dom0 by SSH; as root, where `asRoot` says so.
  */
 export async function startSealiftOnXen(
   lab: XenLab,
