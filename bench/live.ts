@@ -10,6 +10,7 @@ import { bringUpXenLab, takeDownXenLab } from '../infra/lab/xen/lab.ts';
 import { startGuest } from '../infra/lab/xen/lab-guest.ts';
 import { freeLun, logIn, startInitiator } from '../infra/lab/xen/lun.ts';
 import { startSealiftOnXen } from '../infra/lab/xen/sealift-on-xen.ts';
+import { spread } from './spread.ts';
 
 interface Seen {
   wholeMs: number;
@@ -109,12 +110,4 @@ async function letIn(from: XenHost, to: XenHost): Promise<void> {
   const known = (await to.exec(['cat', '/root/.ssh/authorized_keys'])).stdout;
   await to.run(['mkdir', '-p', '-m', '700', '/root/.ssh']);
   await to.writeFile('/root/.ssh/authorized_keys', `${known.trim()}\n${key.trim()}\n`);
-}
-
-function spread(all: number[]): string {
-  const sorted = [...all].sort((a, b) => a - b);
-  const [least, median, most] = [0, Math.floor(sorted.length / 2), -1].map((place) =>
-    ((sorted.at(place) ?? 0) / 1000).toFixed(1),
-  );
-  return `${String(median)} (${String(least)}–${String(most)}) s`;
 }

@@ -12,6 +12,7 @@ import { startGuest } from '../infra/lab/xen/lab-guest.ts';
 import type { LabGuest } from '../infra/lab/xen/lab-guest.ts';
 import { freeLun, logIn, startInitiator } from '../infra/lab/xen/lun.ts';
 import { startSealiftOnXen } from '../infra/lab/xen/sealift-on-xen.ts';
+import { spread } from './spread.ts';
 
 interface Way {
   what: string;
@@ -67,14 +68,6 @@ function figures(seen: ReceiptBody[]): string {
     `down ${spread(seen.map(({ downMs }) => downMs ?? 0))}`,
     `in all ${spread(whole)}`,
   ].join(', ');
-}
-
-function spread(all: number[]): string {
-  const sorted = [...all].sort((a, b) => a - b);
-  const [least, median, most] = [0, Math.floor(sorted.length / 2), -1].map((place) =>
-    ((sorted.at(place) ?? 0) / 1000).toFixed(1),
-  );
-  return `${String(median)} (${String(least)}–${String(most)}) s`;
 }
 
 async function rawFile({ hosts: [one] }: XenLab, name: string): Promise<string> {

@@ -1,4 +1,5 @@
 import { SealiftError } from '../domain/error.ts';
+import { isSavedHead, maximumConfigBytes, optionalBytes, optionalBytesAt, savedHeadBytes } from './saved-head.ts';
 
 /** What sender and receiver of `xl migrate` say to each other beside the guest's memory (tools/xl/xl.h, xl_migrate.c of Xen 4.17). */
 export const migrationMessages = {
@@ -10,15 +11,9 @@ export const migrationMessages = {
   go: Buffer.from('domain is yours, you are cleared to unpause\0'),
 } as const;
 
-/** Magic, byte order, mandatory flags, optional flags, length of the optional data. */
-const headBytes = 32 + 4 * 4;
-const magic = 'Xen saved domain, xl format\n \0 \r';
-const byteOrder = 0x01020304;
 const flagsAt = 36;
-const lengthAt = 44;
 /** Of the mandatory flags: the configuration is JSON, and no text as in a file. */
 const jsonFlag = 1;
-const maximumConfigBytes = 1024 * 1024;
 
 /**
  * Puts a configuration of this host's in the place of the sender's, at the head of a migration's stream: which disks, bridges and files
@@ -37,24 +32,23 @@ export class ConfigSwap {
   take(piece: Buffer): Buffer {
     if (this.#done) return piece;
     this.#head = Buffer.concat([this.#head, piece]);
-    if (this.#head.length < headBytes) return Buffer.alloc(0);
+    if (this.#head.length < savedHeadBytes) return Buffer.alloc(0);
     const configBytes = this.#checkedLength();
-    if (this.#head.length < headBytes + configBytes) return Buffer.alloc(0);
-    const head = Buffer.from(this.#head.subarray(0, headBytes));
+    if (this.#head.length < savedHeadBytes + configBytes) return Buffer.alloc(0);
+    const head = Buffer.from(this.#head.subarray(0, savedHeadBytes));
     head.writeUInt32LE(head.readUInt32LE(flagsAt) & ~jsonFlag, flagsAt);
-    head.writeUInt32LE(4 + this.#config.length, lengthAt);
+    head.writeUInt32LE(4 + this.#config.length, optionalBytesAt);
     const length = Buffer.alloc(4);
     length.writeUInt32LE(this.#config.length);
-    const rest = this.#head.subarray(headBytes + configBytes);
+    const rest = this.#head.subarray(savedHeadBytes + configBytes);
     this.#head = Buffer.alloc(0);
     this.#done = true;
     return Buffer.concat([head, length, this.#config, rest]);
   }
 
   #checkedLength(): number {
-    if (this.#head.toString('latin1', 0, 32) !== magic || this.#head.readUInt32LE(32) !== byteOrder)
-      throw new SealiftError('bad-frame', 'what comes is no stream of xl migrate');
-    const bytes = this.#head.readUInt32LE(lengthAt);
+    if (!isSavedHead(this.#head)) throw new SealiftError('bad-frame', 'what comes is no stream of xl migrate');
+    const bytes = optionalBytes(this.#head);
     if (bytes > maximumConfigBytes) throw new SealiftError('bad-frame', `its configuration has ${String(bytes)} bytes`);
     return bytes;
   }

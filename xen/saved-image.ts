@@ -1,12 +1,7 @@
 import { z } from 'zod';
 import { dom0 } from '../dom0/dom0.ts';
 import { notThere } from '../dom0/system-errors.ts';
-
-const magic = 'Xen saved domain, xl format\n \0 \r';
-/** Magic, byte order, mandatory flags, optional flags, length of the optional data (tools/xl/xl.h). */
-const headBytes = 32 + 4 * 4;
-const byteOrder = 0x01020304;
-const maximumConfigBytes = 1024 * 1024;
+import { isSavedHead, maximumConfigBytes, optionalBytes, savedHeadBytes, savedMagic } from './saved-head.ts';
 
 const savedConfig = z.looseObject({ c_info: z.looseObject({ name: z.string(), uuid: z.string().optional() }) });
 
@@ -14,9 +9,9 @@ const savedConfig = z.looseObject({ c_info: z.looseObject({ name: z.string(), uu
 export async function isSavedImage(path: string): Promise<boolean> {
   const file = await dom0().open(path, 'read');
   try {
-    const head = Buffer.alloc(magic.length);
+    const head = Buffer.alloc(savedMagic.length);
     await file.read(head, 0, head.length, 0);
-    return head.toString('latin1') === magic;
+    return head.toString('latin1') === savedMagic;
   } finally {
     await file.close();
   }
@@ -26,12 +21,11 @@ export async function isSavedImage(path: string): Promise<boolean> {
 export async function readSavedImage(path: string): Promise<{ name: string; uuid: string | null } | null> {
   const file = await dom0().open(path, 'read');
   try {
-    const head = Buffer.alloc(headBytes);
-    const { bytesRead } = await file.read(head, 0, headBytes, 0);
-    if (bytesRead < headBytes || head.toString('latin1', 0, 32) !== magic || head.readUInt32LE(32) !== byteOrder)
-      return null;
-    const optional = Buffer.alloc(Math.min(head.readUInt32LE(44), maximumConfigBytes));
-    const got = await file.read(optional, 0, optional.length, headBytes);
+    const head = Buffer.alloc(savedHeadBytes);
+    const { bytesRead } = await file.read(head, 0, savedHeadBytes, 0);
+    if (bytesRead < savedHeadBytes || !isSavedHead(head)) return null;
+    const optional = Buffer.alloc(Math.min(optionalBytes(head), maximumConfigBytes));
+    const got = await file.read(optional, 0, optional.length, savedHeadBytes);
     if (got.bytesRead < 4) return null;
     const json = optional.toString('utf8', 4, Math.min(4 + optional.readUInt32LE(0), got.bytesRead));
     const { c_info: about } = savedConfig.parse(JSON.parse(json.replace(/\0+$/, '')));
