@@ -219,8 +219,8 @@ async function orderShutdown(host: Host, domain: Domain, env: Environment): Prom
 }
 
 /** Not so a guest that is down, or going down: its memory is lost. */
-function hasMemory({ state, shutdownReason }: Domain): boolean {
-  return state === 'running' || state === 'paused' || (state === 'shutdown' && shutdownReason === 'suspend');
+function hasMemory({ state }: Domain): boolean {
+  return state === 'running' || state === 'paused';
 }
 
 /** Sends the guest's memory away; then it waits, suspended. */

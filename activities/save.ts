@@ -3,9 +3,11 @@ import type { DeedRecord } from '../deed/record.ts';
 import { isSavedImage } from '../xen/saved-image.ts';
 import { domainsOf, onlyDomain } from '../xen/gone.ts';
 import type { Domain } from '../xen/toolstack.ts';
+import { isSuspended } from './departure.ts';
 import type { Host } from './host.ts';
 import { emptyImage, imageOf, isOfOneMoment, sealLength, stampsOf } from './memory-image.ts';
 import { readNotes, updateNotes } from './notes.ts';
+import { pullPlug } from './plug.ts';
 
 /**
  * Saves the run's guest into its image, durably. Null: done, and the guest is paused and to be destroyed now. Else why it could not be saved, in a line; it runs on,
@@ -17,7 +19,7 @@ export async function saveGuest(
   env: Record<string, string>,
 ): Promise<string | null> {
   const { migrationId, record, domain } = ask;
-  if (domain.shutdownReason === 'suspend') return 'an earlier save of it was cut short, and it cannot go on from there';
+  if (isSuspended(domain)) return 'an earlier save of it was cut short, and it cannot go on from there';
   const image = imageOf(readNotes(host.deeds, migrationId));
   if (image === undefined) return 'its move has no image';
   updateNotes(host.deeds, migrationId, { memory: null });
@@ -37,6 +39,12 @@ export async function saveGuest(
   if (whole && still) return null;
   if (now?.state === 'paused') await host.toolstack.unpause(now, { env });
   return whole ? 'somebody let it run on while it was saved' : 'xl saved something that is no image of it';
+}
+
+/** A save whose xl was killed leaves its guest suspended, and it cannot go on: its domain makes way. */
+export async function endCutSave(host: Host, record: DeedRecord, env: Record<string, string>): Promise<void> {
+  const domain = await look(host, record);
+  if (domain !== null && isSuspended(domain)) await pullPlug(host, record, env);
 }
 
 /** The saved guest's domain is gone: from here on its image counts, with the disks as they are now. */

@@ -12,6 +12,7 @@ import type { Host } from './host.ts';
 import { imageOf, isOfOneMoment, removeImage } from './memory-image.ts';
 import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
+import { endCutSave } from './save.ts';
 
 /** After so many failures of `xl restore` the guest is better off without its memory than not running. */
 const restoreTries = 3;
@@ -39,6 +40,7 @@ export async function wakeVm(
   const arrived = await isUsableArrival(host, record, notes);
   if (!arrived) noteArrivalGone(host, migrationId);
   const image = imageOf(notes);
+  if (image !== undefined) await endCutSave(host, record, env);
   const kept = image !== undefined && (await restored(host, waking, image, env));
   const made = !kept && !arrived && (await host.toolstack.create(waking.configPath, { paused: true, env }));
   const domain = await theOne(host, record);

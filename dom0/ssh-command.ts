@@ -5,8 +5,11 @@ const path = `export PATH="$PATH:${programFolders.join(':')}"`;
 /** sudo has a PATH of its own. */
 const asRoot = (user: string): string => (user === 'root' ? '' : 'sudo -n -- env "PATH=$PATH" ');
 
-/** Says its name on both outputs, so that what was printed before can be told apart, and waits for a word: without it nothing begins. */
-const gate = `printf '%s\\n' "$0"; printf '%s\\n' "$0" >&2; read -r go || exit 125; exec "$@"`;
+/**
+ * Says its name on both outputs, so that what was printed before can be told apart, and waits for a word: without it nothing begins. The one that is
+ * listened to comes last: who hears it may leave at once, and an output that nobody holds any more would be the end of it.
+ */
+const gate = `printf '%s\\n' "$0" >&2; printf '%s\\n' "$0"; read -r go || exit 125; exec "$@"`;
 
 export interface ProgramOptions {
   /** What the gate calls itself. */
