@@ -6,8 +6,10 @@ import type { HostFile } from '../domain/host-file.ts';
 import { isMemory, memoryVdev } from '../domain/manifest.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import { isThere, syncFolder, syncWhole } from '../storage/durable-file.ts';
+import { reachLun } from '../storage/lun.ts';
 import { allocateDisk } from '../storage/pool.ts';
 import type { FolderPool } from '../storage/pool.ts';
+import { placeNow } from '../storage/volume.ts';
 import { writeStamp } from '../storage/write-stamp.ts';
 import { memoryBytesOf } from '../xen/at-rest.ts';
 import type { FoundVm } from '../xen/dom0.ts';
@@ -72,9 +74,12 @@ export async function sealLength({ path, sizeBytes }: { path: string; sizeBytes:
   }
 }
 
-/** When each of the guest's disks was last written. */
-export function stampsOf({ disks }: Pick<RunNotes, 'disks'>): Promise<string[]> {
-  return Promise.all(guestDisks(disks).map(({ path }) => writeStamp(path)));
+/** When this host last wrote to each of the guest's disks. */
+export function stampsOf({ disks, luns }: Pick<RunNotes, 'disks' | 'luns'>): Promise<string[]> {
+  return Promise.all([
+    ...guestDisks(disks).map(async (disk) => writeStamp(await placeNow(disk))),
+    ...luns.map(async ({ lun }) => writeStamp((await reachLun(lun)).device)),
+  ]);
 }
 
 /** Whether nothing was written to the guest's disks since its image was noted. */

@@ -1,11 +1,9 @@
-import { succeeds } from '../dom0/system-errors.ts';
 import { fenceKindIn } from '../deed/fence.ts';
 import { refusal } from '../domain/concern.ts';
 import { isMemory } from '../domain/manifest.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { Concern, HostCard, SourceSurvey } from '../domain/survey.ts';
 import { poolSpace } from '../storage/pool.ts';
-import { writeStamp } from '../storage/write-stamp.ts';
 import { lackingFeatures } from '../xen/cpu.ts';
 import type { FoundVm } from '../xen/dom0.ts';
 import { configFlag, configKeys } from '../xen/xl-config/values.ts';
@@ -20,18 +18,13 @@ import { reservedBytes } from './pools.ts';
 export async function surveyMemory(
   host: Host,
   found: FoundVm,
-  ask: { migrationId?: string | undefined; paths: string[] },
+  migrationId?: string,
 ): Promise<{ image: DiskShape; concerns: Concern[] }> {
-  const image = openedWith(host, ask.migrationId) ?? imageShape(found);
+  const image = openedWith(host, migrationId) ?? imageShape(found);
   const concerns = settingConcerns(found);
   if (found.state !== 'running') {
     const text = `${found.name} is ${found.state}: only a running guest can be saved with its memory`;
     concerns.push(refusal('memory-not-running', text));
-  }
-  for (const path of ask.paths) {
-    if (await tellsWrites(path)) continue;
-    const text = 'a disk is no file, so nothing would tell whether it was written after the memory was saved';
-    concerns.push(refusal('memory-disk', text));
   }
   concerns.push(...(await roomConcerns(host, image.sizeBytes)));
   if (host.file.fence === 'immutable' && (await fenceKindIn(memoryFolder(host.file))) !== 'immutable') {
@@ -98,8 +91,4 @@ async function roomConcerns(host: Host, neededBytes: number): Promise<Concern[]>
   if (free >= neededBytes) return [];
   const text = `${host.file.name} has ${mebibytes(free, Math.ceil)} MiB free in its state folder, the image of the memory may need ${mebibytes(neededBytes, Math.ceil)} MiB`;
   return [refusal('memory-no-room', text)];
-}
-
-function tellsWrites(path: string): Promise<boolean> {
-  return succeeds(writeStamp(path));
 }

@@ -5,7 +5,7 @@ import { dom0 } from '../dom0/dom0.ts';
 import { SealiftError } from '../domain/error.ts';
 import type { ProbeSpec } from '../domain/migration.ts';
 import type { ReceiptBody } from '../domain/receipt.ts';
-import { deviceFolder } from '../storage/disk-shape.ts';
+import { writesTo } from '../storage/write-stamp.ts';
 import type { Domain, Toolstack } from '../xen/toolstack.ts';
 
 type Check = ReceiptBody['probe'][number];
@@ -88,15 +88,11 @@ function diskIsWritten(paths: string[]): () => Promise<string> {
   };
 }
 
-/**
- * What is another after each write: the time of a file or device node, and the writes that a device has completed, since dom0's
- * kernel does a guest's without touching the node (the kernel's Documentation/block/stat.rst).
- */
+/** What is another after each write: the time of a file or device node, and what a device has written. */
 async function lastWrite(path: string): Promise<string> {
   const status = await dom0().stat(path);
   if (status.kind !== 'block') return String(status.mtimeNs);
-  const counts = (await dom0().readFile(join(deviceFolder(status.rdev), 'stat'))).toString('utf8');
-  return `${String(status.mtimeNs)} ${counts.trim().split(/\s+/)[4] ?? ''}`;
+  return `${String(status.mtimeNs)} ${await writesTo(status.rdev)}`;
 }
 
 /** Passes when dom0 has got something from the guest: what it sends is what its vif's end in dom0 receives. */

@@ -93,10 +93,7 @@ export async function surveySource(
   }));
   if (ask.method === 'live') concerns.push(...(await liveConcerns(host, found, shapes)));
   else if (ask.keepMemory === true && !shapes.some(isMemory)) {
-    const memory = await surveyMemory(host, found, {
-      migrationId: ask.migrationId,
-      paths: disks.filter(({ problem }) => problem === null).map(({ path }) => path),
-    });
+    const memory = await surveyMemory(host, found, ask.migrationId);
     shapes.push(memory.image);
     concerns.push(...memory.concerns);
   }

@@ -75,7 +75,8 @@ async function restored(
   const { memory } = notes;
   if (memory === null) return false;
   if (memory.woken !== null) return wokeBefore(host, migrationId, record, memory.woken);
-  if (memory.failures >= restoreTries || !(await isUsable(notes, image))) return false;
+  if (memory.failures >= restoreTries || !fitsLuns(host, migrationId, notes) || !(await isUsable(notes, image)))
+    return false;
   try {
     return await host.toolstack.restore(await ownConfig(record, notes, image), {
       image: image.path,
@@ -105,6 +106,16 @@ async function wokeBefore(
     return true;
   noteWoken(host, migrationId, { domid: null, kept: false });
   return false;
+}
+
+/**
+ * What another host has written to a LUN, this one cannot tell: its memory counts no more once the VM may have run elsewhere. By a claim it may have, since its
+ * source can have aborted, and run on, before it was lost.
+ */
+function fitsLuns(host: Host, migrationId: string, { luns }: RunNotes): boolean {
+  if (luns.length === 0) return true;
+  const { record, run } = host.deeds.byMigration(migrationId);
+  return host.deeds.presentClaim(record) === null && run.state !== 'ceded' && run.state !== 'returned';
 }
 
 /** The disks come first: memory is only good with the disks as they were when it was saved. */

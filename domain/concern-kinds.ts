@@ -125,12 +125,6 @@ export const concernKinds = {
     meaning: 'memory is to be kept, and the VM does not run: only a running guest can be saved',
     remedy: 'move it without --keep-memory',
   },
-  'memory-disk': {
-    severity: 'refuses',
-    meaning:
-      'memory is to be kept, and a disk is no file, so nothing would tell whether it was written after the memory was saved',
-    remedy: 'move it without --keep-memory',
-  },
   'memory-older-xen': {
     severity: 'refuses',
     meaning: 'memory is to be kept, and the destination runs an older Xen, which does not take it',

@@ -127,7 +127,7 @@ describe('the walks of docs/operations.md where a disk or a database is lost', (
 
   test("a landing's disk lost before READY: the move is given up, and made again", async () => {
     // So slow that it is under way still when the order comes, also on a busy machine.
-    const { vm, move } = await moveUnderWay('landing', MiB / 4);
+    const { vm, move } = await moveUnderWay('landing', MiB / 2);
     const { poolPath } = world.frankfurt.host;
     const landed = (await readdir(poolPath)).filter((folder) => folder.includes(vm.name));
     expect(landed.length).toBeGreaterThan(0);
