@@ -157,6 +157,7 @@ export function hostActivities(host: Host): HostActivities {
         vmUuid: record.vmUuid,
         diskPaths: [...guestDisks(notes.disks), ...notes.luns].map((disk) => disk.path),
         netFolder: host.file.xen.net,
+        consoles: notes.consoles ?? [],
         commands: host.file.probe,
       };
       return probe(host.toolstack, probed, ask.probe, { plain, signal: signal() });

@@ -14,6 +14,7 @@ import type { Domain } from '../xen/toolstack.ts';
 import type { Host } from './host.ts';
 import type { Transfer } from './jobs.ts';
 import { isWaiting } from './arrival.ts';
+import { consoleLogs } from './console.ts';
 import {
   endDeparture,
   forgetDeparture,
@@ -160,6 +161,8 @@ export async function startVm(
     const starting = host.deeds.mayStart(ask.migrationId);
     return ending(host, starting, async (env) => {
       const ordered = await awaitOrdered(host, record, notes);
+      const consoles = notes.consoles ?? (await consoleLogs(host.file.xen.consoles, record.vmName));
+      updateNotes(host.deeds, ask.migrationId, { consoles });
       const became = await wakeVm(host, { ...ask, record, configPath }, env);
       const startedAt = notes.startedAt ?? new Date().toISOString();
       updateNotes(host.deeds, ask.migrationId, { ordered, startedAt });

@@ -7,6 +7,8 @@ import type { ProbeSpec } from '../domain/migration.ts';
 import type { ReceiptBody } from '../domain/receipt.ts';
 import { writesTo } from '../storage/write-stamp.ts';
 import type { Domain, Toolstack } from '../xen/toolstack.ts';
+import { saysOnConsole } from './console.ts';
+import type { ConsoleLog } from './console.ts';
 
 type Check = ReceiptBody['probe'][number];
 
@@ -16,6 +18,8 @@ interface Probed {
   diskPaths: string[];
   /** Has an entry for each network interface of dom0, the guest's ends of vifs among them. */
   netFolder: string;
+  /** As long as they were before its start. */
+  consoles: ConsoleLog[];
   /** The host file's named commands. */
   commands: Record<string, string[]>;
 }
@@ -35,6 +39,7 @@ export async function probe(
   const checks: [string, () => Promise<string>][] = [['domain', domainStays(toolstack, vm)]];
   if (spec.diskWrites) checks.push(['disk-writes', diskIsWritten(vm.diskPaths)]);
   if (spec.vifs === true) checks.push(['vifs', sendsByVif(toolstack, vm)]);
+  if (spec.console !== undefined) checks.push([`console "${spec.console}"`, saysOnConsole(vm.consoles, spec.console)]);
   if (spec.ping !== undefined) checks.push([`ping ${spec.ping}`, ping(spec.ping)]);
   if (spec.tcp !== undefined) checks.push([`tcp ${spec.tcp.address}:${spec.tcp.port}`, tcp(spec.tcp)]);
   if (spec.command !== undefined) checks.push([`command ${spec.command}`, command(spec.command, vm)]);

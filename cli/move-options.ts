@@ -31,6 +31,7 @@ export const moveOptions = z.object({
   limit: rate.optional(),
   streams: count.pipe(streams.unwrap()).optional(),
   probeVifs: z.literal(true).optional(),
+  probeConsole: probeSpec.shape.console,
   probePing: probeSpec.shape.ping,
   probeTcp: endpoint.optional(),
   probeCommand: probeSpec.shape.command,
@@ -55,6 +56,7 @@ export function addMoveOptions(command: Command): Command {
     .option('--limit <rate>', 'rate limit: 50M is megabytes a second, 48Mi mebibytes, 400Mbit megabits')
     .option('--streams <number>', 'number of TCP streams (default: by the measured line)')
     .option('--probe-vifs', 'after the start: the guest must send something by one of its vifs')
+    .option('--probe-console <text>', 'after the start: what must be written on its console, such as "login:"')
     .option('--probe-ping <address>', 'after the start: an address that must answer ping')
     .option('--probe-tcp <host:port>', 'after the start: a port that must take connections')
     .option('--probe-command <name>', "after the start: a command of the destination's host file that must pass")
@@ -79,6 +81,7 @@ export function moveRequest(
     probe: {
       diskWrites: options.probeWrites,
       ...(options.probeVifs === true && { vifs: true as const }),
+      ...(options.probeConsole !== undefined && { console: options.probeConsole }),
       ...(options.probePing !== undefined && { ping: options.probePing }),
       ...(options.probeTcp !== undefined && { tcp: options.probeTcp }),
       ...(options.probeCommand !== undefined && { command: options.probeCommand }),

@@ -63,6 +63,8 @@ const fields = z.strictObject({
       save: folder.default('/var/lib/xen/save'),
       /** Has an entry for each network interface of dom0, bridges among them. */
       net: folder.default('/sys/class/net'),
+      /** Where xenconsoled logs the consoles of guests, when it does. */
+      consoles: folder.default('/var/log/xen/console'),
       /** Domains have no right to override file permissions: the stand-in's. Never so on real Xen, whose backends run as root. */
       confined: z.boolean().default(false),
       /** Every `xl` command is given up after this many seconds; shutting down has its own limit. */

@@ -10,6 +10,8 @@ export const probeSpec = z.strictObject({
   diskWrites: z.boolean().default(true),
   /** It has sent something by one of its vifs. */
   vifs: z.literal(true).optional(),
+  /** What it writes on its console once it is up. */
+  console: z.string().min(1).max(200).optional(),
   ping: z.string().max(255).optional(),
   tcp: z.strictObject({ address: z.string().max(255), port: z.int() }).optional(),
   /** Name of a command in the destination's host file; exit 0 passes. A name and no argument vector: the orchestrator runs nothing in dom0. */

@@ -72,6 +72,7 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
       etc: host.lab.etcFolder,
       save: host.lab.saveFolder,
       net: host.lab.netFolder,
+      consoles: host.lab.consoleFolder,
       confined: true,
       limit_seconds: 30,
       bridges: {},

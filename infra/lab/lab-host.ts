@@ -21,6 +21,7 @@ export interface LabHost {
   autoFolder: string;
   saveFolder: string;
   netFolder: string;
+  consoleFolder: string;
 }
 
 export type LabHostOptions = Partial<LabSettings>;
@@ -63,10 +64,10 @@ export async function makeLabHost(root: string, options: LabHostOptions = {}): P
 }
 
 function labHost(root: string): LabHost {
-  const { etcFolder, autoFolder, saveFolder, netFolder } = labPlaces(root);
+  const { etcFolder, autoFolder, saveFolder, netFolder, consoleFolder } = labPlaces(root);
   const xl = join(dirname(fileURLToPath(import.meta.url)), 'xl');
   const env = { SEALIFT_LAB_ROOT: root, SEALIFT_NODE: process.execPath };
-  return { root, xl, env, etcFolder, autoFolder, saveFolder, netFolder };
+  return { root, xl, env, etcFolder, autoFolder, saveFolder, netFolder, consoleFolder };
 }
 
 /**

@@ -14,6 +14,7 @@ const vm = {
   vmUuid: '6f1f7d1c-6d0b-4c3e-9b62-0d3f1c1f2a10',
   diskPaths: ['/srv/vm/secret-disk.raw'],
   netFolder: '/nowhere',
+  consoles: [],
 };
 const node = process.execPath;
 

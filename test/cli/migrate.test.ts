@@ -53,7 +53,7 @@ describe('sealift migrate', () => {
     const { sealift, requests } = client();
     const text =
       'migrate web-1 --to fra-1 --from lon-1 --method staged --pool fast --on-stuck-guest abort --grace 5m --cutover approve ' +
-      '--limit 400Mbit --streams 4 --probe-vifs --probe-ping 192.0.2.7 --probe-tcp 192.0.2.7:22 --probe-command http --probe-limit 30s ' +
+      '--limit 400Mbit --streams 4 --probe-vifs --probe-console login: --probe-ping 192.0.2.7 --probe-tcp 192.0.2.7:22 --probe-command http --probe-limit 30s ' +
       '--no-probe-writes --supersede 1b2c3d4e-5f60-4718-8a9b-0c1d2e3f4a5b --id 2b2c3d4e-5f60-4718-8a9b-0c1d2e3f4a5b --yes';
     expect((await runCli(text.split(' '), sealift)).code).toBe(0);
     expect(requests).toEqual([
@@ -71,6 +71,7 @@ describe('sealift migrate', () => {
         probe: {
           diskWrites: false,
           vifs: true,
+          console: 'login:',
           ping: '192.0.2.7',
           tcp: { address: '192.0.2.7', port: 22 },
           command: 'http',

@@ -53,9 +53,11 @@ describe('a move that keeps memory', () => {
 
   test('brings the guest over as it was; its image is private, and gone where it was used', async () => {
     const vm = await world.makeVm('kept');
-    const { body } = await (await migrate(world, { vm: vm.name, ...keeping })).result();
+    const probe = { console: 'writes from record' };
+    const { body } = await (await migrate(world, { vm: vm.name, ...keeping, probe })).result();
     await expectMoved(world, vm);
     await expectAlive(world, vm, world.frankfurt);
+    expect(body.probe).toContainEqual({ check: 'console "writes from record"', passed: true, detail: 'was seen' });
     expect(await bootsOf(world, vm, world.frankfurt)).toBe(1);
     expect(body).toMatchObject({ memory: 'kept', disks: [{ vdev: 'xvda' }, { vdev: 'xvdb' }, { vdev: 'memory' }] });
     expect(await images(world.frankfurt)).toEqual([]);

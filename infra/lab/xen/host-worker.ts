@@ -60,6 +60,7 @@ export function commonHostFile(
     'host.toml',
   );
   file.xen.paths = Object.fromEntries(['/opt/lab/vmlinux', '/opt/lab/guest-initramfs'].map((path) => [path, path]));
+  file.xen.consoles = '/var/log/xen';
   file.iscsi = [{ name: target.name, portal: target.portal }];
   file.peer = peers;
   return file;
