@@ -5,7 +5,7 @@ export default {
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   // Minutes long: `npm run test:faults` and `npm run test:xen`, each with a configuration of its own.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(faults|matrix|soak|xenlab)/'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(faults|matrix|soak|wan|xenlab)/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '\\.ts$': [

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { processFacts } from '../process.ts';
+import { processFacts } from './process.ts';
 
 /**
  * A folder of the cache, made by `make` unless it is there. Its name is `kind` and a digest of what it is made from; others of

@@ -3,7 +3,7 @@ import { copyFile, readFile, readdir, rm, truncate, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { execa } from 'execa';
-import { cached } from './cached.ts';
+import { cached } from '../cached.ts';
 import { cpioFolder, cpioProgram, makeCpio } from './cpio.ts';
 import { extractKernel, moduleEntries } from './kernel.ts';
 

@@ -3,7 +3,7 @@ import { copyFile, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/pro
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { debianBase } from './base.ts';
-import { cached } from './cached.ts';
+import { cached } from '../cached.ts';
 import { cpioFile, cpioFolder, cpioProgram, makeCpio } from './cpio.ts';
 import type { CpioEntry } from './cpio.ts';
 import { packFolder } from './disk-image.ts';

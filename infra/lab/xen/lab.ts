@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { basename, join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { cached } from './cached.ts';
+import { cached } from '../cached.ts';
 import { XenHost } from './host.ts';
 import { makeImage } from './image.ts';
 import type { Image } from './image.ts';
