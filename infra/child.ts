@@ -16,18 +16,25 @@ export interface Child {
   kill(signal: NodeJS.Signals): void;
 }
 
+export interface ChildOptions {
+  env: Record<string, string>;
+  logPath: string;
+  readyLimitMs?: number;
+  nodeFlags?: readonly string[];
+  /** The words by which a program runs somewhere else than here, in one process. */
+  within?: (program: string, ...args: string[]) => [program: string, args: string[]];
+}
+
 /**
  * Starts one of our own processes with this Node, and waits for its readiness: one line of JSON on standard output. The rest
  * of its output goes to `logPath`. It stops by itself when this process dies: its standard input ends (see workers/stop.ts).
  * Throws `internal` with the log's last lines when it ends before it is ready.
  */
-export async function startChild(
-  script: string,
-  args: string[],
-  options: { env: Record<string, string>; logPath: string; readyLimitMs?: number; nodeFlags?: readonly string[] },
-): Promise<Child> {
+export async function startChild(script: string, args: string[], options: ChildOptions): Promise<Child> {
   const log = openSync(options.logPath, 'a', 0o600);
-  const child = spawn(process.execPath, [...(options.nodeFlags ?? []), script, ...args], {
+  const words = [process.execPath, ...(options.nodeFlags ?? []), script, ...args] as const;
+  const [program, rest] = options.within === undefined ? [words[0], words.slice(1)] : options.within(...words);
+  const child = spawn(program, rest, {
     env: { ...process.env, ...options.env },
     stdio: ['pipe', 'pipe', log],
   });

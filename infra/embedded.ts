@@ -75,9 +75,9 @@ export async function bringUp(options: EmbeddedOptions): Promise<Embedded> {
     }
     const where = { temporalAddress: server.address, logFolder, env };
     const hosts = await Promise.all(
-      all.map(async (host) => ({
+      prepared.map(async ({ plan, host }) => ({
         host,
-        worker: await startHostWorker(host, where),
+        worker: await startHostWorker(host, { ...where, place: plan.place }),
       })),
     );
     undo.push(async () => {

@@ -31,6 +31,15 @@ export interface StandInPlan {
   observer?: string;
   /** The SSH server that it pins for its peers. */
   peerSsh?: ContainerServer;
+  /** Where its worker runs, if not beside this process. */
+  place?: WorkerPlace;
+}
+
+export interface WorkerPlace {
+  /** The words by which a program runs there. */
+  within: (program: string, ...args: string[]) => [program: string, args: string[]];
+  /** Of Temporal, as it is reached from there. */
+  temporalAddress: string;
 }
 
 /** Fenced by permission bits, which the stand-in's domains cannot override: immutable files would outlive an `rm -r` of the folder. */
@@ -122,12 +131,24 @@ export async function powerOff(host: StandInHost): Promise<void> {
 /** Starts the host's worker and waits until it polls. */
 export async function startHostWorker(
   host: Pick<StandInHost, 'name' | 'filePath' | 'env'>,
-  options: { temporalAddress: string; logFolder: string; env?: Record<string, string> },
+  options: {
+    temporalAddress: string;
+    logFolder: string;
+    env?: Record<string, string>;
+    place?: WorkerPlace | undefined;
+  },
 ): Promise<Child> {
+  const { place, temporalAddress, logFolder, env } = options;
+  const address = {
+    TEMPORAL_ADDRESS: temporalAddress,
+    ...env,
+    ...(place && { TEMPORAL_ADDRESS: place.temporalAddress }),
+  };
   return startChild(join(import.meta.dirname, `../workers/host${ending}`), [host.filePath], {
     nodeFlags: hostProcess.flags,
-    env: { ...hostProcess.env, ...host.env, TEMPORAL_ADDRESS: options.temporalAddress, ...options.env },
-    logPath: join(options.logFolder, `${host.name}.log`),
+    env: { ...hostProcess.env, ...host.env, ...address },
+    logPath: join(logFolder, `${host.name}.log`),
+    ...(place && { within: place.within }),
   });
 }
 

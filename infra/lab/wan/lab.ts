@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import { joinOutside } from './outside.ts';
 import { dataFolder } from './places.ts';
 import { Emulator } from './emulator.ts';
 import type { Carried } from './emulator.ts';
@@ -14,6 +15,8 @@ export interface Site {
   name: string;
   /** On the line. */
   address: string;
+  /** This machine's, as it is reached from there: nothing holds up what goes by it. */
+  outside: string;
   /** The words by which a program runs there, that is killed when who started it ends. */
   within: (program: string, ...args: string[]) => [program: string, args: string[]];
 }
@@ -37,15 +40,17 @@ export interface WanLab {
  */
 export async function bringUpWanLab(link: Link = {}): Promise<WanLab> {
   const emulator = await Emulator.start(dataFolder, device);
-  const sites = [
-    site('lon', '10.79.0.1', emulator.namespaces[0]),
-    site('fra', '10.79.0.2', emulator.namespaces[1]),
-  ] as const;
   const setLink = (now: Link): Promise<void> => emulator.set(settingsOf(now));
+  let sites: WanLab['sites'];
   try {
+    const [lon, fra] = emulator.namespaces;
+    const [fromLon, fromFra] = await joinOutside(emulator.namespaces);
+    sites = [
+      { name: 'lon', address: '10.79.0.1', ...fromLon, within: enter(lon) },
+      { name: 'fra', address: '10.79.0.2', ...fromFra, within: enter(fra) },
+    ];
     for (const one of sites) {
       const lines = [
-        'link set lo up',
         `addr add ${one.address}/24 dev ${device}`,
         // As long a queue as a host's own: the line's is the emulator's.
         `link set ${device} up mtu ${String(mtuBytes)} txqueuelen 2000`,
@@ -72,10 +77,6 @@ export async function bringUpWanLab(link: Link = {}): Promise<WanLab> {
   };
 }
 
-function site(name: string, address: string, namespace: string): Site {
-  return {
-    name,
-    address,
-    within: (...words) => ['nsenter', [`--net=${namespace}`, 'setpriv', '--pdeathsig', 'KILL', ...words]],
-  };
+function enter(namespace: string): Site['within'] {
+  return (...words) => ['nsenter', [`--net=${namespace}`, 'setpriv', '--pdeathsig', 'KILL', ...words]];
 }

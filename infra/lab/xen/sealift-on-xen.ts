@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '../../../client/index.ts';
@@ -7,6 +6,7 @@ import type { Sealift } from '../../../client/index.ts';
 import { createIdentity } from '../../../deed/identity.ts';
 import type { HostFile } from '../../../domain/host-file.ts';
 import { startChild } from '../../child.ts';
+import { openDoor } from '../../door.ts';
 import { findServerBinary } from '../../temporal/server-binary.ts';
 import { startServer } from '../../temporal/server.ts';
 import type { TemporalServer } from '../../temporal/server.ts';
@@ -87,24 +87,6 @@ export async function startSealiftOnXen(
     await close();
     throw error;
   }
-}
-
-/** Temporal's development server listens for this machine only: one more address for it. */
-async function openDoor(to: string, address: string): Promise<{ address: string; close(): void }> {
-  const [host = '', port = ''] = to.split(':');
-  const door = createServer((from) => {
-    const through = connectTcp(Number(port), host);
-    from.pipe(through).pipe(from);
-    for (const socket of [from, through]) {
-      socket.on('error', () => {
-        from.destroy();
-        through.destroy();
-      });
-    }
-  });
-  await new Promise<void>((done) => door.listen(Number(port), address, done));
-  door.unref();
-  return { address: `${address}:${port}`, close: () => void door.close() };
 }
 
 /** The other hosts, with the SSH servers that take containers for them; a worker that is not in its dom0 has none. */
