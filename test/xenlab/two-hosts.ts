@@ -80,11 +80,13 @@ export class TwoHosts {
   }
 
   /** Moves it to xen-2, where its probes pass. */
-  async moved(vm: string, how: Partial<MigrateRequest> = {}): Promise<void> {
-    const { body } = await (await this.on.sealift.migrate({ vm, from: 'xen-1', to: 'xen-2', ...how })).result();
-    expect(body).toMatchObject({ vmName: vm, destination: { name: 'xen-2' } });
-    expect(body.probe.filter(({ passed }) => !passed)).toEqual([]);
-    await this.runsOnlyOn(this.two, vm);
+  moved(vm: string, how: Partial<MigrateRequest> = {}): Promise<void> {
+    return this.#moved(vm, how, this.one, this.two);
+  }
+
+  /** The same from xen-2 to xen-1. */
+  movedBack(vm: string, how: Partial<MigrateRequest> = {}): Promise<void> {
+    return this.#moved(vm, how, this.two, this.one);
   }
 
   async runsOnlyOn(host: XenHost, vm: string): Promise<void> {
@@ -96,11 +98,20 @@ export class TwoHosts {
 
   /** Tries to start the copy that was left on xen-1, as somebody could who knows nothing of the fence. */
   async copyStarts(guest: LabGuest): Promise<string[]> {
-    await this.one.writeFile('/root/other.cfg', strangerOn(guest));
+    const other = `/root/not-${guest.name}.cfg`;
+    await this.one.writeFile(other, strangerOn(guest));
     const started: string[] = [];
-    for (const path of [`/etc/xen/${guest.name}.cfg`, '/root/other.cfg'])
+    for (const path of [`/etc/xen/${guest.name}.cfg`, other])
       if ((await this.one.exec(['xl', 'create', '-q', path])).exitCode === 0) started.push(path);
     return started;
+  }
+
+  async #moved(vm: string, how: Partial<MigrateRequest>, from: XenHost, to: XenHost): Promise<void> {
+    const move = await this.on.sealift.migrate({ vm, from: from.name, to: to.name, ...how });
+    const { body } = await move.result();
+    expect(body).toMatchObject({ vmName: vm, destination: { name: to.name } });
+    expect(body.probe.filter(({ passed }) => !passed)).toEqual([]);
+    await this.runsOnlyOn(to, vm);
   }
 
   async #adopted(guest: LabGuest): Promise<void> {
