@@ -33,7 +33,7 @@ able('an emulated line', () => {
   const links: Link[] = [
     { rateMbps: 100 },
     { roundTripMs: 100, rateMbps: 1000 },
-    { roundTripMs: 200, rateMbps: 100 },
+    { roundTripMs: 200, rateMbps: 1000 },
     { roundTripMs: 40, rateMbps: 100, lossPercent: 1 },
   ];
   test.each(links.map((link) => [JSON.stringify(link), link] as const))('is as asked: %s', async (_name, link) => {
@@ -69,10 +69,13 @@ able('an emulated line', () => {
     const script = join(import.meta.dirname, 'fixtures/up.ts');
     const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
-    const { emulator, sleeper } = JSON.parse(line) as { emulator: number; sleeper: number };
-    expect([emulator, sleeper].map((pid) => existsSync(`/proc/${String(pid)}`))).toEqual([true, true]);
+    const { emulator, sleeper, cables } = JSON.parse(line) as { emulator: number; sleeper: number; cables: string[] };
+    const all = [emulator, sleeper]
+      .map((pid) => `/proc/${String(pid)}`)
+      .concat(cables.map((name) => `/sys/class/net/${name}`));
+    expect(all.map((path) => existsSync(path))).toEqual([true, true, true, true]);
     child.kill('SIGKILL');
-    while ([emulator, sleeper].some((pid) => existsSync(`/proc/${String(pid)}`))) await sleep(20);
+    while (all.some((path) => existsSync(path))) await sleep(20);
   });
 
   test('is no line any more when its emulator was killed, and says so', async () => {

@@ -1,5 +1,6 @@
 import { execa } from 'execa';
-import { joinOutside } from './outside.ts';
+import { cutOff, joinOutside } from './outside.ts';
+import type { Cable } from './outside.ts';
 import { dataFolder } from './places.ts';
 import { Emulator } from './emulator.ts';
 import type { Carried } from './emulator.ts';
@@ -11,12 +12,10 @@ const network = '10.79.0.0/24';
 export const mtuBytes = 1500;
 
 /** A place at one end of the line: a network namespace. */
-export interface Site {
+export interface Site extends Cable {
   name: string;
   /** On the line. */
   address: string;
-  /** This machine's, as it is reached from there: nothing holds up what goes by it. */
-  outside: string;
   /** The words by which a program runs there, that is killed when who started it ends. */
   within: (program: string, ...args: string[]) => [program: string, args: string[]];
 }
@@ -50,6 +49,8 @@ export async function bringUpWanLab(link: Link = {}): Promise<WanLab> {
       { name: 'fra', address: '10.79.0.2', ...fromFra, within: enter(fra) },
     ];
     for (const one of sites) {
+      // Connections of a program that was killed keep a namespace for as long as they try to send what is left.
+      await execa(...one.within('sysctl', '-q', '-w', 'net.ipv4.tcp_orphan_retries=1'));
       const lines = [
         `addr add ${one.address}/24 dev ${device}`,
         // As long a queue as a host's own: the line's is the emulator's.
@@ -67,13 +68,17 @@ export async function bringUpWanLab(link: Link = {}): Promise<WanLab> {
     for (const { address, within } of sites)
       await execa(...within('ip', 'route', 'replace', network, 'dev', device, 'scope', 'link', 'src', address, ...by));
   };
+  const down = async (): Promise<void> => {
+    await cutOff(sites);
+    await emulator.stop();
+  };
   return {
     sites,
     setLink,
     setCongestion,
     carried: () => emulator.carried(),
     emulatorPid: emulator.pid,
-    down: () => emulator.stop(),
+    down,
   };
 }
 

@@ -31,6 +31,7 @@ export async function measureLink(lab: WanLab, seconds: number): Promise<FoundLi
   const { medianMs, longestMs } = await roundTrips(from, to);
   const before = (await lab.carried())[0];
   await lab.setCongestion('cubic');
+  const giveBack = await roomyBuffers(lab);
   const sink = await startSink(to);
   try {
     const rate = async (streams: number): Promise<number> => {
@@ -55,8 +56,24 @@ export async function measureLink(lab: WanLab, seconds: number): Promise<FoundLi
     return { roundTripMs: medianMs, longestMs, oneStreamMbps, eightStreamsMbps, lossPercent };
   } finally {
     sink.end();
+    await giveBack();
     await lab.setCongestion(null);
   }
+}
+
+/** Lets each stream hold what a long line has in flight; gives how to make it as it was. */
+async function roomyBuffers({ sites }: WanLab): Promise<() => Promise<void>> {
+  const names = ['net.ipv4.tcp_wmem', 'net.ipv4.tcp_rmem'];
+  const set = (values: string[][]): Promise<unknown> =>
+    Promise.all(sites.map((site, at) => execa(...site.within('sysctl', '-q', '-w', ...(values[at] ?? [])))));
+  const before = await Promise.all(
+    sites.map(async (site) => {
+      const { stdout } = await execa(...site.within('sysctl', '-n', ...names));
+      return stdout.split('\n').map((value, at) => `${names[at] ?? ''}=${value}`);
+    }),
+  );
+  await set(sites.map(() => names.map((name) => `${name}=4096 131072 67108864`)));
+  return () => set(before).then(() => undefined);
 }
 
 async function roundTrips(from: Site, to: Site): Promise<{ medianMs: number; longestMs: number }> {

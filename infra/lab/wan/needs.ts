@@ -8,6 +8,7 @@ const packageOf = {
   nsenter: 'util-linux',
   setpriv: 'util-linux',
   ping: 'iputils-ping',
+  sysctl: 'procps',
 };
 
 /** What keeps this machine from running the lab, a sentence each; none when it can. */
