@@ -74,7 +74,10 @@ const runNotes = z.strictObject({
     .nullable()
     .default(null),
   /** How long the logs of its console were before its start: what it says later is behind that. */
-  consoles: z.array(z.strictObject({ path: z.string(), sizeBytes: z.int() })).nullable().default(null),
+  consoles: z
+    .array(z.strictObject({ path: z.string(), sizeBytes: z.int() }))
+    .nullable()
+    .default(null),
   /** When the VM was first started under this run's deed. */
   startedAt: z.iso.datetime().nullable(),
   /** Destination: the workflows, by their run ids, whose return was aborted: what they ordered before that may come late. */
