@@ -161,8 +161,10 @@ export async function startVm(
     const starting = host.deeds.mayStart(ask.migrationId);
     return ending(host, starting, async (env) => {
       const ordered = await awaitOrdered(host, record, notes);
-      const consoles = notes.consoles ?? (await consoleLogs(host.file.xen.consoles, record.vmName));
-      updateNotes(host.deeds, ask.migrationId, { consoles });
+      if (notes.consoles === null)
+        updateNotes(host.deeds, ask.migrationId, {
+          consoles: await consoleLogs(host.file.xen.consoles, record.vmName),
+        });
       const became = await wakeVm(host, { ...ask, record, configPath }, env);
       const startedAt = notes.startedAt ?? new Date().toISOString();
       updateNotes(host.deeds, ask.migrationId, { ordered, startedAt });

@@ -2,8 +2,8 @@
 //   node bench/memory.ts [--gib 1,64] [--data-gib 1] [--dist]
 // `--gib` disks are holes, the `--data-gib` one is random bytes. `--dist` measures the package (`npm run build` first) in
 // place of the sources: without type stripping each thread is smaller.
-import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { peakMib } from './peak.ts';
 import { onStand } from './stand.ts';
 
 const { values } = parseArgs({
@@ -37,9 +37,4 @@ async function measure(gib: number, content: 'holes' | 'random'): Promise<void> 
 
 function sizes(list: string): number[] {
   return list.split(',').filter(Boolean).map(Number);
-}
-
-async function peakMib(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${String(pid)}/status`, 'utf8');
-  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024;
 }

@@ -8,6 +8,7 @@ import type { Receipt } from '../domain/receipt.ts';
 import { bringUp } from '../infra/embedded.ts';
 import type { Embedded } from '../infra/embedded.ts';
 import { addLabVm } from '../infra/lab/lab-host.ts';
+import type { StandInHost } from '../infra/stand-in-host.ts';
 import { fillRandom } from './image.ts';
 
 export interface Stand {
@@ -53,14 +54,24 @@ async function moveOne(
 ): ReturnType<Stand['move']> {
   const london = up.hosts[0]?.host;
   if (london === undefined) throw new Error('no host');
-  const disks = [{ path: join(london.poolPath, `${name}.raw`), vdev: 'xvda', sizeBytes: diskBytes }];
-  if (content === 'random') await fillRandom(disks[0]?.path ?? '', diskBytes);
-  const { configPath } = await addLabVm(london.lab, { name, memoryMib: 32, disks });
-  await execa('xl', ['create', configPath], { env: london.env });
-  await sealift.adopt({ vm: name, host: london.name, by: 'bench' });
+  await makeVm(london, sealift, { name, diskBytes, content });
   const start = performance.now();
   // The guest finds no place for its records on a disk of random bytes: it writes nothing that a probe could wait for.
   const probe = { diskWrites: content === 'holes' };
   const receipt = await (await sealift.migrate({ vm: name, from: 'lon-1', to: 'fra-1', probe })).result();
   return { ms: performance.now() - start, receipt };
+}
+
+/** Makes a VM with one disk of that size in a host's pool, starts and adopts it. */
+export async function makeVm(
+  host: StandInHost,
+  sealift: Sealift,
+  { name, diskBytes, content }: { name: string; diskBytes: number; content: 'holes' | 'random' },
+): Promise<void> {
+  const path = join(host.poolPath, `${name}.raw`);
+  if (content === 'random') await fillRandom(path, diskBytes);
+  const disks = [{ path, vdev: 'xvda', sizeBytes: diskBytes }];
+  const { configPath } = await addLabVm(host.lab, { name, memoryMib: 32, disks });
+  await execa('xl', ['create', configPath], { env: host.env });
+  await sealift.adopt({ vm: name, host: host.name, by: 'bench' });
 }

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { connect } from '../client/index.ts';
-import { addLabVm } from '../infra/lab/lab-host.ts';
 import { checkLink } from '../infra/lab/wan/check.ts';
-import { bringUpWanLab } from '../infra/lab/wan/lab.ts';
+import { bringUpWanLab, payloadShare } from '../infra/lab/wan/lab.ts';
 import { startSealiftOnWan } from '../infra/lab/wan/sealift-on-wan.ts';
-import { fillRandom } from './image.ts';
+import { peakMib } from './peak.ts';
 import { spread } from './spread.ts';
+import { makeVm } from './stand.ts';
 
 const { values } = parseArgs({
   options: {
@@ -74,12 +74,7 @@ try {
 async function moveOne(name: string): Promise<Seen> {
   const [london, frankfurt] = up.hosts;
   if (london === undefined || frankfurt === undefined) throw new Error('there are no two hosts');
-  const path = join(london.host.poolPath, `${name}.raw`);
-  await fillRandom(path, sizeBytes);
-  const disks = [{ path, vdev: 'xvda', sizeBytes }];
-  const { configPath } = await addLabVm(london.host.lab, { name, memoryMib: 32, disks });
-  await execa('xl', ['create', configPath], { env: london.host.env });
-  await sealift.adopt({ vm: name, host: 'lon-1', by: 'bench' });
+  await makeVm(london.host, sealift, { name, diskBytes: sizeBytes, content: 'random' });
   const pids = [london.worker.pid, frankfurt.worker.pid];
   const before = await Promise.all(pids.map(processorSeconds));
   const began = performance.now();
@@ -95,7 +90,7 @@ async function moveOne(name: string): Promise<Seen> {
   return {
     moveMs,
     wholeMs,
-    share: (sizeBytes * 8) / 1000 / moveMs / (rateMbps * (1448 / 1500)),
+    share: (sizeBytes * 8) / 1000 / moveMs / (rateMbps * payloadShare),
     secondsPerGb: [perGb(0), perGb(1)],
   };
 }
@@ -103,8 +98,4 @@ async function moveOne(name: string): Promise<Seen> {
 async function processorSeconds(pid: number): Promise<number> {
   const fields = (await readFile(`/proc/${String(pid)}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-async function peakMib(pid: number): Promise<number> {
-  return Number(/VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${String(pid)}/status`, 'utf8'))?.[1]) / 1024;
 }

@@ -10,9 +10,10 @@ import { checkLink } from '../../infra/lab/wan/check.ts';
 import { bringUpWanLab } from '../../infra/lab/wan/lab.ts';
 import type { WanLab } from '../../infra/lab/wan/lab.ts';
 import type { Link } from '../../infra/lab/wan/link.ts';
-import { able } from './able.ts';
+import { missingNeeds } from '../../infra/lab/wan/needs.ts';
+import { describeWhere } from '../support/describe-where.ts';
 
-able('an emulated line', () => {
+describeWhere(missingNeeds(), 'an emulated line', () => {
   const labs: WanLab[] = [];
   afterEach(async () => {
     for (const lab of labs.splice(0)) await lab.down();

@@ -1,7 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { said } from '../../infra/lab/xen/lab-guest.ts';
-import { until } from '../../infra/lab/xen/until.ts';
-import { moveLimitMs, onXen } from './two-hosts.ts';
+import { moveLimitMs, onXen, pastCede } from './two-hosts.ts';
 
 onXen('a host that has ceded, on real Xen', (xen) => {
   test(
@@ -12,9 +11,7 @@ onXen('a host that has ceded, on real Xen', (xen) => {
       await xen.one.run(['ln', '-s', '/etc/xen/dark-1.cfg', '/etc/xen/auto/dark-1.cfg']);
 
       const move = await xen.on.sealift.migrate({ vm: 'dark-1', from: 'xen-1', to: 'xen-2' });
-      await until(moveLimitMs, 'the move is past its cede', async () =>
-        ['start', 'probe', 'done'].includes((await move.status()).phase) ? true : null,
-      );
+      await pastCede(move);
       await xen.one.powerCut();
       await said(xen.two, 'dark-1', 'guest: beat 1');
       await xen.one.powerOn();

@@ -1,10 +1,9 @@
 import { expect, test } from '@jest/globals';
 import type { XenHost } from '../../infra/lab/xen/host.ts';
 import { said } from '../../infra/lab/xen/lab-guest.ts';
-import { until } from '../../infra/lab/xen/until.ts';
-import { troubles, until as untilMove } from '../support/until.ts';
+import { troubles, until } from '../support/until.ts';
 import { goneOver } from './moves.ts';
-import { moveLimitMs, onXen } from './two-hosts.ts';
+import { moveLimitMs, onXen, pastCede } from './two-hosts.ts';
 
 const MiB = 1024 * 1024;
 
@@ -21,7 +20,7 @@ onXen('a tour of two real Xen hosts', (xen) => {
       // xl waits for it to make a console, and gives up.
       await xen.one.run(['pkill', '-KILL', 'xenconsoled']);
       const back = await xen.on.sealift.migrate({ vm: guest.name, from: 'xen-2', to: 'xen-1' });
-      await untilMove(back, (at) => troubles(at).includes('xl create')).finally(() => startConsoles(xen.one));
+      await until(back, (at) => troubles(at).includes('xl create')).finally(() => startConsoles(xen.one));
       expect((await back.result()).body).toMatchObject({ destination: { name: 'xen-1' } });
       await xen.runsOnlyOn(xen.one, guest.name);
       await xen.one.run(['xl', 'destroy', guest.name]);
@@ -82,15 +81,13 @@ onXen('a tour of two real Xen hosts', (xen) => {
       await one.run(['ln', '-s', `/etc/xen/${guest.name}.cfg`, `/etc/xen/auto/${guest.name}.cfg`]);
       const ask = { vm: guest.name, from: 'xen-1', to: 'xen-2', limitBytesPerSecond: MiB };
       const move = await xen.on.sealift.migrate(ask);
-      await untilMove(move, ({ verifiedBytes }) => verifiedBytes > 0);
+      await until(move, ({ verifiedBytes }) => verifiedBytes > 0);
       await xen.lab.setLink({ lossPercent: 100 });
-      await untilMove(move, (at) => troubles(at).trim() !== '').finally(() => xen.lab.setLink({}));
+      await until(move, (at) => troubles(at).trim() !== '').finally(() => xen.lab.setLink({}));
       await two.powerCut();
       await two.powerOn();
       await xen.on.startWorker(two);
-      await until(moveLimitMs, 'the move is past its cede', async () =>
-        ['start', 'probe', 'done'].includes((await move.status()).phase) ? true : null,
-      );
+      await pastCede(move);
       await one.powerCut();
       expect(await said(two, guest.name, 'guest: beat 1')).toContain('guest: boot 2 on its disk');
       await one.powerOn();

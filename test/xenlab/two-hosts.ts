@@ -1,5 +1,5 @@
 import { beforeAll, expect } from '@jest/globals';
-import type { MigrateRequest } from '../../client/index.ts';
+import type { MigrateRequest, MoveHandle } from '../../client/index.ts';
 import type { XenHost } from '../../infra/lab/xen/host.ts';
 import { bringUpXenLab } from '../../infra/lab/xen/lab.ts';
 import type { XenLab } from '../../infra/lab/xen/lab.ts';
@@ -9,6 +9,7 @@ import type { LabGuest } from '../../infra/lab/xen/lab-guest.ts';
 import { poolPath } from '../../infra/lab/xen/host-worker.ts';
 import { startSealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
 import type { SealiftOnXen } from '../../infra/lab/xen/sealift-on-xen.ts';
+import { until } from '../../infra/lab/xen/until.ts';
 import { testCache } from '../support/cache.ts';
 import { able } from './able.ts';
 import { atEnd } from './at-end.ts';
@@ -119,6 +120,13 @@ export class TwoHosts {
     await startGuest(this.one, guest);
     await this.on.sealift.adopt({ vm: guest.name, host: 'xen-1', by: 'test' });
   }
+}
+
+/** Waits until the source of a move has given its deed away. */
+export async function pastCede(move: MoveHandle): Promise<void> {
+  await until(moveLimitMs, 'the move is past its cede', async () =>
+    ['start', 'probe', 'done'].includes((await move.status()).phase) ? true : null,
+  );
 }
 
 /** A configuration of another name and another uuid, with the guest's disk. */

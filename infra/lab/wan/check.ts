@@ -1,10 +1,8 @@
-import { mtuBytes } from './lab.ts';
+import { payloadShare } from './lab.ts';
 import type { WanLab } from './lab.ts';
 import type { Link } from './link.ts';
 import { measureLink } from './measure.ts';
 import type { FoundLink } from './measure.ts';
-
-const headerBytes = 52;
 
 /** Measures the line. Throws when it is not what was asked: figures of anything else would mislead. */
 export async function checkLink(lab: WanLab, asked: Link, seconds = 2): Promise<FoundLink> {
@@ -22,7 +20,7 @@ export function deviations(asked: Link, found: FoundLink): string[] {
   const wrong: string[] = [];
   if (Math.abs(found.roundTripMs - roundTripMs) > Math.max(1, roundTripMs * 0.02))
     wrong.push(`a round trip of ${found.roundTripMs.toFixed(1)} ms, not ${String(roundTripMs)}`);
-  const payloadMbps = rateMbps * ((mtuBytes - headerBytes) / mtuBytes);
+  const payloadMbps = rateMbps * payloadShare;
   // Where packets are lost, streams do not fill a line.
   const share = found.eightStreamsMbps / payloadMbps;
   if (rateMbps > 0 && (share > 1.03 || (lossPercent === 0 && share < 0.97)))

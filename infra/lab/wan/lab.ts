@@ -1,15 +1,21 @@
+import { resolve } from 'node:path';
 import { execa } from 'execa';
 import { cutOff, joinOutside } from './outside.ts';
 import type { Cable } from './outside.ts';
-import { dataFolder } from './places.ts';
 import { Emulator } from './emulator.ts';
 import type { Carried } from './emulator.ts';
 import { settingsOf } from './link.ts';
 import type { Link } from './link.ts';
 
+/** Where the emulator is kept that was built last. */
+const cacheFolder = resolve(import.meta.dirname, '../../../.sealift/cache/wan-lab');
 const device = 'wan0';
 const network = '10.79.0.0/24';
-export const mtuBytes = 1500;
+const mtuBytes = 1500;
+/** Of each packet: IP, TCP and its time stamps. */
+export const headerBytes = 52;
+/** What of a line is payload, in packets of full size. */
+export const payloadShare = (mtuBytes - headerBytes) / mtuBytes;
 
 /** A place at one end of the line: a network namespace. */
 export interface Site extends Cable {
@@ -38,7 +44,7 @@ export interface WanLab {
  * with whoever started it. Needs what `missingNeeds` names.
  */
 export async function bringUpWanLab(link: Link = {}): Promise<WanLab> {
-  const emulator = await Emulator.start(dataFolder, device);
+  const emulator = await Emulator.start(cacheFolder, device);
   const setLink = (now: Link): Promise<void> => emulator.set(settingsOf(now));
   let sites: WanLab['sites'];
   try {

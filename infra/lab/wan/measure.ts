@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { headerBytes } from './lab.ts';
 import type { Site, WanLab } from './lab.ts';
 
 const traffic = join(import.meta.dirname, 'traffic.ts');
 const pings = 21;
-/** Of a packet: IP, TCP and its time stamps. */
-const headerBytes = 52;
 
 /** What a line is found to be, from the first site to the second. Rates are those of the payload of full packets. */
 export interface FoundLink {

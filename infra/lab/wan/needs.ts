@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { missingPrograms } from '../missing-programs.ts';
 
 /** Each program that the lab uses, and Debian's package for it. */
 const packageOf = {
@@ -17,8 +17,6 @@ export function missingNeeds(): string[] {
   if (process.platform !== 'linux') missing.push('Linux');
   if (process.getuid?.() !== 0) missing.push('root, for network namespaces');
   if (!existsSync('/dev/net/tun')) missing.push('/dev/net/tun');
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-  for (const [program, name] of Object.entries(packageOf))
-    if (!folders.some((folder) => existsSync(join(folder, program)))) missing.push(`${program} (package ${name})`);
+  for (const [program, name] of missingPrograms(packageOf)) missing.push(`${program} (package ${name})`);
   return missing;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
+import { missingPrograms } from '../missing-programs.ts';
 import { hostNames } from './places.ts';
 import { memoryMib } from './machine.ts';
 
@@ -50,10 +50,7 @@ export async function installNeeds(): Promise<void> {
 }
 
 function missingPackages(): string[] {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-  return Object.entries(packageOf)
-    .filter(([name]) => !(name.startsWith('/') ? [''] : folders).some((folder) => existsSync(join(folder, name))))
-    .map(([, name]) => name);
+  return missingPrograms(packageOf).map(([, name]) => name);
 }
 
 async function availableMib(): Promise<number> {
