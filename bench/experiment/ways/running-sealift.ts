@@ -1,0 +1,91 @@
+import { mkdirSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect } from '../../../client/index.ts';
+import type { Sealift } from '../../../client/index.ts';
+import type { Embedded } from '../../../infra/embedded.ts';
+import { sshdMissing } from '../../../infra/lab/sshd.ts';
+import type { LabSshd } from '../../../infra/lab/sshd.ts';
+import { startSealiftOnWan } from '../../../infra/lab/wan/sealift-on-wan.ts';
+import type { Staging } from '../../../infra/lab/wan/sealift-on-wan.ts';
+import type { StandInHost } from '../../../infra/stand-in-host.ts';
+import type { Ground } from '../ground.ts';
+import { serveSsh } from './ssh-server.ts';
+
+/** The one that all of Sealift's methods share. */
+let shared: { ground: Ground; running: Promise<RunningSealift>; users: number } | null = null;
+let moves = 0;
+
+/** Sealift with a host at each end of the line, whose workers are metered with all that they start. */
+export class RunningSealift {
+  readonly sealift: Sealift;
+  readonly source: StandInHost;
+  readonly destination: StandInHost;
+  readonly #up: Embedded;
+  readonly #staging: { sshd: LabSshd; folders: string[] } | null;
+
+  private constructor(up: Embedded, sealift: Sealift, staging: { sshd: LabSshd; folders: string[] } | null) {
+    const [lon, fra] = up.hosts;
+    if (lon === undefined || fra === undefined) throw new Error('there are no two hosts');
+    this.#up = up;
+    this.#staging = staging;
+    this.sealift = sealift;
+    this.source = lon.host;
+    this.destination = fra.host;
+  }
+
+  /** Brings it up on the ground, or joins who did. */
+  static join(ground: Ground): Promise<RunningSealift> {
+    if (shared?.ground !== ground) shared = { ground, running: RunningSealift.bringUp(ground), users: 0 };
+    shared.users += 1;
+    return shared.running;
+  }
+
+  private static async bringUp(ground: Ground): Promise<RunningSealift> {
+    const staging = sshdMissing === null ? await makeStaging(ground) : null;
+    const up = await startSealiftOnWan(ground.lab, join(ground.folder, 'sealift'), staging?.settings);
+    for (const [index, end] of [ground.source, ground.destination].entries())
+      end.meter.enter(up.hosts[index]?.worker.pid ?? 0);
+    return new RunningSealift(up, await connect({ address: up.server.address }), staging);
+  }
+
+  /** Takes it down when nobody uses it any more. */
+  async leave(): Promise<void> {
+    if (shared === null) return;
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    shared = null;
+    await this.sealift.close();
+    await this.#up.stop();
+    await this.#staging?.sshd.stop();
+  }
+
+  /** Of a VM that was never there. */
+  nextName(): string {
+    moves += 1;
+    return `vm-${String(moves)}`;
+  }
+
+  /** Removes what a move leaves, which nobody will want back. */
+  async clear(): Promise<void> {
+    const folders = [this.source.poolPath, this.destination.poolPath, ...(this.#staging?.folders ?? [])];
+    for (const folder of folders)
+      for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true });
+  }
+}
+
+async function makeStaging({ source, destination }: Ground): Promise<{
+  sshd: LabSshd;
+  folders: string[];
+  settings: Staging;
+}> {
+  const folders = [source.path('containers'), destination.path('containers')] as const;
+  for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { sshd } = await serveSsh(destination);
+  const server = { address: sshd.address, port: sshd.port, user: sshd.user, host_key: sshd.hostKey };
+  const settings = {
+    staging: { folder: folders[1], ...server },
+    ssh: { folder: folders[0], private_key: sshd.privateKeyPath },
+  };
+  return { sshd, folders: [...folders], settings };
+}
