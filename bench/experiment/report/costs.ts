@@ -1,8 +1,7 @@
-import type { Plan } from '../plan.ts';
 import { drawBars } from './bar-chart.ts';
 import { spreadWords } from './figure.ts';
 import type { Figure } from './figure.ts';
-import { labelOf, repeatWords } from './seen.ts';
+import { labelOf } from './seen.ts';
 import type { Group, Seen } from './seen.ts';
 import { spreadOf } from './spread.ts';
 
@@ -55,7 +54,7 @@ const costs: Cost[] = [
 ];
 
 /** What each way takes besides time, over all round trips and losses together. */
-export function costFigures(plan: Plan, group: Group): Figure[] {
+export function costFigures(group: Group): Figure[] {
   return costs.map(({ slug, title: what, told, x, caption, kinds, values }) => {
     const title = `${what}, ${group.words.split(' · ')[0] ?? ''}`;
     const rows = group.ways.map((way) => {
@@ -68,7 +67,7 @@ export function costFigures(plan: Plan, group: Group): Figure[] {
       caption,
       svg: drawBars({
         title,
-        told: `${told} · all lines of ${group.words} · ${repeatWords(plan).replace('medians of ', 'medians of all lines, repeats: ')}`,
+        told: `${told} · all round trips of ${group.words}, medians of all of them, bars from the least to the most`,
         x,
         kinds: [...kinds],
         rows,

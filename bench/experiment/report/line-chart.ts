@@ -40,7 +40,10 @@ export function drawLines(chart: LineChart): string {
   const [xMost, yMost] = [xTicks.at(-1) ?? 1, yTicks.at(-1) ?? 1];
   const xAt = (x: number): number => plot.left + 12 + ((plot.right - plot.left - 24) * x) / (xMost || 1);
   const yAt = (y: number): number => bottom - (plot.height * y) / yMost;
-  if (band !== undefined) parts.push(...drawBand(band, xAt, top, bottom));
+  if (band !== undefined) {
+    const x = xAt(band.from);
+    parts.push(element('rect', { x, y: top, width: xAt(band.to) - x, height: plot.height, class: 'band' }));
+  }
   for (const y of yTicks) {
     parts.push(grid(plot.left, yAt(y), plot.right, yAt(y)));
     parts.push(text(plot.left - 8, yAt(y) + 4, tickWords(y), small('end')));
@@ -55,12 +58,14 @@ export function drawLines(chart: LineChart): string {
   parts.push(text((plot.left + plot.right) / 2, bottom + 40, chart.x, small('middle', 'ink')));
   const middle = top + plot.height / 2;
   parts.push(text(18, middle, chart.y, { ...small('middle', 'ink'), transform: `rotate(-90 18 ${px(middle)})` }));
-  if (known !== undefined) {
-    parts.push(line(xAt(known.from), yAt(known.y), plot.right, yAt(known.y), 'known'));
-    parts.push(text(plot.right - 4, yAt(known.y) - 6, known.label, small('end', 'ink')));
-  }
+  if (known !== undefined) parts.push(line(xAt(known.from), yAt(known.y), plot.right, yAt(known.y), 'known'));
   for (const [index, one] of series.entries())
     parts.push(...drawSeries(one, (index - (series.length - 1) / 2) * 2.4, xAt, yAt));
+  // Words come last: they stand over curves.
+  if (band !== undefined)
+    parts.push(text((xAt(band.from) + xAt(band.to)) / 2, top + 14, band.label, small('middle', 'ink halo')));
+  if (known !== undefined)
+    parts.push(text(xAt(known.from) + 6, yAt(known.y) + 17, known.label, small('start', 'ink halo')));
   return frame(chart, bottom + 54, parts);
 }
 
@@ -87,19 +92,6 @@ function drawSeries(
     parts.push(mark(at, yAt(y.median), look));
   }
   return parts;
-}
-
-function drawBand(
-  { from, to, label }: NonNullable<LineChart['band']>,
-  xAt: (x: number) => number,
-  top: number,
-  bottom: number,
-): string[] {
-  const [x, wide] = [xAt(from), xAt(to) - xAt(from)];
-  return [
-    element('rect', { x, y: top, width: wide, height: bottom - top, class: 'band' }),
-    text(x + wide / 2, top + 14, label, small('middle', 'ink')),
-  ];
 }
 
 function legendMark(x: number, y: number, look: number, plain: boolean): string {

@@ -40,7 +40,7 @@ function figuresOf(read: Read): Figure[] {
     ...ratioFigures(plan, groups),
     ...groups.flatMap((group) => phaseFigures(plan, group)),
     ...groups.flatMap(rateFigures),
-    ...groups.flatMap((group) => costFigures(plan, group)),
+    ...groups.flatMap(costFigures),
   ];
 }
 

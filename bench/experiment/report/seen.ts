@@ -33,7 +33,7 @@ export function groupsOf({ plan, entries }: Read): Group[] {
     const content = payload === 'files' ? 'files, a third zeros' : 'random bytes, no zeros';
     const cut = outage === null ? '' : `, cut for ${String(outage.seconds)} s after ${String(outage.afterSeconds)} s`;
     return {
-      slug: `${plan.name}-${String(rateMbps)}mbps-${String(payloadMib)}mib-${payload}${outage === null ? '' : '-outage'}`,
+      slug: `${plan.name}-${String(rateMbps)}mbps-${String(payloadMib)}mib-${payload}${outage === null ? '' : `-cut-${String(outage.seconds)}s`}`,
       words: `${rateWords(rateMbps)}${cut} · ${String(payloadMib)} MiB (${content})`,
       ways: plan.ways.filter((way) => seen.some(({ point }) => point.way === way)),
       seen,

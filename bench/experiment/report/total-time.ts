@@ -1,4 +1,5 @@
 import type { Plan } from '../plan.ts';
+import { drawBars } from './bar-chart.ts';
 import { spreadWords } from './figure.ts';
 import type { Figure } from './figure.ts';
 import { drawLines } from './line-chart.ts';
@@ -13,6 +14,8 @@ export function totalTimeFigures(plan: Plan, group: Group): Figure[] {
   const isStudy = plan.ways.includes('study-sealed') && plan.ways.includes('study-tunnel');
   const peers = plan.ways.some((way) => !/^(sealed|staged|tunnel|study-)/.test(way));
   const losses = new Set(group.seen.map(({ point }) => point.lossPercent));
+  if (losses.size === 1 && new Set(group.seen.map(({ point }) => point.roundTripMs)).size === 1)
+    return [atOnePlace(plan, group)];
   const panels =
     losses.size > 1
       ? [...groupBy(group.seen, ({ point }) => point.roundTripMs)].sort(([a], [b]) => a - b)
@@ -60,6 +63,32 @@ export function totalTimeFigures(plan: Plan, group: Group): Figure[] {
       return { file, title: chart.title, caption, svg: drawLines(chart), table: tableOf(chart) };
     });
   });
+}
+
+/** On one line only there is nothing to draw curves over. */
+function atOnePlace(plan: Plan, group: Group): Figure {
+  const title = `Total time, ${group.words.split(' · ')[0] ?? ''}`;
+  const kinds = [
+    { name: 'everything, from the order to the start', look: 0 },
+    { name: 'the bytes alone, encryption and sync included', look: 5 },
+  ];
+  const rows = group.ways.map((way) => {
+    const own = group.seen.filter(({ point }) => point.way === way).map(({ crossing }) => crossing);
+    const [all, bytes] = [own.map(({ totalMs }) => totalMs / 1000), own.map((one) => bytesMs(one) / 1000)];
+    return { name: labelOf(way), bars: [spreadOf(all), spreadOf(bytes)] };
+  });
+  const [first] = group.seen;
+  const told = `Both are timed · ${group.words} · round trip ${String(first?.point.roundTripMs ?? 0)} ms · ${repeatWords(plan)}`;
+  return {
+    file: `${group.slug}-total.svg`,
+    title,
+    caption: 'Less is better. A way that is not here has failed, or was missing: see above.',
+    svg: drawBars({ title, told, x: 'seconds', kinds, rows }),
+    table: {
+      head: ['', ...kinds.map(({ name }) => `${name}, s`)],
+      rows: rows.map(({ name, bars }) => [name, ...bars.map((bar) => spreadWords(bar))]),
+    },
+  };
 }
 
 /** The spread at each place, from left to right. */

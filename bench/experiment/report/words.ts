@@ -19,7 +19,7 @@ export const wayWords: Record<WayName, { look: number; label: string; what: stri
   },
   'study-sealed': {
     look: 2,
-    label: 'encrypt, scp, decrypt',
+    label: 'encrypt → scp → decrypt',
     what: 'the study’s proposal by hand: xl shutdown, openssl enc -aes-256-ctr into a file, scp of it, openssl enc -d, xl create',
   },
   'study-tunnel': {
