@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { WanLab } from '../../infra/lab/wan/lab.ts';
 import { bringUpWanLab } from '../../infra/lab/wan/lab.ts';
 import { End } from './end.ts';
-import { removeLeftGroups } from './meter.ts';
+import { joinGroup, removeLeftGroups } from './meter.ts';
 
 /** What all ways share: the line, and the two ends of it. */
 export interface Ground {
@@ -18,6 +18,7 @@ export interface Ground {
 /** Brings the line and its ends up in a folder, which is emptied before: a run that was killed may have left something. */
 export async function enterGround(inFolder: string): Promise<Ground> {
   await removeLeftGroups();
+  const leaveGroup = joinGroup();
   const folder = join(inFolder, 'work');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -27,8 +28,9 @@ export async function enterGround(inFolder: string): Promise<Ground> {
   const destination = new End('destination', fra, folder);
   const leave = async (): Promise<void> => {
     for (const end of [source, destination]) await end.remove();
-    await removeLeftGroups();
     await lab.down();
+    await leaveGroup();
+    await removeLeftGroups();
     rmSync(folder, { recursive: true, force: true });
   };
   return { lab, source, destination, folder, leave };

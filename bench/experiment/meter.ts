@@ -80,6 +80,22 @@ export class Meter {
   }
 }
 
+/**
+ * Puts this process into a group of the experiment, and with it all that it starts from now on: should it be killed, the next experiment finds what it has left.
+ * Gives the way back to the group that it was in.
+ */
+export function joinGroup(): () => Promise<void> {
+  const root = mount ?? '';
+  const [, own = '/'] = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8')) ?? [];
+  const folder = join(root, `${prefix}${String(process.pid)}`, 'beside');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'cgroup.procs'), String(process.pid));
+  return async () => {
+    writeFileSync(join(root, own, 'cgroup.procs'), String(process.pid));
+    await removeGroup(folder);
+  };
+}
+
 /** Kills what an experiment that was killed has left running, and takes away this one's groups, once their meters are gone. */
 export async function removeLeftGroups(): Promise<void> {
   if (mount === undefined) return;

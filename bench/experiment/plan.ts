@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { SealiftError } from '../../domain/error.ts';
+import { errorCode } from '../../infra/lab/guest-disks.ts';
 import { wayNames } from './way-names.ts';
 
 const positive = z.number().positive();
@@ -54,7 +55,7 @@ export async function readPlan(path: string): Promise<Plan> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    const code = errorCode(error) ?? 'unreadable';
     throw new SealiftError('bad-usage', `no plan can be read from ${path} (${code})`, { cause: error });
   }
   return parsePlan(text, path);

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { SealiftError } from '../../domain/error.ts';
+import { errorCode } from '../../infra/lab/guest-disks.ts';
 import { plan, planDigest } from './plan.ts';
 import type { Plan } from './plan.ts';
 import { wayNames } from './way-names.ts';
@@ -103,8 +104,9 @@ export function readResults(folder: string): Read | null {
   try {
     content = readFileSync(path);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null;
-    throw new SealiftError('bad-config', `${path} cannot be read (${codeOf(error)})`, { cause: error });
+    const code = errorCode(error);
+    if (code === 'ENOENT') return null;
+    throw new SealiftError('bad-config', `${path} cannot be read (${code ?? 'unreadable'})`, { cause: error });
   }
   const bytes = content.lastIndexOf(0x0a) + 1;
   const lines = content.subarray(0, bytes).toString('utf8').split('\n').slice(0, -1);
@@ -204,6 +206,7 @@ function takeLock(folder: string): DatabaseSync {
     return lock;
   } catch (error) {
     lock.close();
+    if (!isBusy(error)) throw new SealiftError('bad-usage', `${path} cannot be locked`, { cause: error });
     throw new SealiftError('state-locked', `another process adds to the results in ${folder}`, {
       hint: 'let it end, or stop it by Ctrl-C: what it has done is kept',
       cause: error,
@@ -216,16 +219,17 @@ export function orDiskFull<Result>(path: string, work: () => Result): Result {
   try {
     return work();
   } catch (error) {
-    const code = codeOf(error);
+    const code = errorCode(error);
     if (code === 'ENOSPC' || code === 'EDQUOT')
       throw new SealiftError('disk-full', `there is no space for ${path} (${code})`, {
         hint: `free some below ${dirname(path)} and run the same command again: what was done is kept`,
         cause: error,
       });
-    throw new SealiftError('bad-usage', `${path} cannot be written (${code})`, { cause: error });
+    throw new SealiftError('bad-usage', `${path} cannot be written (${code ?? 'unwritable'})`, { cause: error });
   }
 }
 
-function codeOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unreadable';
+/** SQLITE_BUSY: another one has the lock. */
+function isBusy(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'errcode' in error && error.errcode === 5;
 }

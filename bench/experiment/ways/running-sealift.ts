@@ -1,6 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { connect } from '../../../client/index.ts';
 import type { Sealift } from '../../../client/index.ts';
 import type { Embedded } from '../../../infra/embedded.ts';
@@ -43,7 +42,9 @@ export class RunningSealift {
 
   private static async bringUp(ground: Ground): Promise<RunningSealift> {
     const staging = sshdMissing === null ? await makeStaging(ground) : null;
-    const up = await startSealiftOnWan(ground.lab, join(ground.folder, 'sealift'), staging?.settings);
+    const folder = join(ground.folder, 'sealift');
+    await shareCache(folder);
+    const up = await startSealiftOnWan(ground.lab, folder, staging?.settings);
     for (const [index, end] of [ground.source, ground.destination].entries())
       end.meter.enter(up.hosts[index]?.worker.pid ?? 0);
     return new RunningSealift(up, await connect({ address: up.server.address }), staging);
@@ -74,13 +75,20 @@ export class RunningSealift {
   }
 }
 
+/** The server's program and what is made for it are there from one run to the next. */
+async function shareCache(folder: string): Promise<void> {
+  const cache = resolve('.sealift/cache/experiment-sealift');
+  for (const path of [cache, folder]) await mkdir(path, { recursive: true, mode: 0o700 });
+  await symlink(cache, join(folder, 'cache'));
+}
+
 async function makeStaging({ source, destination }: Ground): Promise<{
   sshd: LabSshd;
   folders: string[];
   settings: Staging;
 }> {
   const folders = [source.path('containers'), destination.path('containers')] as const;
-  for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 });
   const { sshd } = await serveSsh(destination);
   const server = { address: sshd.address, port: sshd.port, user: sshd.user, host_key: sshd.hostKey };
   const settings = {
