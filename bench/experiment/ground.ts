@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import type { WanLab } from '../../infra/lab/wan/lab.ts';
 import { bringUpWanLab } from '../../infra/lab/wan/lab.ts';
 import { End } from './end.ts';
@@ -19,7 +19,7 @@ export interface Ground {
 export async function enterGround(inFolder: string): Promise<Ground> {
   await removeLeftGroups();
   const leaveGroup = joinGroup();
-  const folder = join(inFolder, 'work');
+  const folder = resolve(inFolder, 'work');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lab = await bringUpWanLab();

@@ -83,6 +83,7 @@ function conditions(read: Read): string[] {
         `${String(processors)} × ${processor}, ${(memoryMib / 1024).toFixed(0)} GiB, ${system}, kernel ${kernel}, Node ${node}`,
     ),
   );
+  if (machines.size === 0) return [paragraph('Nothing was measured yet.')];
   const times = read.entries.map(({ at }) => at);
   const crossed = entriesOf(read, 'crossed');
   const loads = crossed.map(({ load }) => load);
