@@ -112,7 +112,8 @@ class State {
 
   timeLeft(): string {
     const ms = this.#forecast?.leftMs() ?? 0;
-    return ms === 0 ? 'nothing left' : `about ${formatMs(Math.max(1, Math.round(ms / 1000)) * 1000)} left`;
+    if (ms === 0) return 'nothing left';
+    return `about ${ms < 59_500 ? `${String(Math.ceil(ms / 1000))} s` : formatMs(ms)} left`;
   }
 
   picture(columns: number): Piece[][] {

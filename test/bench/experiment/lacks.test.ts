@@ -15,7 +15,7 @@ describe('an experiment where no line can be emulated says what is missing, and 
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   const run = (words: string[], path: string) => {
-    const [file = '', ...args] = [
+    const [file, ...args] = [
       ...words,
       process.execPath,
       program,
