@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { listening } from '../../infra/lab/listening.ts';
 import type { Site } from '../../infra/lab/wan/lab.ts';
@@ -28,11 +28,12 @@ export class End {
   readonly folder: string;
   readonly meter: Meter;
 
-  constructor(side: 'source' | 'destination', site: Site, folder: string) {
+  /** `name`: of its meter, of which there is one. */
+  constructor(name: string, site: Site, folder: string) {
     this.site = site;
-    this.folder = join(folder, side);
-    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-    this.meter = new Meter(side);
+    this.folder = folder;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.meter = new Meter(name);
   }
 
   /** The place of a file here. */
@@ -61,11 +62,6 @@ export class End {
   /** Brings what was written to a file onto the disk. */
   async sync(path: string): Promise<void> {
     await this.run('sync', ['--data', path]);
-  }
-
-  async remove(): Promise<void> {
-    await this.meter.remove();
-    rmSync(this.folder, { recursive: true, force: true });
   }
 
   #start(program: string, args: readonly string[], { env, signal, stdin }: ProgramOptions): Running {

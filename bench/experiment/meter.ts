@@ -32,8 +32,8 @@ export class Meter {
   #peakKib = 0;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(side: string) {
-    this.#folder = join(mount ?? '', `${prefix}${String(process.pid)}`, side);
+  constructor(name: string) {
+    this.#folder = join(mount ?? '', `${prefix}${String(process.pid)}`, name);
     mkdirSync(this.#folder, { recursive: true });
     this.#timer = setInterval(() => {
       this.#look();

@@ -4,8 +4,8 @@ import { deviations } from '../../infra/lab/wan/check.ts';
 import { measureLink } from '../../infra/lab/wan/measure.ts';
 import { missingNeeds } from '../../infra/lab/wan/needs.ts';
 import { Clock } from './clock.ts';
-import { enterGround } from './ground.ts';
-import type { Ground } from './ground.ts';
+import { enterStage } from './ground.ts';
+import type { Ground, Stage } from './ground.ts';
 import { loadNow, thisMachine } from './machine.ts';
 import { meterMissing } from './meter.ts';
 import { makePayload } from './payload.ts';
@@ -96,26 +96,26 @@ class Session {
   /** Gives how many were done. */
   async run(points: Point[]): Promise<number> {
     for (const point of points) await makePayload(point);
-    const ground = await enterGround(this.#folder);
+    const stage = await enterStage(this.#folder);
     let done = 0;
     try {
       for (const group of byLine(points)) {
         this.#signal.throwIfAborted();
-        if (!(await this.#lineIsAsAsked(ground, group[0]))) {
+        if (!(await this.#lineIsAsAsked(stage, group[0]))) {
           this.#tell({ event: 'left-out', points: group });
           continue;
         }
-        await ground.lab.setCongestion(this.#plan.congestion);
-        for (const point of group) if (await this.#measure(ground, point)) done += 1;
+        await stage.lab.setCongestion(this.#plan.congestion);
+        for (const point of group) if (await this.#measure(stage, point)) done += 1;
       }
     } finally {
       for (const name of [...this.#started.keys()]) await this.#stop(name);
-      await ground.leave();
+      await stage.leave();
     }
     return done;
   }
 
-  async #lineIsAsAsked({ lab }: Ground, asked: Point): Promise<boolean> {
+  async #lineIsAsAsked({ lab }: Stage, asked: Point): Promise<boolean> {
     const { rateMbps, roundTripMs, lossPercent } = asked;
     const link = { rateMbps, roundTripMs, lossPercent };
     await lab.setLink(link);
@@ -131,8 +131,10 @@ class Session {
   }
 
   /** Whether it was done. What fails is told and added to the results, and the next one gets the way afresh. */
-  async #measure(ground: Ground, point: Point): Promise<boolean> {
+  async #measure(stage: Stage, point: Point): Promise<boolean> {
     this.#signal.throwIfAborted();
+    const way = wayOf(point.way);
+    const ground = stage.ground(way.groundName ?? way.name);
     this.#tell({ event: 'begins', point });
     const limit = new AbortController();
     let cut = Promise.resolve();
@@ -143,10 +145,10 @@ class Session {
     let timer: NodeJS.Timeout | undefined;
     try {
       const payload = await makePayload(point);
-      const way = this.#started.get(point.way) ?? (await wayOf(point.way).start(ground));
-      this.#started.set(point.way, way);
+      const started = this.#started.get(point.way) ?? (await way.start(ground));
+      this.#started.set(point.way, started);
       timer = setTimeout(() => limit.abort(), this.#plan.limit_seconds * 1000);
-      await way.cross(payload, clock, AbortSignal.any([this.#signal, limit.signal]));
+      await started.cross(payload, clock, AbortSignal.any([this.#signal, limit.signal]));
       const crossing = await clock.end(payload.bytes);
       this.#results.add({ kind: 'crossed', at: now(), point, load, crossing });
       this.#tell({ event: 'crossed', point, totalMs: crossing.totalMs });

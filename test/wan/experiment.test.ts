@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Clock } from '../../bench/experiment/clock.ts';
-import { enterGround } from '../../bench/experiment/ground.ts';
-import type { Ground } from '../../bench/experiment/ground.ts';
+import { enterStage } from '../../bench/experiment/ground.ts';
+import type { Stage } from '../../bench/experiment/ground.ts';
 import { meterMissing } from '../../bench/experiment/meter.ts';
 import { makePayload } from '../../bench/experiment/payload.ts';
 import { parsePlan, pointKey, readPlan } from '../../bench/experiment/plan.ts';
@@ -126,17 +126,29 @@ describeWhere([...missingNeeds(), ...(meter === null ? [] : [meter])], 'an exper
     await ended;
   });
 
+  test('leaves nothing behind', async () => {
+    const stage = await enterStage(folder);
+    const { source } = stage.ground('any');
+    const lasting = source.run('sleep', ['600']);
+    const killed = expect(lasting).rejects.toThrow('sleep failed (SIGKILL)');
+    await stage.leave();
+    await killed;
+    expect(readdirSync(folder)).toEqual([]);
+    expect(readFileSync('/proc/self/cgroup', 'utf8')).not.toContain('sealift-experiment');
+  });
+
   describe('its ways', () => {
-    let ground: Ground;
+    let stage: Stage;
     beforeAll(async () => {
-      ground = await enterGround(mkdtempSync(join(tmpdir(), 'sealift-ways-')));
-      await ground.lab.setLink({ roundTripMs: 20, rateMbps: 200 });
-      await ground.lab.setCongestion('cubic');
+      stage = await enterStage(mkdtempSync(join(tmpdir(), 'sealift-ways-')));
+      await stage.lab.setLink({ roundTripMs: 20, rateMbps: 200 });
+      await stage.lab.setCongestion('cubic');
     });
-    afterAll(() => ground.leave());
+    afterAll(() => stage.leave());
 
     async function cross(way: Way): Promise<Crossing> {
       const payload = await makePayload({ payload: 'files', payloadMib: 16 });
+      const ground = stage.ground(way.name);
       const clock = new Clock(ground, () => undefined);
       const started = await way.start(ground);
       try {
@@ -161,7 +173,7 @@ describeWhere([...missingNeeds(), ...(meter === null ? [] : [meter])], 'an exper
 
     test('one stream goes by the inner addresses of a tunnel, whose processes are metered and which is lowered', async () => {
       const done: string[] = [];
-      const [lon, fra] = ground.lab.sites;
+      const [lon, fra] = stage.lab.sites;
       const carrier = spawn('sleep', ['600']);
       const inner = ['10.99.0.1', '10.99.0.2'] as const;
       const clear: TunnelMaker = {
@@ -178,7 +190,9 @@ describeWhere([...missingNeeds(), ...(meter === null ? [] : [meter])], 'an exper
             pids: [[], [carrier.pid ?? 0]],
             lower: async () => {
               done.push(
-                readFileSync(`/proc/${String(carrier.pid)}/cgroup`, 'utf8').includes('/destination') ? 'metered' : '',
+                readFileSync(`/proc/${String(carrier.pid)}/cgroup`, 'utf8').includes('study-tunnel-destination')
+                  ? 'metered'
+                  : '',
               );
               done.push('lowered');
               carrier.kill();
@@ -205,19 +219,12 @@ describeWhere([...missingNeeds(), ...(meter === null ? [] : [meter])], 'an exper
       await expect(cross(wrong)).rejects.toThrow('the destination has other bytes than the source');
     });
 
-    test('leave nothing behind', async () => {
-      const { folder: work } = ground;
-      await ground.leave();
-      expect(existsSync(work)).toBe(false);
-      const left = readdirSync('/proc').filter((pid) => {
-        try {
-          return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(work);
-        } catch {
-          return false;
-        }
-      });
-      expect(left).toEqual([]);
-      ground = await enterGround(join(work, '..'));
+    test('are charged for their own programs only', async () => {
+      const idle = stage.ground('scp').destination.meter;
+      idle.forgetPeak();
+      const before = idle.seconds();
+      await cross(wayOf('study-sealed'));
+      expect([idle.seconds() - before, idle.peakMib()]).toEqual([0, 0]);
     });
   });
 });

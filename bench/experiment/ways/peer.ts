@@ -31,16 +31,16 @@ export function peer(
       const { carry, stop } = await start(ground);
       return {
         cross: async (payload, clock, signal) => {
-          await rm(to, { force: true });
-          await placePayload(payload, from);
-          await carry({ from, to, clock, signal });
-          await clock.bytes('sync', () => destination.sync(to));
-          await clock.outside(() => verifyPayload(payload, to));
+          try {
+            await placePayload(payload, from);
+            await carry({ from, to, clock, signal });
+            await clock.bytes('sync', () => destination.sync(to));
+            await clock.outside(() => verifyPayload(payload, to));
+          } finally {
+            await clock.outside(() => Promise.all([from, to].map((path) => rm(path, { force: true }))));
+          }
         },
-        stop: async () => {
-          await stop?.();
-          for (const path of [from, to]) await rm(path, { force: true });
-        },
+        stop: async () => stop?.(),
       };
     },
   };

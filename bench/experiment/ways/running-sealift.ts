@@ -12,7 +12,7 @@ import type { Ground } from '../ground.ts';
 import { serveSsh } from './ssh-server.ts';
 
 /** The one that all of Sealift's methods share. */
-let shared: { ground: Ground; running: Promise<RunningSealift>; users: number } | null = null;
+let shared: { ground: Ground; running: Promise<RunningSealift> } | null = null;
 let moves = 0;
 
 /** Sealift with a host at each end of the line, whose workers are metered with all that they start. */
@@ -33,16 +33,29 @@ export class RunningSealift {
     this.destination = fra.host;
   }
 
-  /** Brings it up on the ground, or joins who did. */
-  static join(ground: Ground): Promise<RunningSealift> {
-    if (shared?.ground !== ground) shared = { ground, running: RunningSealift.bringUp(ground), users: 0 };
-    shared.users += 1;
+  /** The one on this ground, brought up unless it is there. */
+  static on(ground: Ground): Promise<RunningSealift> {
+    if (shared?.ground !== ground) {
+      const running = RunningSealift.bringUp(ground);
+      shared = { ground, running };
+      running.catch(() => {
+        shared = null;
+      });
+    }
     return shared.running;
+  }
+
+  /** Takes it down, with the moves that it is at; the next who asks gets a new one. */
+  static async down(): Promise<void> {
+    const last = shared;
+    shared = null;
+    await (await last?.running)?.stop();
   }
 
   private static async bringUp(ground: Ground): Promise<RunningSealift> {
     const staging = sshdMissing === null ? await makeStaging(ground) : null;
     const folder = join(ground.folder, 'sealift');
+    await rm(folder, { recursive: true, force: true });
     await shareCache(folder);
     const up = await startSealiftOnWan(ground.lab, folder, staging?.settings);
     for (const [index, end] of [ground.source, ground.destination].entries())
@@ -50,12 +63,7 @@ export class RunningSealift {
     return new RunningSealift(up, await connect({ address: up.server.address }), staging);
   }
 
-  /** Takes it down when nobody uses it any more. */
-  async leave(): Promise<void> {
-    if (shared === null) return;
-    shared.users -= 1;
-    if (shared.users > 0) return;
-    shared = null;
+  private async stop(): Promise<void> {
     await this.sealift.close();
     await this.#up.stop();
     await this.#staging?.sshd.stop();

@@ -7,8 +7,10 @@ import type { Receipt } from '../../../domain/receipt.ts';
 import { sshdMissing } from '../../../infra/lab/sshd.ts';
 import { missingPrograms } from '../../../infra/lab/missing-programs.ts';
 import { makeVmOf } from '../../stand.ts';
+import type { Clock } from '../clock.ts';
 import type { Crossing } from '../results.ts';
 import { placePayload, verifyPayload } from '../payload.ts';
+import type { Payload } from '../payload.ts';
 import { RunningSealift } from './running-sealift.ts';
 import type { Way } from './way.ts';
 
@@ -20,6 +22,7 @@ const bytePhases = ['move', 'ready'];
 /** Whole moves of a VM by Sealift, with one of its methods, from the order to the receipt. */
 export const sealiftWays: Way[] = (['sealed', 'staged', 'tunnel'] as const).map((name) => ({
   name,
+  groundName: 'sealift',
   lacks: () => {
     const lacks = missingPrograms({ setpriv: 'util-linux' }).map(([program, from]) => `${program} (package ${from})`);
     if (name === 'staged' && sshdMissing !== null) lacks.push(sshdMissing);
@@ -27,26 +30,43 @@ export const sealiftWays: Way[] = (['sealed', 'staged', 'tunnel'] as const).map(
     return lacks;
   },
   start: async (ground) => {
-    const running = await RunningSealift.join(ground);
+    await RunningSealift.on(ground);
     return {
       cross: async (payload, clock, signal) => {
-        const { sealift, source, destination } = running;
-        const vm = running.nextName();
-        const path = join(source.poolPath, `${vm}.raw`);
-        await placePayload(payload, path);
-        await makeVmOf(source, sealift, vm, { path, vdev: 'xvda', sizeBytes: payload.bytes });
-        await clock.whole(async () => phasesOf(await move(sealift, vm, name, signal)));
-        await clock.outside(async () => {
-          const [landed] = await rawFiles(destination.poolPath);
-          await execa('xl', ['destroy', vm], { env: destination.env });
-          await verifyPayload(payload, landed ?? destination.poolPath);
-          await running.clear();
-        });
+        const running = await RunningSealift.on(ground);
+        try {
+          await moveOnce(running, name, payload, clock, signal);
+        } catch (error) {
+          // The move that failed may go on, and would meet the next one.
+          await RunningSealift.down();
+          throw error;
+        }
       },
-      stop: () => running.leave(),
+      stop: () => RunningSealift.down(),
     };
   },
 }));
+
+async function moveOnce(
+  running: RunningSealift,
+  method: string,
+  payload: Payload,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const { sealift, source, destination } = running;
+  const vm = running.nextName();
+  const path = join(source.poolPath, `${vm}.raw`);
+  await placePayload(payload, path);
+  await makeVmOf(source, sealift, vm, { path, vdev: 'xvda', sizeBytes: payload.bytes });
+  await clock.whole(async () => phasesOf(await move(sealift, vm, method, signal)));
+  await clock.outside(async () => {
+    const [landed] = await rawFiles(destination.poolPath);
+    await execa('xl', ['destroy', vm], { env: destination.env });
+    await verifyPayload(payload, landed ?? destination.poolPath);
+    await running.clear();
+  });
+}
 
 async function move(sealift: Sealift, vm: string, name: string, signal: AbortSignal): Promise<Receipt> {
   const handle = await sealift.migrate({

@@ -20,7 +20,6 @@ export const studySealed: Way = {
     return {
       cross: (payload, clock, signal) =>
         vm.move(payload, clock, async () => {
-          for (const path of [sealed, arrived]) await rm(path, { force: true });
           const seal = [...cipher, '-pass', `file:${passphrases[0]}`, '-in', vm.sourceDisk, '-out', sealed];
           await clock.bytes('encrypt', () => source.run('openssl', seal, { signal }));
           await clock.bytes('copy', () =>
@@ -29,6 +28,7 @@ export const studySealed: Way = {
           const open = [...cipher, '-d', '-pass', `file:${passphrases[1]}`, '-in', arrived, '-out', vm.destinationDisk];
           await clock.bytes('decrypt', () => destination.run('openssl', open, { signal }));
           await clock.bytes('sync', () => destination.sync(vm.destinationDisk));
+          await clock.outside(() => Promise.all([sealed, arrived].map((path) => rm(path))));
         }),
       stop: () => sshd.stop(),
     };

@@ -37,7 +37,6 @@ export class StudyVm {
   async move(payload: Payload, clock: Clock, carry: () => Promise<void>): Promise<void> {
     const { source, destination } = this.#ground;
     const [here, there] = this.#hosts;
-    await rm(this.destinationDisk, { force: true });
     await placePayload(payload, this.sourceDisk);
     const configOf = async (host: LabHost, path: string): Promise<string> =>
       (await addLabVm(host, { name, memoryMib: 32, disks: [{ path, vdev: 'xvda', sizeBytes: payload.bytes }] }))
@@ -53,8 +52,11 @@ export class StudyVm {
       await clock.beside('restart', () => xl(destination, there, 'create', config));
       runsAt = 'destination';
     } finally {
-      if (runsAt === 'source') await xl(source, here, 'destroy', name);
-      if (runsAt === 'destination') await clock.outside(() => xl(destination, there, 'destroy', name));
+      await clock.outside(async () => {
+        if (runsAt === 'source') await xl(source, here, 'destroy', name);
+        if (runsAt === 'destination') await xl(destination, there, 'destroy', name);
+        for (const path of [this.sourceDisk, this.destinationDisk]) await rm(path, { force: true });
+      });
     }
   }
 }

@@ -6,6 +6,8 @@ import type { WayName } from '../way-names.ts';
 /** How a payload crosses from the source to the destination. */
 export interface Way {
   name: WayName;
+  /** The name of its ground, where it has one together with others. */
+  groundName?: string;
   /** What this machine lacks for it, a sentence each. */
   lacks: () => string[];
   /** Gets ready for any number of crossings; not timed. */
