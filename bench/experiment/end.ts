@@ -65,15 +65,16 @@ export class End {
   }
 
   #start(program: string, args: readonly string[], { env, signal, stdin }: ProgramOptions): Running {
-    const child = spawn(...this.site.within(program, ...args), {
-      stdio: [stdin ?? 'ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ...env },
-      killSignal: 'SIGKILL',
-      ...(signal && { signal }),
-      // A Ctrl-C is for who runs the experiment.
-      detached: true,
-    });
-    this.meter.enter(child.pid ?? 0);
+    const child = this.meter.start(() =>
+      spawn(...this.site.within(program, ...args), {
+        stdio: [stdin ?? 'ignore', 'ignore', 'pipe'],
+        env: { ...process.env, ...env },
+        killSignal: 'SIGKILL',
+        ...(signal && { signal }),
+        // A Ctrl-C is for who runs the experiment.
+        detached: true,
+      }),
+    );
     let said = '';
     child.stderr?.on('data', (piece: Buffer) => {
       said = `${said}${piece.toString()}`.slice(-mostWords);

@@ -9,6 +9,8 @@ const prefix = 'sealift-experiment-';
 const mount = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].find(
   (path) => existsSync(join(path, 'cgroup.procs')) && existsSync(join(path, 'cgroup.controllers')),
 );
+/** The group of this process. */
+const home = join(mount ?? '', `${prefix}${String(process.pid)}`, 'beside');
 
 /** Why nothing can be metered here; null when it can. */
 export function meterMissing(): string | null {
@@ -41,13 +43,18 @@ export class Meter {
     this.#timer.unref();
   }
 
-  /** Takes a process in: at once after its start, before it can start others. */
+  /** Takes a process in, with what it starts from now on. */
   enter(pid: number): void {
+    moveTo(this.#folder, pid);
+  }
+
+  /** Starts a program within it. This process is in it for that moment: what is moved after its start may have started others before. */
+  start<Started>(program: () => Started): Started {
+    moveTo(this.#folder, process.pid);
     try {
-      writeFileSync(join(this.#folder, 'cgroup.procs'), String(pid));
-    } catch (error) {
-      // It may have ended already.
-      if (processFacts(pid) !== null) throw error;
+      return program();
+    } finally {
+      moveTo(home, process.pid);
     }
   }
 
@@ -85,14 +92,12 @@ export class Meter {
  * Gives the way back to the group that it was in.
  */
 export function joinGroup(): () => Promise<void> {
-  const root = mount ?? '';
-  const [, own = '/'] = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8')) ?? [];
-  const folder = join(root, `${prefix}${String(process.pid)}`, 'beside');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'cgroup.procs'), String(process.pid));
+  const [, before = '/'] = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8')) ?? [];
+  mkdirSync(home, { recursive: true });
+  moveTo(home, process.pid);
   return async () => {
-    writeFileSync(join(root, own, 'cgroup.procs'), String(process.pid));
-    await removeGroup(folder);
+    moveTo(join(mount ?? '', before), process.pid);
+    await removeGroup(home);
   };
 }
 
@@ -107,6 +112,10 @@ export async function removeLeftGroups(): Promise<void> {
     for (const side of foldersIn(folder)) await removeGroup(join(folder, side));
     await removeGroup(folder);
   }
+}
+
+function moveTo(folder: string, pid: number): void {
+  writeFileSync(join(folder, 'cgroup.procs'), String(pid));
 }
 
 async function removeGroup(folder: string): Promise<void> {

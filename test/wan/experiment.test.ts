@@ -167,6 +167,8 @@ describeWhere([...missingNeeds(), ...(meter === null ? [] : [meter])], 'an exper
       where(`${name} brings the bytes over${lacks.length === 0 ? '' : ` (skipped: ${lacks.join('; ')})`}`, async () => {
         const crossing = await cross(wayOf(name));
         expectPlausible(crossing);
+        // scp and its ssh: each has a few.
+        if (name === 'scp') expect(crossing.peakMib.source).toBeGreaterThan(10);
         expect(crossing.totalMs).toBeGreaterThan(name === 'qemu-nbd-tls' || name === 'restic' ? 300 : 600);
       });
     }
