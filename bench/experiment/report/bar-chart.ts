@@ -45,15 +45,19 @@ export function drawBars({ kinds, rows, ...words }: BarChart): string {
           'font-size': 10.5,
         }),
       ];
-      if (bar.most > bar.least)
-        parts.push(
-          line(xAt(bar.least), middle, xAt(bar.most), middle, 'axis'),
-          line(xAt(bar.least), middle - 4, xAt(bar.least), middle + 4, 'axis'),
-          line(xAt(bar.most), middle - 4, xAt(bar.most), middle + 4, 'axis'),
-        );
+      if (bar.most > bar.least) parts.push(...whisker(xAt(bar.least), xAt(bar.most), middle));
       return parts;
     }),
   );
+}
+
+/** With a rim, so that it is seen on its bar as well as beside it. */
+function whisker(least: number, most: number, y: number): string[] {
+  return ['whisker-rim', 'whisker'].flatMap((of) => [
+    line(least, y, most, y, of),
+    line(least, y - 4, least, y + 4, of),
+    line(most, y - 4, most, y + 4, of),
+  ]);
 }
 
 export function drawStack({ kinds, rows, ...words }: StackChart): string {

@@ -65,14 +65,14 @@ function sheet(pick: 0 | 1): string {
       : ['#17191d', '#eeeeee', '#b0b0b0', '#34373d', '#3d3823'];
   return [
     `.paper{fill:${paper}}.ink{fill:${ink}}.faint{fill:${faint}}`,
-    `.axis{stroke:${faint}}.grid{stroke:${grid}}.band{fill:${band}}.known{stroke:${ink}}.rim,.halo{stroke:${paper}}`,
+    `.axis{stroke:${faint}}.grid{stroke:${grid}}.band{fill:${band}}.known{stroke:${ink}}.rim,.halo,.whisker-rim{stroke:${paper}}.whisker{stroke:${ink}}`,
     ...colours.map((one, index) => `.f${String(index)}{fill:${one[pick]}}.s${String(index)}{stroke:${one[pick]}}`),
   ].join('');
 }
 
 const style = [
   'text{font-family:"DejaVu Sans",Verdana,Helvetica,Arial,sans-serif}',
-  '.axis,.grid,.known{stroke-width:1}.known{stroke-dasharray:6 4;stroke-width:1.5}.curve{fill:none;stroke-width:2}.bar{stroke-width:1.5}.rim{stroke-width:1}.halo{paint-order:stroke;stroke-width:4;stroke-linejoin:round}',
+  '.axis,.grid,.known{stroke-width:1}.known{stroke-dasharray:6 4;stroke-width:1.5}.curve{fill:none;stroke-width:2}.bar{stroke-width:1.5}.rim{stroke-width:1}.whisker{stroke-width:1.3}.whisker-rim{stroke-width:3.6}.halo{paint-order:stroke;stroke-width:4;stroke-linejoin:round}',
   sheet(0),
   `@media (prefers-color-scheme:dark){${sheet(1)}}`,
 ].join('');
