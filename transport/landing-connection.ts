@@ -40,6 +40,7 @@ export class LandingConnection {
   /** Whether it was asked something and waits for this host: how long that takes says nothing of its peer. */
   asked = false;
   readonly #host: ConnectionHost;
+  readonly #at: string;
   readonly #socket: Socket;
   readonly #receiver = new Receiver();
   readonly #head = Buffer.alloc(headerBytes);
@@ -61,6 +62,7 @@ export class LandingConnection {
   constructor(id: string, accepted: Socket, host: ConnectionHost) {
     this.id = id;
     this.#host = host;
+    this.#at = accepted.localAddress ?? '';
     this.peer = `${accepted.remoteAddress ?? 'unknown'}:${String(accepted.remotePort ?? 0)}`;
     this.#socket = acceptInto(accepted, this.#receiver.onread);
     this.#receiver.attach(() => this.#socket.resume());
@@ -213,7 +215,7 @@ export class LandingConnection {
     if (kind !== opening.openingKind.hello) throw new SealiftError('bad-frame', 'a connection starts with an answer');
     this.#hello = opening.decodeHello(body);
     const { statement, stream } = this.#hello;
-    this.#host.tell({ kind: 'hello', connection: this.id, statement, stream });
+    this.#host.tell({ kind: 'hello', connection: this.id, statement, stream, at: this.#at });
   }
 
   #wantFrame(): void {

@@ -90,7 +90,7 @@ export class LandingSession {
     this.grant = grant;
     this.disks = disks;
     this.#codec = codec;
-    const keys = { key: Buffer.from(grant.key), context: Buffer.from(grant.context) };
+    const keys = { key: Buffer.from(grant.key), context: Buffer.from(grant.context), clear: grant.clear };
     this.#keys = grant.disks.map((_, disk) => codec.keys(keys, disk));
     this.#newest = grant.newest.map((shared) => new BigInt64Array(shared));
   }

@@ -188,9 +188,9 @@ export class RunAtLanding {
     }
     await this.#commit.open();
     this.#checkOpen();
-    const { key, context } = asked.keys;
     const newest = this.#session?.newest ?? [];
-    const grant: Grant = { run: this.run, number: asked.number, key, context, disks: this.disks, newest };
+    const { key, context, clear } = asked.keys;
+    const grant: Grant = { run: this.run, number: asked.number, key, context, clear, disks: this.disks, newest };
     this.#tools.threads.tell(connection, { kind: 'granted', connection, grant });
   }
 

@@ -8,6 +8,9 @@ import type { SessionKeys } from '../seal/session.ts';
 /** Specification constants of a connection's first frames, which are not encrypted; see docs/format.md, "Data connection". */
 export const openingHeadBytes = 12;
 export const randomBytesLength = 32;
+export const leastPingBytes = 8;
+/** More than a packet holds. */
+export const mostPingBytes = 2 * 1024;
 const macBytes = 32;
 /** The signed session statement has some 900 bytes. */
 const maximumStatementBytes = 8 * 1024;
@@ -33,8 +36,8 @@ const limits: Record<OpeningKind, { least: number; most: number }> = {
   [openingKind.hello]: { least: helloFixedBytes + 2, most: helloFixedBytes + maximumStatementBytes },
   [openingKind.welcome]: { least: 66, most: 66 },
   [openingKind.refused]: { least: 2, most: 1024 },
-  [openingKind.ping]: { least: 8, most: 8 },
-  [openingKind.pong]: { least: 8, most: 8 },
+  [openingKind.ping]: { least: leastPingBytes, most: mostPingBytes },
+  [openingKind.pong]: { least: leastPingBytes, most: mostPingBytes },
   [openingKind.ask]: { least: randomBytesLength, most: randomBytesLength },
   [openingKind.askKey]: { least: 2, most: 1024 },
   [openingKind.question]: { least: 2, most: maximumQuestionBytes },

@@ -10,8 +10,11 @@ export interface SenderThreadData {
   codec: string;
   address: string;
   port: number;
+  /** This host's address to come from, where it matters. */
+  from: string | undefined;
   key: Uint8Array;
   context: Uint8Array;
+  clear: boolean | undefined;
   /** Canonical JSON of the signed session statement. */
   statement: Uint8Array;
   disks: { vdev: string; path: string; sizeBytes: number }[];

@@ -17,6 +17,7 @@ export interface StreamHost {
   readonly board: Board;
   readonly address: string;
   readonly port: number;
+  readonly from: string | undefined;
   readonly keys: SessionKeys;
   readonly statement: Buffer;
   readonly plan: control.Plan['disks'];
@@ -168,6 +169,7 @@ class Connection {
     this.#socket = connect({
       host: host.address,
       port: host.port,
+      localAddress: host.from,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 10_000,

@@ -3,6 +3,7 @@ import { SealiftError } from '../domain/error.ts';
 import { chunkBytes } from '../domain/chunks.ts';
 import { encodeHeader, headerBytes } from '../seal/chunk.ts';
 import type { ChunkKeys } from '../seal/chunk.ts';
+import type { SessionKeys } from '../seal/session.ts';
 import { openDisk } from '../storage/disk.ts';
 import type { Disk } from '../storage/disk.ts';
 import { isZero } from '../storage/zero.ts';
@@ -23,7 +24,8 @@ class SenderThread implements StreamHost {
   readonly board: Board;
   readonly address: string;
   readonly port: number;
-  readonly keys: { key: Buffer; context: Buffer };
+  readonly from: string | undefined;
+  readonly keys: SessionKeys;
   readonly statement: Buffer;
   readonly plan: { vdev: string; sizeBytes: number }[];
   readonly stallMs: number;
@@ -49,7 +51,8 @@ class SenderThread implements StreamHost {
     this.board = new Board(data.board);
     this.address = data.address;
     this.port = data.port;
-    this.keys = { key: Buffer.from(data.key), context: Buffer.from(data.context) };
+    this.from = data.from;
+    this.keys = { key: Buffer.from(data.key), context: Buffer.from(data.context), clear: data.clear };
     this.statement = Buffer.from(data.statement);
     this.plan = data.disks.map(({ vdev, sizeBytes }) => ({ vdev, sizeBytes }));
     this.stallMs = data.stallMs;

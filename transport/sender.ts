@@ -10,6 +10,7 @@ import type { SessionKeys } from '../seal/session.ts';
 import type { Journal } from '../storage/journal.ts';
 import { codecUrl } from './codec.ts';
 import type { LandingLog } from './landing.ts';
+import type { LandingAddress } from './line.ts';
 import { Rate } from './rate.ts';
 import { measureRoundTrip } from './round-trip.ts';
 import { Board } from './sender-board.ts';
@@ -32,7 +33,7 @@ export interface SourceDisk {
 export interface SendOptions {
   session: Signed<Session>;
   keys: SessionKeys;
-  landing: { address: string; port: number };
+  landing: LandingAddress;
   disks: SourceDisk[];
   /** Of role 'source': keeps the digests of this host's own reads. Its entries must have been read under the present fence. */
   journal: Journal;
@@ -189,8 +190,10 @@ class Transfer implements SendJob {
         codec,
         address: landing.address,
         port: landing.port,
+        from: landing.from,
         key: keys.key,
         context: keys.context,
+        clear: keys.clear,
         statement: canonicalBytes(session),
         disks: disks.map(({ vdev, path, sizeBytes }) => ({ vdev, path, sizeBytes })),
         stallMs,
