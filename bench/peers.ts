@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { open, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open } from 'node:fs/promises';
 import { execa } from 'execa';
 import { anyPort } from '../infra/free-port.ts';
 import { sshdMissing, startSshd } from '../infra/lab/sshd.ts';
+import { writeSshConfig } from './ssh-config.ts';
 
 /** Another program that brings an image over the loopback from one file to another, by two processes as we do. */
 export interface Peer {
@@ -38,9 +38,6 @@ export async function startPeers(): Promise<{ peers: Peer[]; missing: string[] }
   return { peers, missing };
 }
 
-/** The cipher that we use too. */
-const cipher = 'aes256-gcm@openssh.com';
-
 async function scp(): Promise<Peer> {
   const { config, pid, stop } = await sshServer();
   const copy = (source: string, destination: string): Promise<Copied> =>
@@ -58,23 +55,7 @@ async function rsync(): Promise<Peer> {
 
 async function sshServer(): Promise<{ config: string; pid: number; stop: () => Promise<void> }> {
   const sshd = await startSshd();
-  const known = join(sshd.folder, 'known_hosts');
-  const config = join(sshd.folder, 'ssh_config');
-  await writeFile(known, `[${sshd.address}]:${String(sshd.port)} ${sshd.hostKey}\n`);
-  const lines = [
-    'Host bench',
-    `HostName ${sshd.address}`,
-    `Port ${String(sshd.port)}`,
-    `User ${sshd.user}`,
-    `IdentityFile ${sshd.privateKeyPath}`,
-    'IdentitiesOnly yes',
-    'BatchMode yes',
-    `UserKnownHostsFile ${known}`,
-    `Ciphers ${cipher}`,
-    'Compression no',
-    '',
-  ];
-  await writeFile(config, lines.join('\n'));
+  const config = await writeSshConfig(sshd, 'bench');
   return { config, pid: sshd.pid(), stop: () => sshd.stop() };
 }
 

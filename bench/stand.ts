@@ -8,6 +8,7 @@ import type { Receipt } from '../domain/receipt.ts';
 import { bringUp } from '../infra/embedded.ts';
 import type { Embedded } from '../infra/embedded.ts';
 import { addLabVm } from '../infra/lab/lab-host.ts';
+import type { LabDisk } from '../infra/lab/lab-host.ts';
 import type { StandInHost } from '../infra/stand-in-host.ts';
 import { fillRandom } from './image.ts';
 
@@ -70,8 +71,12 @@ export async function makeVm(
 ): Promise<void> {
   const path = join(host.poolPath, `${name}.raw`);
   if (content === 'random') await fillRandom(path, diskBytes);
-  const disks = [{ path, vdev: 'xvda', sizeBytes: diskBytes }];
-  const { configPath } = await addLabVm(host.lab, { name, memoryMib: 32, disks });
+  await makeVmOf(host, sealift, name, { path, vdev: 'xvda', sizeBytes: diskBytes });
+}
+
+/** Makes a VM with a disk that is there, or is made empty, starts and adopts it. */
+export async function makeVmOf(host: StandInHost, sealift: Sealift, name: string, disk: LabDisk): Promise<void> {
+  const { configPath } = await addLabVm(host.lab, { name, memoryMib: 32, disks: [disk] });
   await execa('xl', ['create', configPath], { env: host.env });
   await sealift.adopt({ vm: name, host: host.name, by: 'bench' });
 }

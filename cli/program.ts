@@ -6,6 +6,7 @@ import { addCompletion } from './commands/completion.ts';
 import { addDeed } from './commands/deed.ts';
 import { addDestroy } from './commands/destroy.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addExperiment } from './commands/experiment.ts';
 import { addFinish } from './commands/finish.ts';
 import { addGc } from './commands/gc.ts';
 import { addHelp } from './commands/help.ts';
@@ -63,6 +64,8 @@ export function makeProgram(cli: Cli): Command {
   for (const add of [addDeed, addOperator]) add(program, cli);
   program.commandsGroup('This machine and later:');
   for (const add of [addUp, addSchedule, addDoctor, addCompletion]) add(program, cli);
+  program.commandsGroup('Measuring:');
+  addExperiment(program, cli);
   for (const one of [program, ...program.commands]) {
     if (one.commands.length > 0) addHelp(one);
     one.hook('preSubcommand', (_, command) => cli.enter(command.name()));

@@ -137,7 +137,9 @@ export const errorTypes = {
   'disk-busy': { meaning: 'a process still holds the disk open', retryable: true },
   'intent-open': { meaning: 'a command that was begun on the VM earlier has not ended', retryable: true },
   // the machine
-  'state-locked': { meaning: 'another process owns the state of this host', exitCode: 3 },
+  'state-locked': { meaning: 'another process owns the state of this host, or these results', exitCode: 3 },
+  'machine-lacks': { meaning: 'this machine has not what the experiment needs', exitCode: 3 },
+  'plan-changed': { meaning: "an experiment's results were begun by a plan that says something else", exitCode: 3 },
   'copied-host': {
     meaning: 'this state folder or identity belongs to another host',
     hint: 'a host is never cloned: run sealift host init in a fresh folder',

@@ -23,7 +23,7 @@ export async function makeDemoDisks(folder: string, { systemMib = 512 } = {}): P
   await mkdir(folder, { recursive: true });
   const system = { path: join(folder, 'xvda.raw'), vdev: 'xvda', sizeBytes: systemMib * mib };
   const data = { path: join(folder, 'xvdb.raw'), vdev: 'xvdb', sizeBytes: dataBytes };
-  if (!(await isThere(system.path))) await makeFileSystem(system, `${system.path}.content`);
+  if (!(await isThere(system.path))) await makeFileSystemImage(system.path, system.sizeBytes);
   if (!(await isThere(data.path))) {
     const file = await open(data.path, 'wx', 0o600);
     await file.truncate(data.sizeBytes);
@@ -32,15 +32,16 @@ export async function makeDemoDisks(folder: string, { systemMib = 512 } = {}): P
   return [system, data];
 }
 
-async function makeFileSystem(disk: LabDisk, content: string): Promise<void> {
-  const draft = `${disk.path}.new`;
+/** Makes an ext4 file system with files of this machine, a third of it zeros, as the file `path`. Throws 'bad-usage' when mke2fs is not installed. */
+export async function makeFileSystemImage(path: string, sizeBytes: number): Promise<void> {
+  const [draft, content] = [`${path}.new`, `${path}.content`];
   await rm(content, { recursive: true, force: true });
   await rm(draft, { force: true });
   try {
     await mkdir(content);
-    await gather(content, disk.sizeBytes * contentShare);
-    await makeExt4(content, draft, disk.sizeBytes);
-    await rename(draft, disk.path);
+    await gather(content, sizeBytes * contentShare);
+    await makeExt4(content, draft, sizeBytes);
+    await rename(draft, path);
   } finally {
     await rm(content, { recursive: true, force: true });
     await rm(draft, { force: true });

@@ -1,15 +1,22 @@
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { anyPort } from '../free-port.ts';
+import { listening } from './listening.ts';
 
 const program = '/usr/sbin/sshd';
 
 /** Why what needs a real SSH server cannot run here; null when it can. */
 export const sshdMissing = existsSync(program) ? null : 'no /usr/sbin/sshd (package openssh-server)';
+
+/** Somewhere else than beside this process. */
+interface SshdPlace {
+  address: string;
+  /** The words by which a program runs there, in one process. */
+  within: (program: string, ...args: string[]) => [program: string, args: string[]];
+}
 
 export interface LabSshd {
   address: string;
@@ -32,7 +39,8 @@ export interface LabSshd {
  * A real OpenSSH server on a port of its own, with its own keys and configuration, for the user who runs this process. `env`: what
  * its sessions find in their environment.
  */
-export async function startSshd(env: Readonly<Record<string, string>> = {}): Promise<LabSshd> {
+export async function startSshd(env: Readonly<Record<string, string>> = {}, place?: SshdPlace): Promise<LabSshd> {
+  const address = place?.address ?? '127.0.0.1';
   const folder = await mkdtemp(join(tmpdir(), 'sealift-sshd-'));
   await chmod(folder, 0o700);
   const hostKeyPath = join(folder, 'host_key');
@@ -49,7 +57,7 @@ export async function startSshd(env: Readonly<Record<string, string>> = {}): Pro
     config,
     [
       `Port ${String(port)}`,
-      'ListenAddress 127.0.0.1',
+      `ListenAddress ${address}`,
       `HostKey ${hostKeyPath}`,
       `AuthorizedKeysFile ${keys}`,
       `PidFile ${join(folder, 'pid')}`,
@@ -59,6 +67,10 @@ export async function startSshd(env: Readonly<Record<string, string>> = {}): Pro
       'StrictModes no',
       'PermitRootLogin prohibit-password',
       'Subsystem sftp internal-sftp',
+      // A session whose client's site is gone ends by itself.
+      'ClientAliveInterval 60',
+      'MaxStartups 100',
+      'MaxSessions 100',
       // What its user's shell does at each start, such as printing, is for a test to say: in `.bashrc`.
       `SetEnv ${Object.entries({ ...env, HOME: folder })
         .map(([name, value]) => `"${name}=${value}"`)
@@ -70,8 +82,8 @@ export async function startSshd(env: Readonly<Record<string, string>> = {}): Pro
   if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true });
   const hostKey = (await readFile(`${hostKeyPath}.pub`, 'utf8')).split(' ').slice(0, 2).join(' ');
 
-  let server = launch(config);
-  await answering(port);
+  let server = launch(config, place);
+  await listening(server.pid ?? 0, port);
   const kill = async () => {
     // Sessions are in process groups of their own, so the whole tree is looked up first.
     for (const pid of server.pid === undefined ? [] : await tree(server.pid)) {
@@ -84,7 +96,7 @@ export async function startSshd(env: Readonly<Record<string, string>> = {}): Pro
     await server;
   };
   return {
-    address: '127.0.0.1',
+    address,
     port,
     user: userInfo().username,
     hostKey,
@@ -93,8 +105,8 @@ export async function startSshd(env: Readonly<Record<string, string>> = {}): Pro
     pid: () => server.pid ?? 0,
     kill,
     start: async () => {
-      server = launch(config);
-      await answering(port);
+      server = launch(config, place);
+      await listening(server.pid ?? 0, port);
     },
     stop: async () => {
       await kill();
@@ -103,8 +115,10 @@ export async function startSshd(env: Readonly<Record<string, string>> = {}): Pro
   };
 }
 
-function launch(config: string) {
-  return execa(program, ['-D', '-e', '-f', config], { stdio: 'ignore', reject: false });
+function launch(config: string, place: SshdPlace | undefined) {
+  const words = ['-D', '-e', '-f', config];
+  const [file, args] = place === undefined ? [program, words] : place.within(program, ...words);
+  return execa(file, args, { stdio: 'ignore', reject: false });
 }
 
 async function tree(pid: number): Promise<number[]> {
@@ -116,21 +130,4 @@ async function tree(pid: number): Promise<number[]> {
       .map((child) => tree(Number(child))),
   );
   return [pid, ...below.flat()];
-}
-
-async function answering(port: number): Promise<void> {
-  for (let tries = 0; tries < 500; tries += 1) {
-    const answered = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => {
-        socket.destroy();
-        resolve(true);
-      });
-      socket.on('error', () => {
-        resolve(false);
-      });
-    });
-    if (answered) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error('the SSH server does not answer');
 }

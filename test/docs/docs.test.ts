@@ -123,7 +123,7 @@ function unknownWords(program: Command, { where, words }: CommandLine): string[]
 
 /** Commands that do something on this machine before they ask any server: only their words are looked at. */
 const local =
-  /^(up|doctor|completion|operator|deed (abort|give-back|take|claim|heed)|host (init|trust|show( --file.*)?$)|receipt verify)/;
+  /^(up|doctor|completion|experiment|operator|deed (abort|give-back|take|claim|heed)|host (init|trust|show( --file.*)?$)|receipt verify)/;
 
 /** Null when the command line is taken: it comes as far as asking for a server, which there is not. */
 async function tryOut(words: string[]): Promise<string | null> {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -47,6 +47,12 @@ describe('the package, packed and installed elsewhere', () => {
     expect((await sealift('--version')).stdout).toBe(version);
     expect((await sealift('--help')).stdout).toContain('migrate [options] <vm>');
     expect((await sealift('help', 'migrate')).stdout).toContain('sealift migrate web-1 --to fra-1');
+    const results = join(root, 'test/bench/experiment/fixtures/study');
+    expect((await sealift('experiment', 'report', results)).stdout).toContain('17 figures');
+    const plans = await readdir(join(installed, 'dist/bench/experiment/plans'));
+    expect(plans).toContain('study.toml');
+    // Without its source there would be no line.
+    await access(join(installed, 'dist/infra/lab/wan/emulator.c'));
   });
 
   test('the typed client can be imported, by Node and by TypeScript', async () => {

@@ -41,7 +41,7 @@ describeWhere(missing, 'a move through an IPsec tunnel', () => {
     folder = await mkdtemp(join(tmpdir(), 'sealift-tunnel-'));
     lab = await bringUpWanLab(link);
     charons = await Promise.all(lab.sites.map((site) => startCharon(site, join(folder, site.name))));
-    plan = await planHostsOnWan(lab, charons);
+    plan = await planHostsOnWan(lab, { charons });
     world = await makeWorld({ settings: impatient, at: plan });
   }, 120_000);
   afterEach(async () => {

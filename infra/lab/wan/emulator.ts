@@ -49,7 +49,11 @@ export class Emulator {
     const folder = await cached(cacheFolder, 'wan-emulator', [text, flags.join(' ')], async (made) => {
       await execa('cc', [...flags, '-o', join(made, 'emulator'), source]);
     });
-    const child = spawn(join(folder, 'emulator'), [device], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(join(folder, 'emulator'), [device], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      // A Ctrl-C is for who started it, and who then takes it down.
+      detached: true,
+    });
     const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const first = await answers.next();
     const [word, one, two] = first.done === true ? [] : first.value.split(' ');

@@ -7,7 +7,8 @@ import { execa } from 'execa';
 import { headerBytes } from './lab.ts';
 import type { Site, WanLab } from './lab.ts';
 
-const traffic = join(import.meta.dirname, 'traffic.ts');
+/** `.ts` among the sources, `.js` in the published package. */
+const traffic = join(import.meta.dirname, `traffic${import.meta.filename.slice(-3)}`);
 const pings = 21;
 
 /** What a line is found to be, from the first site to the second. Rates are those of the payload of full packets. */

@@ -3,8 +3,17 @@ import type { Embedded } from '../../embedded.ts';
 import { openDoor } from '../../door.ts';
 import { anyPort } from '../../free-port.ts';
 import type { StandInPlan } from '../../stand-in-host.ts';
+import type { ContainerServer, HostFile } from '../../../domain/host-file.ts';
 import type { Charon } from './charon.ts';
 import type { WanLab } from './lab.ts';
+
+/** What methods need of the sites beside the line. */
+export interface SiteServices {
+  /** For `staged`: an SSH server at `fra`, and where its containers are made and arrive. */
+  staged?: { staging: ContainerServer; ssh: NonNullable<HostFile['ssh']> } | undefined;
+  /** For `tunnel`: the strongSwan of each site. */
+  charons?: readonly Charon[] | undefined;
+}
 
 /** Hosts at the sites of a lab, for `bringUp`: with Temporal on that port outside, where nothing holds them up. */
 export interface HostsOnWan {
@@ -15,12 +24,8 @@ export interface HostsOnWan {
 }
 
 /** Sealift with a host on stand-in Xen at each site, `lon-1` and `fra-1`. `folder` takes all of it. */
-export async function startSealiftOnWan(
-  lab: WanLab,
-  folder: string,
-  charons: readonly Charon[] = [],
-): Promise<Embedded> {
-  const { port, hosts, close } = await planHostsOnWan(lab, charons);
+export async function startSealiftOnWan(lab: WanLab, folder: string, services?: SiteServices): Promise<Embedded> {
+  const { port, hosts, close } = await planHostsOnWan(lab, services);
   try {
     const up = await bringUp({ folder, hosts, headless: true, port });
     return { ...up, stop: () => up.stop().finally(close) };
@@ -30,8 +35,8 @@ export async function startSealiftOnWan(
   }
 }
 
-/** Plans the hosts `lon-1` and `fra-1`. `charons`: the strongSwan of each site, for tunnels. */
-export async function planHostsOnWan(lab: WanLab, charons: readonly Charon[] = []): Promise<HostsOnWan> {
+/** Plans the hosts `lon-1` and `fra-1`. */
+export async function planHostsOnWan(lab: WanLab, { staged, charons = [] }: SiteServices = {}): Promise<HostsOnWan> {
   const port = await anyPort();
   const doors = await Promise.all(lab.sites.map(({ outside }) => openDoor(`127.0.0.1:${String(port)}`, outside)));
   const hosts = await Promise.all(
@@ -41,9 +46,11 @@ export async function planHostsOnWan(lab: WanLab, charons: readonly Charon[] = [
       const settings = {
         landing: { address: site.address, port: await anyPort() },
         fence: 'permissions' as const,
+        ...staged,
         ...(vici === undefined ? {} : { tunnel: { vici, esp: 'aes256gcm16' as const } }),
       };
-      return { name: `${site.name}-1`, site: site.name, settings, place };
+      const name = `${site.name}-1`;
+      return { name, site: site.name, settings, place, ...(staged && { peerSsh: staged.staging }) };
     }),
   );
   return {

@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { peer } from './peer.ts';
+import { lacksOfSsh, serveSsh } from './ssh-server.ts';
+import type { Way } from './way.ts';
+
+/** `restic backup` into a new repository at the destination, by SFTP, and `restic restore` there. It leaves out what occurs twice, and compresses. */
+export const restic: Way = peer(
+  'restic',
+  () => lacksOfSsh({ restic: 'restic' }),
+  async ({ source, destination }) => {
+    const { sshd, config } = await serveSsh(destination);
+    const [here, there] = [source.path('restic-password'), destination.path('restic-password')];
+    const password = randomBytes(32).toString('hex');
+    for (const path of [here, there]) await writeFile(path, `${password}\n`, { mode: 0o600 });
+    const [repository, restored] = [destination.path('restic'), destination.path('restored')];
+    const far = ['--no-cache', '-q', '-p', here, '-r', `sftp:there:${repository}`];
+    const client = ['-o', `sftp.command=ssh -F ${config} there -s sftp`];
+    return {
+      carry: async ({ from, to, clock, signal }) => {
+        for (const path of [repository, restored]) await rm(path, { recursive: true, force: true });
+        await source.run('restic', [...far, ...client, 'init'], { signal });
+        await clock.bytes('copy', () => source.run('restic', [...far, ...client, 'backup', from], { signal }));
+        const near = ['--no-cache', '-q', '-p', there, '-r', repository];
+        const restore = [...near, 'restore', 'latest', '--target', restored];
+        await clock.bytes('decrypt', () => destination.run('restic', restore, { signal }));
+        await clock.outside(() => rename(join(restored, from), to));
+      },
+      stop: () => sshd.stop(),
+    };
+  },
+);
