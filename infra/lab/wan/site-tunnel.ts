@@ -60,11 +60,10 @@ export async function raiseSiteTunnel(
   return {
     inner,
     lower: async () => {
+      // The other end hears of it.
+      await Vici.with(charons[0].vici, (vici) => vici.ask('terminate', { ike: name }));
       for (const here of [0, 1] as const) {
-        await Vici.with(charons[here].vici, async (vici) => {
-          await vici.ask('unload-conn', { name });
-          await vici.ask('terminate', { ike: name, force: 'yes', timeout: '-1' });
-        });
+        await Vici.with(charons[here].vici, (vici) => vici.ask('unload-conn', { name }));
         await execa(...sites[here].within('ip', 'address', 'delete', `${inner[here]}/32`, 'dev', 'lo'));
       }
     },
