@@ -30,6 +30,8 @@ interface Ask {
   sizeBytes: number;
   /** Null: as many as the sender thinks fit. */
   streams: number | null;
+  /** As a survey has found it; default: 0. */
+  roundTripMs?: number;
   /** Default: all streams are there before it begins. */
   warm?: boolean;
   /** Default: both on this machine's loopback. */
@@ -42,9 +44,17 @@ const here: End = { within: (program, ...args) => [program, args], address: '127
 
 /** Runs both ends of our own pipeline, a process each, from `source` into `landed`. The landing ends with the last chunk read back. */
 export async function runPipeline(mode: 'sealed' | 'plain', ask: Ask): Promise<{ sent: Usage; got: Usage }> {
-  const { source, landed, sizeBytes, streams, warm = true, ends = { sender: here, landing: here } } = ask;
+  const {
+    source,
+    landed,
+    sizeBytes,
+    streams,
+    roundTripMs = 0,
+    warm = true,
+    ends = { sender: here, landing: here },
+  } = ask;
   const { address } = ends.landing;
-  const common = { mode, sizeBytes, streams, warm, address, keyHex: randomBytes(32).toString('hex') };
+  const common = { mode, sizeBytes, streams, roundTripMs, warm, address, keyHex: randomBytes(32).toString('hex') };
   const program = join(ask.root ?? join(import.meta.dirname, '..'), 'bench/pipeline-side.ts');
   const landing = side(ends.landing, program, {
     ...common,

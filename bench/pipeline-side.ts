@@ -21,6 +21,8 @@ const order = z.strictObject({
   streams: z.int().nullable(),
   address: z.string(),
   port: z.int(),
+  /** As a survey has found it. */
+  roundTripMs: z.number(),
   /** Begin only when all streams are there. Threads take as long to start as some hundred megabytes do. */
   warm: z.boolean(),
   keyHex: z.string(),
@@ -102,6 +104,7 @@ async function send(): Promise<void> {
         disks: [{ vdev: disk.vdev, sizeBytes: disk.sizeBytes, sectorBytes: disk.sectorBytes, digest }],
       }),
       streams: asked.streams ?? undefined,
+      roundTripMs: asked.roundTripMs,
       compress: asked.warm ? 'off' : 'auto',
       paused: asked.warm,
       log,

@@ -65,6 +65,7 @@ async function transferOnce(name: string, root: string, source: string, roundTri
     landed,
     sizeBytes,
     streams,
+    roundTripMs,
     warm: false,
     ends: { sender: from, landing: to },
     root,

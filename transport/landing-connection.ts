@@ -87,7 +87,8 @@ export class LandingConnection {
     }
     const random = randomBytes(opening.randomBytesLength);
     const { thread, threads } = this.#host;
-    this.#socket.write(opening.encodeWelcome(keys, hello, { random, thread, threads }));
+    const { holds } = session.grant;
+    this.#socket.write(opening.encodeWelcome(keys, hello, { random, thread, threads, holds }));
     const both = streamKeys(keys, hello.random, random);
     this.#sealer = new control.ControlSealer(both.toSender);
     this.#opener = new control.ControlOpener(both.toLanding);

@@ -27,6 +27,8 @@ export interface Grant {
   key: Uint8Array;
   context: Uint8Array;
   disks: ThreadDisk[];
+  /** Whether the journal has chunks of the run. */
+  holds: boolean;
   /** One counter a chunk and disk, shared by all threads: the newest record of the session that was let in. */
   newest: SharedArrayBuffer[];
 }

@@ -27,6 +27,8 @@ const number = {
   compress: 9,
   limitChanges: 10,
   lossesSinceProgress: 11,
+  ownDigests: 12,
+  roundTripUs: 13,
 } as const;
 const total = {
   counter: 0,
@@ -188,7 +190,13 @@ export class Board {
 
   setOwnDigest(chunk: number, digest: Buffer, zero: boolean): void {
     digest.copy(this.#own, chunk * digestBytes);
-    Atomics.store(this.#ownKnown, chunk, zero ? known.zero : known.data);
+    const before = Atomics.exchange(this.#ownKnown, chunk, zero ? known.zero : known.data);
+    if (before === known.no) Atomics.add(this.#numbers, number.ownDigests, 1);
+  }
+
+  /** Whether this host has read every chunk, so that the manifest is known. */
+  get isAllRead(): boolean {
+    return Atomics.load(this.#numbers, number.ownDigests) === this.chunks;
   }
 
   /** A disk's own digests, 32 bytes a chunk; zeros where a chunk was not read yet. */
@@ -284,6 +292,21 @@ export class Board {
     Atomics.sub(this.#numbers, number.liveStreams, 1);
     Atomics.add(this.#numbers, number.lossesSinceProgress, 1);
     this.wake();
+  }
+
+  /** The shortest time that a connection took to come about, in milliseconds; null before there is one. */
+  get roundTripMs(): number | null {
+    const us = Atomics.load(this.#numbers, number.roundTripUs);
+    return us === 0 ? null : us / 1000;
+  }
+
+  noteRoundTrip(ms: number): void {
+    const us = Math.max(1, Math.round(ms * 1000));
+    for (;;) {
+      const known = Atomics.load(this.#numbers, number.roundTripUs);
+      if (known !== 0 && known <= us) return;
+      if (Atomics.compareExchange(this.#numbers, number.roundTripUs, known, us) === known) return;
+    }
   }
 
   get liveStreams(): number {

@@ -21,7 +21,6 @@ export interface StreamHost {
   readonly statement: Buffer;
   readonly plan: control.Plan['disks'];
   readonly stallMs: number;
-  readonly rttMs: number;
   /** A stream has come or gone, or has room again. */
   changed(): void;
   trouble(error: unknown): void;
@@ -44,6 +43,8 @@ export class SenderStream {
   readonly number: number;
   /** Records given to it that are not wholly in the kernel's hands. */
   load = 0;
+  /** It shall end when it has nothing under way: it is given nothing more to carry. */
+  leaving = false;
   readonly #host: StreamHost;
   #connection: Connection | null = null;
   #retired = false;
@@ -55,6 +56,11 @@ export class SenderStream {
 
   get live(): boolean {
     return this.#connection?.live === true;
+  }
+
+  /** Whether nothing is under way on it. */
+  get idle(): boolean {
+    return this.load === 0 && (this.#connection?.idle ?? true);
   }
 
   /** Returns when the job has ended or the stream was retired. */
@@ -98,9 +104,9 @@ export class SenderStream {
     }
   }
 
-  /** Hands the manifest over, if the stream is live. */
+  /** Hands the manifest over behind the records under way, if the stream is live. */
   sendManifest(parts: Iterable<Buffer>): void {
-    for (const part of parts) this.#connection?.send(control.controlKind.manifest, part);
+    void this.#connection?.sendManifest(parts);
   }
 
   /** Looks for a stall; to be called now and then. */
@@ -153,6 +159,8 @@ class Connection {
   #tail: Promise<void> = Promise.resolve();
   #writing = false;
   #sliceBytes = fastSliceBytes;
+  readonly #startedAt = performance.now();
+  #roundTripMs = 0;
   /** When something last showed that the connection moves. */
   #movedAt = performance.now();
   #beatenBytes = 0;
@@ -176,6 +184,8 @@ class Connection {
     this.#receiver.attach(() => this.#socket.resume());
     this.#socket.on('connect', () => {
       this.#movedAt = performance.now();
+      this.#roundTripMs = this.#movedAt - this.#startedAt;
+      host.board.noteRoundTrip(this.#roundTripMs);
       this.#socket.write(opening.encodeHello(host.keys, this.#random, number, host.statement));
     });
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -189,19 +199,35 @@ class Connection {
     this.#wantOpening();
   }
 
+  get idle(): boolean {
+    return this.#unacknowledged.size === 0;
+  }
+
   async carry(chunk: number, header: Buffer, body: Buffer): Promise<void> {
     if (this.#over) {
       this.#host.board.requeue(chunk);
       return;
     }
     this.#unacknowledged.add(chunk);
+    await this.#inTurn(() => this.#write(header, body));
+  }
+
+  async sendManifest(parts: Iterable<Buffer>): Promise<void> {
+    await this.#inTurn(() => {
+      for (const part of parts) this.send(control.controlKind.manifest, part);
+      return Promise.resolve();
+    });
+  }
+
+  /** Writes behind what is being written: records stay whole. */
+  async #inTurn(write: () => Promise<void>): Promise<void> {
     const before = this.#tail;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#tail = promise;
     try {
       await before;
       this.#writing = true;
-      await this.#write(header, body);
+      await write();
     } finally {
       this.#writing = false;
       resolve(undefined);
@@ -305,16 +331,17 @@ class Connection {
   }
 
   #welcomed(body: Buffer): void {
-    const { board, keys, plan, stallMs, rttMs } = this.#host;
+    const { board, keys, plan, stallMs } = this.#host;
     const welcome = opening.decodeWelcome(keys, { random: this.#random, stream: this.#number }, body);
     const isWanted = welcome.thread === this.#number % Math.max(1, welcome.threads);
-    if (!isWanted && this.#mayRedial && rttMs < nearMs) {
+    if (!isWanted && this.#mayRedial && this.#roundTripMs < nearMs) {
       this.end('redial');
       return;
     }
     const both = streamKeys(keys, this.#random, welcome.random);
     this.#sealer = new control.ControlSealer(both.toLanding);
     this.#opener = new control.ControlOpener(both.toSender);
+    if (!welcome.holds) board.setPlanned();
     // One stream asks for all.
     const held = this.#number === 0 && !board.planned;
     const beatMs = Math.max(20, Math.min(3_000, Math.floor(stallMs / 4)));

@@ -27,7 +27,6 @@ class SenderThread implements StreamHost {
   readonly statement: Buffer;
   readonly plan: { vdev: string; sizeBytes: number }[];
   readonly stallMs: number;
-  readonly rttMs: number;
   readonly #data: SenderThreadData;
   readonly #codec: Codec;
   readonly #chunkKeys: ChunkKeys[];
@@ -53,12 +52,12 @@ class SenderThread implements StreamHost {
     this.statement = Buffer.from(data.statement);
     this.plan = data.disks.map(({ vdev, sizeBytes }) => ({ vdev, sizeBytes }));
     this.stallMs = data.stallMs;
-    this.rttMs = data.rttMs;
     this.#chunkKeys = disks.map((_, disk) => codec.keys(this.keys, disk));
     this.#slots = new Slots(Math.ceil(chunksInFlight / data.threads));
     this.#checks = setInterval(
       () => {
         for (const { stream } of this.#streams.values()) stream.check();
+        this.#dismiss();
         this.#tellDigests();
       },
       Math.max(10, Math.min(1_000, data.stallMs / 4)),
@@ -92,13 +91,18 @@ class SenderThread implements StreamHost {
       const stream = new SenderStream(number, this);
       this.#streams.set(number, { stream, ran: stream.run() });
     }
+    for (const [number, { stream }] of this.#streams) stream.leaving = number >= streams;
+    const lanes = Math.min(this.#slots.count, Math.max(lanesPerThread, this.#streams.size));
+    while (this.#lanes.length < lanes) this.#lanes.push(this.#lane());
+  }
+
+  /** Ends streams that are not wanted any more, when what they carried has arrived. */
+  #dismiss(): void {
     for (const [number, { stream }] of this.#streams) {
-      if (number < streams) continue;
+      if (!stream.leaving || !stream.idle) continue;
       stream.retire();
       this.#streams.delete(number);
     }
-    const lanes = Math.min(this.#slots.count, Math.max(lanesPerThread, this.#streams.size));
-    while (this.#lanes.length < lanes) this.#lanes.push(this.#lane());
   }
 
   handManifest(bytes: Buffer): void {
@@ -192,8 +196,11 @@ class SenderThread implements StreamHost {
   async #stream(): Promise<SenderStream | null> {
     for (;;) {
       if (this.board.ended) return null;
-      const live = [...this.#streams.values()].map(({ stream }) => stream).filter((stream) => stream.live);
-      const room = Math.max(1, Math.ceil(this.#lanes.length / Math.max(1, live.length)));
+      const live = [...this.#streams.values()]
+        .map(({ stream }) => stream)
+        .filter((stream) => stream.live && !stream.leaving);
+      // Not more than the next one: what comes about later shall find something to carry.
+      const room = Math.min(2, Math.max(1, Math.ceil(this.#lanes.length / Math.max(1, live.length))));
       const free = live.filter((stream) => stream.load < room);
       if (free.length > 0) return free.reduce((least, other) => (other.load < least.load ? other : least));
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -207,9 +214,10 @@ class SenderThread implements StreamHost {
   /** The manifest goes out whole on one stream, and once more on the next when that breaks. */
   #sendManifest(): void {
     if (this.#manifest === null || this.#manifestSentBy?.live === true) return;
-    const live = [...this.#streams.values()].find(({ stream }) => stream.live)?.stream ?? null;
-    this.#manifestSentBy = live;
-    live?.sendManifest(manifestParts(this.#manifest));
+    const [first, ...others] = [...this.#streams.values()].map(({ stream }) => stream).filter((stream) => stream.live);
+    const by = others.reduce((least, other) => (least && least.load <= other.load ? least : other), first) ?? null;
+    this.#manifestSentBy = by;
+    by?.sendManifest(manifestParts(this.#manifest));
   }
 
   #tellDigests(): void {

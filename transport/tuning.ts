@@ -18,6 +18,11 @@ export const chunksInFlight = 15;
 /** Chunk buffers of each thread of a sender, as long as it has few streams. */
 export const lanesPerThread = 3;
 export const mostStreams = 64;
+/**
+ * What a transfer begins with at most. With twice as many chunks in flight each stream has one to write while the one before is
+ * acknowledged; streams that wait for that lose their speed.
+ */
+export const mostFirstStreams = 8;
 /** What the number of streams may grow to by itself. */
 export const mostAutomaticStreams = 16;
 export const defaultStallMs = 20_000;
