@@ -10,7 +10,7 @@ import * as opening from './opening.ts';
 import { Receiver } from './receiver.ts';
 import type { Board } from './sender-board.ts';
 import { turnBytes, waitTurn } from './turn.ts';
-import { fastSliceBytes, slowSliceBytes } from './tuning.ts';
+import { fastSliceBytes, leastRecordBytes, slowSliceBytes } from './tuning.ts';
 
 /** What a stream needs of its thread. */
 export interface StreamHost {
@@ -209,7 +209,7 @@ class Connection {
       return;
     }
     this.#unacknowledged.add(chunk);
-    await this.#inTurn(() => this.#write(header, body));
+    await this.#inTurn(() => this.#write(chunk, header, body));
   }
 
   async sendManifest(parts: Iterable<Buffer>): Promise<void> {
@@ -265,18 +265,20 @@ class Connection {
     this.#resolveEnd(reason);
   }
 
-  async #write(header: Buffer, body: Buffer): Promise<void> {
+  async #write(chunk: number, header: Buffer, body: Buffer): Promise<void> {
     const { board } = this.#host;
     let at = 0;
     do {
       const part = body.subarray(at, at + turnBytes(board, this.#sliceBytes));
       const bytes = part.length + (at === 0 ? header.length : 0);
       await waitTurn(board, bytes, () => this.#over);
-      if (this.#over) return;
       const from = performance.now();
+      const counted = at === 0 ? Math.max(bytes, leastRecordBytes) : bytes;
+      if (!(await board.depart(chunk, counted, () => this.#over))) return;
+      const departedAt = performance.now();
       await this.#writeSlice(at === 0 ? header : null, part);
-      const tookMs = performance.now() - from;
-      board.count('blockedNs', tookMs * 1e6);
+      const tookMs = performance.now() - departedAt;
+      board.count('blockedNs', (performance.now() - from) * 1e6);
       board.count('wireBytes', bytes);
       this.#sliceBytes = tookMs > slowMs ? slowSliceBytes : Math.min(fastSliceBytes, this.#sliceBytes * 2);
       at += part.length;

@@ -16,7 +16,7 @@ import { SenderStream } from './sender-stream.ts';
 import type { StreamHost } from './sender-stream.ts';
 import { Slots } from './slots.ts';
 import { leaveThread, threadData, toPlain } from './threads.ts';
-import { chunksInFlight, lanesPerThread } from './tuning.ts';
+import { lanesPerThread, senderSlots } from './tuning.ts';
 
 /** A thread of the sender: claims chunks and does everything to them, on streams of its own. */
 class SenderThread implements StreamHost {
@@ -53,7 +53,7 @@ class SenderThread implements StreamHost {
     this.plan = data.disks.map(({ vdev, sizeBytes }) => ({ vdev, sizeBytes }));
     this.stallMs = data.stallMs;
     this.#chunkKeys = disks.map((_, disk) => codec.keys(this.keys, disk));
-    this.#slots = new Slots(Math.ceil(chunksInFlight / data.threads));
+    this.#slots = new Slots(Math.max(1, Math.floor(senderSlots / data.threads)));
     this.#checks = setInterval(
       () => {
         for (const { stream } of this.#streams.values()) stream.check();
