@@ -11,6 +11,7 @@ export const randomBytesLength = 32;
 const macBytes = 32;
 /** The signed session statement has some 900 bytes. */
 const maximumStatementBytes = 8 * 1024;
+const maximumHelloBytes = 15 * 1024;
 /** A question in full; a configuration has a few kilobytes. */
 export const maximumQuestionBytes = 256 * 1024;
 const magic = 0x534c4f31; // 'SLO1'
@@ -28,10 +29,15 @@ export const openingKind = {
 } as const;
 export type OpeningKind = (typeof openingKind)[keyof typeof openingKind];
 
-const helloFixedBytes = randomBytesLength + 2 + macBytes;
+const helloFixedBytes = randomBytesLength + 2 + macBytes + 2;
+/**
+ * What a new connection may send at once, ten packets of an MTU of 1,500 at least. A hello is filled up to that: its acknowledgement doubles the window, a
+ * round trip before there are records to do it.
+ */
+const firstWindowBytes = 10 * 1_440;
 const welcomeBytes = randomBytesLength + 3 + macBytes;
 const limits: Record<OpeningKind, { least: number; most: number }> = {
-  [openingKind.hello]: { least: helloFixedBytes + 2, most: helloFixedBytes + maximumStatementBytes },
+  [openingKind.hello]: { least: helloFixedBytes + 2, most: maximumHelloBytes },
   [openingKind.welcome]: { least: welcomeBytes, most: welcomeBytes },
   [openingKind.refused]: { least: 2, most: 1024 },
   [openingKind.ping]: { least: 8, most: 8 },
@@ -97,18 +103,22 @@ export function decodeOpeningHead(from: Buffer): OpeningHead {
 
 export function encodeHello(keys: SessionKeys, random: Buffer, stream: number, statement: Buffer): Buffer {
   if (statement.length > maximumStatementBytes) throw bad(`a statement of ${String(statement.length)} bytes`);
-  const number = u16(stream);
   const mac = helloMac(keys, random, stream, statement);
-  return encodeOpening(openingKind.hello, Buffer.concat([random, number, mac, statement]));
+  const told = [random, u16(stream), mac, u16(statement.length), statement];
+  const filled = Buffer.alloc(Math.max(0, firstWindowBytes - openingHeadBytes - helloFixedBytes - statement.length));
+  return encodeOpening(openingKind.hello, Buffer.concat([...told, filled]));
 }
 
 export function decodeHello(body: Buffer): Hello {
   const macStart = randomBytesLength + 2;
+  const statementBytes = body.readUInt16BE(macStart + macBytes);
+  if (statementBytes > maximumStatementBytes || helloFixedBytes + statementBytes > body.length)
+    throw bad(`a statement of ${String(statementBytes)} bytes`);
   return {
     random: Buffer.from(body.subarray(0, randomBytesLength)),
     stream: body.readUInt16BE(randomBytesLength),
-    mac: Buffer.from(body.subarray(macStart, helloFixedBytes)),
-    statement: Buffer.from(body.subarray(helloFixedBytes)),
+    mac: Buffer.from(body.subarray(macStart, macStart + macBytes)),
+    statement: Buffer.from(body.subarray(helloFixedBytes, helloFixedBytes + statementBytes)),
   };
 }
 

@@ -119,7 +119,7 @@ export class Board {
 
   /** The next chunk, for the caller alone; null when there is none to be had now. */
   claim(): number | null {
-    if (!this.planned || this.paused || this.ended) return null;
+    if (this.paused || this.ended) return null;
     while (Atomics.load(this.#numbers, number.cursor) < this.chunks) {
       const chunk = Atomics.add(this.#numbers, number.cursor, 1);
       if (chunk >= this.chunks) break;
@@ -235,7 +235,7 @@ export class Board {
     Atomics.store(this.#heldKnown, chunk, known.data);
   }
 
-  /** Whether the landing has said what it holds; nothing is claimed before. */
+  /** Whether the landing has said what it holds; nothing is sent before. */
   get planned(): boolean {
     return Atomics.load(this.#numbers, number.planned) === 1;
   }

@@ -41,7 +41,7 @@ const passing = new Set(['landing-away', 'host-away']);
 /** One stream to the landing: makes its connection, again and again when it breaks, and carries records on it. */
 export class SenderStream {
   readonly number: number;
-  /** Records given to it that are not wholly in the kernel's hands. */
+  /** Records that it has or is to get, and that are not wholly in the kernel's hands. */
   load = 0;
   /** It shall end when it has nothing under way: it is given nothing more to carry. */
   leaving = false;
@@ -88,16 +88,11 @@ export class SenderStream {
     }
   }
 
-  /** Sends a record; returns when the kernel has all of it, or the connection is gone and the chunk back in the queue. */
+  /** Sends a record, for which `load` has been raised; returns when the kernel has all of it, or the connection is gone and the chunk back in the queue. */
   async carry(chunk: number, header: Buffer, body: Buffer): Promise<void> {
-    const connection = this.#connection;
-    if (connection === null) {
-      this.#host.board.requeue(chunk);
-      return;
-    }
-    this.load += 1;
     try {
-      await connection.carry(chunk, header, body);
+      if (this.#connection === null) this.#host.board.requeue(chunk);
+      else await this.#connection.carry(chunk, header, body);
     } finally {
       this.load -= 1;
       this.#host.changed();

@@ -144,9 +144,10 @@ class SenderThread implements StreamHost {
   async #carry(chunk: number, slot: Buffer, header: Buffer): Promise<void> {
     const { board } = this;
     const { disk, index, lengthBytes } = board.placeOf(chunk);
-    const held = board.heldDigest(chunk);
     const known = board.ownDigest(chunk);
-    if (held !== null && known?.equals(held) === true) {
+    // What was read in an earlier session is there, most likely; the first chunks of a fresh run are read while streams connect.
+    if (known !== null && !(await this.#planned(chunk))) return;
+    if (known !== null && board.heldDigest(chunk)?.equals(known) === true) {
       this.#finish(chunk);
       return;
     }
@@ -155,7 +156,8 @@ class SenderThread implements StreamHost {
     const plain = slot.subarray(0, lengthBytes);
     const digest = this.#digest(chunk, plain, known);
     board.count('workNs', (performance.now() - from) * 1e6);
-    if (held?.equals(digest) === true) {
+    if (!(await this.#planned(chunk))) return;
+    if (board.heldDigest(chunk)?.equals(digest) === true) {
       this.#finish(chunk);
       return;
     }
@@ -176,6 +178,19 @@ class SenderThread implements StreamHost {
     await stream.carry(chunk, header, slot.subarray(0, sealed.bodyBytes));
   }
 
+  /** When the landing has said what it holds; false, and the chunk back in the queue, when the job ends before. */
+  async #planned(chunk: number): Promise<boolean> {
+    const { board } = this;
+    for (;;) {
+      const { wakes } = board;
+      if (board.planned) return true;
+      if (board.ended) break;
+      await board.changed(wakes);
+    }
+    board.requeue(chunk);
+    return false;
+  }
+
   /** The chunk's digest by this read; a disk that reads differently the second time is written to by somebody. */
   #digest(chunk: number, plain: Buffer, known: Buffer | null): Buffer {
     const zero = isZero(plain, plain.length);
@@ -192,17 +207,20 @@ class SenderThread implements StreamHost {
     return digest;
   }
 
-  /** The live stream with the least to do, when it has room; null when the job ends. */
+  /** Takes the live stream with the least to do, when it has room; null when the job ends. */
   async #stream(): Promise<SenderStream | null> {
     for (;;) {
       if (this.board.ended) return null;
-      const live = [...this.#streams.values()]
-        .map(({ stream }) => stream)
-        .filter((stream) => stream.live && !stream.leaving);
-      // Not more than the next one: what comes about later shall find something to carry.
-      const room = Math.min(2, Math.max(1, Math.ceil(this.#lanes.length / Math.max(1, live.length))));
-      const free = live.filter((stream) => stream.load < room);
-      if (free.length > 0) return free.reduce((least, other) => (other.load < least.load ? other : least));
+      const wanted = [...this.#streams.values()].map(({ stream }) => stream).filter((stream) => !stream.leaving);
+      // Not more than the next one, and not what another stream will carry that is about to connect.
+      const room = Math.min(2, Math.ceil(this.#lanes.length / wanted.length));
+      const free = wanted.filter((stream) => stream.live && stream.load < room);
+      if (free.length > 0) {
+        const stream = free.reduce((least, other) => (other.load < least.load ? other : least));
+        // At once: others that wait look in the same turn.
+        stream.load += 1;
+        return stream;
+      }
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
