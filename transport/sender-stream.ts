@@ -88,11 +88,11 @@ export class SenderStream {
     }
   }
 
-  /** Sends a record, for which `load` has been raised; returns when the kernel has all of it, or the connection is gone and the chunk back in the queue. */
-  async carry(chunk: number, header: Buffer, body: Buffer): Promise<void> {
+  /** Sends a record and before it `digest`, for which `load` has been raised; returns when the kernel has all of it, or the connection is gone and the chunk back in the queue. */
+  async carry(chunk: number, digest: control.RecordDigest, header: Buffer, body: Buffer): Promise<void> {
     try {
       if (this.#connection === null) this.#host.board.requeue(chunk);
-      else await this.#connection.carry(chunk, header, body);
+      else await this.#connection.carry(chunk, digest, header, body);
     } finally {
       this.load -= 1;
       this.#host.changed();
@@ -198,13 +198,17 @@ class Connection {
     return this.#unacknowledged.size === 0;
   }
 
-  async carry(chunk: number, header: Buffer, body: Buffer): Promise<void> {
+  async carry(chunk: number, digest: control.RecordDigest, header: Buffer, body: Buffer): Promise<void> {
     if (this.#over) {
       this.#host.board.requeue(chunk);
       return;
     }
     this.#unacknowledged.add(chunk);
-    await this.#inTurn(() => this.#write(chunk, header, body));
+    await this.#inTurn(() => {
+      // Of zeros everybody knows it.
+      if (body.length > 0) this.send(control.controlKind.digest, control.encodeRecordDigest(digest));
+      return this.#write(chunk, header, body);
+    });
   }
 
   async sendManifest(parts: Iterable<Buffer>): Promise<void> {

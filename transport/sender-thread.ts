@@ -175,7 +175,7 @@ class SenderThread implements StreamHost {
       board.count('packedFrom', lengthBytes);
       board.count('packedTo', sealed.bodyBytes);
     }
-    await stream.carry(chunk, header, slot.subarray(0, sealed.bodyBytes));
+    await stream.carry(chunk, { ...at, digest }, header, slot.subarray(0, sealed.bodyBytes));
   }
 
   /** When the landing has said what it holds; false, and the chunk back in the queue, when the job ends before. */
