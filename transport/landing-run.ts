@@ -190,7 +190,7 @@ export class RunAtLanding {
     this.#checkOpen();
     const { key, context } = asked.keys;
     const newest = this.#session?.newest ?? [];
-    const holds = this.#tools.journal.totals(this.run).some(({ heldChunks }) => heldChunks > 0);
+    const holds = this.#tools.journal.holds(this.run);
     const grant: Grant = { run: this.run, number: asked.number, key, context, disks: this.disks, holds, newest };
     this.#tools.threads.tell(connection, { kind: 'granted', connection, grant });
   }
