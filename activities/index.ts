@@ -138,6 +138,7 @@ export function hostActivities(host: Host): HostActivities {
         ...run,
         key: signedRunKey,
         destination: hostCardShape,
+        roundTripMs: z.number().min(0).optional(),
         streams: z.int().min(1).max(64).optional(),
         limitBytesPerSecond: limit.optional(),
         round: z.int().min(0).optional(),

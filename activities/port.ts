@@ -157,12 +157,13 @@ export interface HostActivities {
 
   /**
    * Attaches to the run's transfer job (starts it when there is none), heartbeats `TransferProgress`, ends when all is acknowledged.
-   * `round` counts from 0 how often READY found chunks missing: a round that was done is not done again.
+   * `round` counts from 0 how often READY found chunks missing: a round that was done is not done again. `roundTripMs` is what the survey found.
    */
   sendDisks(
     ask: RunRef & {
       key: Signed<RunKey>;
       destination: HostCard;
+      roundTripMs?: number | undefined;
       streams?: number | undefined;
       limitBytesPerSecond?: number | undefined;
       round?: number | undefined;

@@ -32,6 +32,7 @@ export async function sendDisks(
     migrationId: string;
     key: Signed<RunKey>;
     destination: HostCard;
+    roundTripMs?: number | undefined;
     streams?: number | undefined;
     limitBytesPerSecond?: number | undefined;
     round?: number | undefined;
@@ -160,6 +161,7 @@ async function startTransfer(host: Host, ask: Parameters<typeof sendDisks>[1], r
     run: runName(run),
     manifest: manifestOf(host, ask.migrationId),
     streams: ask.streams,
+    roundTripMs: ask.roundTripMs,
     limitBytesPerSecond: limitOf(host, notes, ask),
     paused: notes.steer.paused,
     stallMs: limits.stall_seconds * 1_000,

@@ -28,6 +28,8 @@ export interface Grant {
   context: Uint8Array;
   clear: boolean | undefined;
   disks: ThreadDisk[];
+  /** Whether the journal has chunks of the run. */
+  holds: boolean;
   /** One counter a chunk and disk, shared by all threads: the newest record of the session that was let in. */
   newest: SharedArrayBuffer[];
 }

@@ -190,7 +190,9 @@ export class RunAtLanding {
     this.#checkOpen();
     const newest = this.#session?.newest ?? [];
     const { key, context, clear } = asked.keys;
-    const grant: Grant = { run: this.run, number: asked.number, key, context, clear, disks: this.disks, newest };
+    const holds = this.#tools.journal.holds(this.run);
+    const keys = { key, context, clear };
+    const grant: Grant = { run: this.run, number: asked.number, ...keys, disks: this.disks, holds, newest };
     this.#tools.threads.tell(connection, { kind: 'granted', connection, grant });
   }
 

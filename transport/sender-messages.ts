@@ -19,13 +19,12 @@ export interface SenderThreadData {
   statement: Uint8Array;
   disks: { vdev: string; path: string; sizeBytes: number }[];
   stallMs: number;
-  rttMs: number;
 }
 
 export type ToSenderThread =
   /** How many streams all threads together shall have. */
   | { kind: 'streams'; streams: number }
-  /** All chunks are durable: hand the manifest over. */
+  /** All chunks have been read: hand the manifest over. */
   | { kind: 'manifest'; bytes: Uint8Array }
   | { kind: 'close' };
 

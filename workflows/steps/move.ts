@@ -84,6 +84,7 @@ async function sendSealed(task: Task, input: MigrationInput): Promise<void> {
         migrationId,
         key,
         destination,
+        roundTripMs: task.state.outcomes.survey?.link.rttMs,
         streams,
         limitBytesPerSecond: limit(task, input),
         round: task.state.readyRounds,
