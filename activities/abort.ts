@@ -9,6 +9,7 @@ import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
 import { startVm } from './power.ts';
 import { runState } from './run.ts';
+import { lowerRunTunnel } from './tunnel.ts';
 import { inTurn } from './vm-turn.ts';
 
 /** How long, after its time was over, a guest is watched that was ordered to shut down and has not. */
@@ -42,6 +43,7 @@ export async function abortRun(
     throw error;
   }
   await host.jobs.stop(migrationId);
+  await lowerRunTunnel(host, migrationId);
   // an abort that comes again, late, finds the VM in the hands of a later run
   const ours = isOurs(host, migrationId);
   const { record } = host.deeds.byMigration(migrationId);

@@ -1,8 +1,9 @@
 import type { Deeds } from '../deed/deeds.ts';
 import type { HostFile } from '../domain/host-file.ts';
 import type { Session, Signed } from '../domain/statement.ts';
-import { sessionContext } from '../seal/session.ts';
+import { sessionKeys } from '../seal/session.ts';
 import { unwrapSessionKey } from '../seal/wrap.ts';
+import { innerAddresses } from '../transport/ipsec/inner-address.ts';
 import type { LandingRun } from '../transport/landing.ts';
 import { runName } from './folders.ts';
 import { requireLanding } from './landing-disks.ts';
@@ -24,8 +25,9 @@ export async function authorizeSession(
   const key = await unwrapSessionKey(session.body.wrapped, secret);
   return {
     run: runName(run),
-    keys: { key, context: sessionContext(session.body, run.method) },
+    keys: sessionKeys(key, session.body, run.method),
     number: session.body.number,
+    ...(run.method === 'tunnel' ? { inside: innerAddresses(runName(run)).destination } : {}),
     disks,
   };
 }

@@ -34,6 +34,7 @@ export async function hostCard(host: Host): Promise<HostCard> {
           },
     peers: file.peer.map((peer) => peer.name),
     freeMemoryBytes: info.freeMemoryBytes,
+    esp: file.tunnel.esp,
     cpuFeatures: info.cpuFeatures,
   };
 }

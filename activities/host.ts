@@ -30,6 +30,8 @@ import { exchange } from './question.ts';
 import { receiptTables } from './receipt-book.ts';
 import { sweepRunSecrets } from './run-keys.ts';
 import { freeLandingSlots } from './slots.ts';
+import { lowerAllTunnels } from './tunnel.ts';
+import type { RunTunnel } from './tunnel.ts';
 import { idle } from './vm-turn.ts';
 
 /** All that a host's steps work with. One process has one host, and owns its state while it runs. */
@@ -46,6 +48,8 @@ export interface Host {
   readonly own: Journal;
   readonly landing: Landing;
   readonly jobs: TransferJobs;
+  /** Of the runs by `tunnel`, by their migrations. */
+  readonly tunnels: Map<string, RunTunnel>;
   /** Aborted when the host closes: ends what nobody waits for. */
   readonly leaving: AbortController;
   readonly log: Logger;
@@ -99,9 +103,11 @@ export async function openHost(filePath: string, log: Logger): Promise<Host> {
       own: new Journal(state.database, 'source'),
       landing,
       jobs: new TransferJobs(file.limits.orphan_seconds * 1_000),
+      tunnels: new Map(),
       leaving: new AbortController(),
       log,
     };
+    await lowerAllTunnels(opened.host);
     return opened.host;
   } catch (error) {
     state.close();
@@ -144,6 +150,7 @@ export async function closeHost(host: Host): Promise<void> {
   host.leaving.abort();
   await host.jobs.stopAll();
   await idle(10_000);
+  await lowerAllTunnels(host);
   await host.landing.close();
   host.state.close();
   dom0().leave();

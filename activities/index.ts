@@ -5,7 +5,15 @@ import { diskShape } from '../domain/manifest.ts';
 import { probeSpec } from '../domain/migration.ts';
 import { hostName, method, migrationId, poolName, vmName, vmUuid } from '../domain/names.ts';
 import { receipt } from '../domain/receipt.ts';
-import { signedClaim, signedDeed, signedOffer, signedReady, signedRunKey, signedSettled } from '../domain/statement.ts';
+import {
+  signedClaim,
+  signedDeed,
+  signedOffer,
+  signedReady,
+  signedRunKey,
+  signedSettled,
+  signedTunnel,
+} from '../domain/statement.ts';
 import { destinationSurvey, hostCard as hostCardShape, sourceSurvey } from '../domain/survey.ts';
 import { abortRun } from './abort.ts';
 import { admitRun } from './admission.ts';
@@ -34,6 +42,7 @@ import { sealContainer, sendContainer } from './staged.ts';
 import { surveyDestination, surveyLink, surveySource } from './survey.ts';
 import { claimConcerns, toldClaims } from './told-claims.ts';
 import { sendDisks, steerTransfer } from './transfer.ts';
+import { joinTunnel, offerTunnel, raiseRunTunnel } from './tunnel.ts';
 import { openContainer } from './unstage.ts';
 import { inspectVm, listVms, seeVm } from './vms.ts';
 
@@ -129,11 +138,17 @@ export function hostActivities(host: Host): HostActivities {
         ...run,
         key: signedRunKey,
         destination: hostCardShape,
+        roundTripMs: z.number().min(0).optional(),
         streams: z.int().min(1).max(64).optional(),
         limitBytesPerSecond: limit.optional(),
         round: z.int().min(0).optional(),
       }),
       (ask) => sendDisks(host, ask),
+    ),
+    offerTunnel: edge(z.strictObject(run), (ask) => Promise.resolve(offerTunnel(host, ask))),
+    joinTunnel: edge(z.strictObject({ ...run, tunnel: signedTunnel }), (ask) => joinTunnel(host, ask)),
+    raiseTunnel: edge(z.strictObject({ ...run, tunnel: signedTunnel, destination: hostCardShape }), (ask) =>
+      raiseRunTunnel(host, ask),
     ),
     sealContainer: reporting(z.strictObject({ ...run, key: signedRunKey }), (ask) => sealContainer(host, ask)),
     sendContainer: reporting(z.strictObject({ ...run, limitBytesPerSecond: limit.optional() }), (ask) =>

@@ -3,7 +3,7 @@ import type { MigrationInput, ProbeSpec } from '../domain/migration.ts';
 import type { DiskShape } from '../domain/manifest.ts';
 import type { Method } from '../domain/names.ts';
 import type { Receipt, ReceiptBody } from '../domain/receipt.ts';
-import type { Claim, Deed, Offer, Ready, RunKey, Settled, Signed } from '../domain/statement.ts';
+import type { Claim, Deed, Offer, Ready, RunKey, Settled, Signed, Tunnel } from '../domain/statement.ts';
 import type {
   Concern,
   DeedState,
@@ -157,17 +157,24 @@ export interface HostActivities {
 
   /**
    * Attaches to the run's transfer job (starts it when there is none), heartbeats `TransferProgress`, ends when all is acknowledged.
-   * `round` counts from 0 how often READY found chunks missing: a round that was done is not done again.
+   * `round` counts from 0 how often READY found chunks missing: a round that was done is not done again. `roundTripMs` is what the survey found.
    */
   sendDisks(
     ask: RunRef & {
       key: Signed<RunKey>;
       destination: HostCard;
+      roundTripMs?: number | undefined;
       streams?: number | undefined;
       limitBytesPerSecond?: number | undefined;
       round?: number | undefined;
     },
   ): Promise<TransferSummary>;
+  /** `tunnel` only, source: draws a key for its end, whose public half it signs. Then `joinTunnel`, then `raiseTunnel`; all three anew each time. */
+  offerTunnel(ask: RunRef): Promise<{ tunnel: Signed<Tunnel> }>;
+  /** `tunnel` only, destination: makes ready for the source that signed this key. */
+  joinTunnel(ask: RunRef & { tunnel: Signed<Tunnel> }): Promise<{ tunnel: Signed<Tunnel> }>;
+  /** `tunnel` only, source: raises the tunnel and proves it; `sendDisks` then sends inside it, tagged and not encrypted. */
+  raiseTunnel(ask: RunRef & { tunnel: Signed<Tunnel>; destination: HostCard }): Promise<{ rttMs: number }>;
   /** `staged` only: encrypts all disks into one container file on the source. */
   sealContainer(ask: RunRef & { key: Signed<RunKey> }): Promise<{ containerBytes: number }>;
   /** `staged` only: carries the container by SFTP to the server that the source's own file names for the destination. */

@@ -19,6 +19,7 @@ import type { RunNotes } from './notes.ts';
 import type { RunState } from './port.ts';
 import { drawRunKey, dropEndedSecrets, dropRunSecret, dropSecret } from './run-keys.ts';
 import { foundNotes, inheritedNotes } from './source-vm.ts';
+import { lowerEndedTunnels, lowerRunTunnel } from './tunnel.ts';
 import { inTurn } from './vm-turn.ts';
 import { examineDisks, findVm } from './vms.ts';
 
@@ -53,7 +54,10 @@ export async function openRun(
     }
     return opened;
   });
-  if (ask.supersede !== undefined) await host.jobs.stop(ask.supersede);
+  if (ask.supersede !== undefined) {
+    await host.jobs.stop(ask.supersede);
+    await lowerEndedTunnels(host);
+  }
   return { offer, run: host.deeds.byMigration(migrationId).run.state };
 }
 
@@ -81,6 +85,7 @@ export async function receiveRun(
     : await inTurn(host, offer.lineage, () => receiveNew(host, received));
   // Those that this one takes the place of.
   await dropEndedSecrets(host, offer.lineage);
+  await lowerEndedTunnels(host);
   const { record, run } = host.deeds.byMigration(offer.migrationId);
   const { places } = run;
   // By an earlier run.
@@ -106,6 +111,7 @@ export async function runState(host: Host, migrationId: string): Promise<RunStat
 /** Destination: the run's landing takes no more frames; its chunks and its journal stay. */
 export async function closeLanding(host: Host, migrationId: string): Promise<void> {
   if (!host.deeds.hasRun(migrationId)) return;
+  await lowerRunTunnel(host, migrationId);
   const run = host.deeds.closeLanding(migrationId);
   await host.landing.forget(runName(run));
   await dropRunSecret(host, run);

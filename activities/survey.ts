@@ -32,6 +32,7 @@ import { choosePool, reservedBytes } from './pools.ts';
 import { askDestination } from './question.ts';
 import { sourceVm } from './source-vm.ts';
 import { claimConcerns } from './told-claims.ts';
+import { tunnelConcerns } from './tunnel.ts';
 import { concernsOf } from './vms.ts';
 
 /** Looks at the VM where it is, or where its own open run has fenced it: nothing is changed. Throws `unknown-vm`. */
@@ -87,6 +88,7 @@ export async function surveySource(
       refusal('staged-unready', `${host.file.name} has no [ssh] in its file`, 'see docs/hosts.md, "staged"'),
     );
   }
+  if (ask.method === 'tunnel') concerns.push(...(await tunnelConcerns(host)));
   const shapes: DiskShape[] = disks.map(({ vdev, sizeBytes, sectorBytes, lun }) => ({
     ...{ vdev, sizeBytes, sectorBytes },
     ...(lun === undefined ? {} : { lun: lun.id }),
@@ -136,6 +138,7 @@ export async function surveyDestination(
   concerns.push(
     ...(await spaceConcerns(host, pool, source)),
     ...(await memoryConcernsThere(host, { card, source, older })),
+    ...(ask.method === 'tunnel' ? await tunnelConcerns(host) : []),
     ...(ask.method === 'live' ? liveConcernsThere(host, { card, source, older }) : []),
     ...(ask.method === 'live' || source.disks.some(isMemory) ? cpuConcerns(card, source) : []),
   );

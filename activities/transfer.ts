@@ -2,13 +2,16 @@ import { SealiftError } from '../domain/error.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { RunKey, Signed } from '../domain/statement.ts';
 import type { HostCard } from '../domain/survey.ts';
-import { newSessionKey, sessionContext } from '../seal/session.ts';
+import { newSessionKey, sessionKeys } from '../seal/session.ts';
 import { wrapSessionKey } from '../seal/wrap.ts';
 import type { SessionKeys } from '../seal/session.ts';
 import type { DeedRun } from '../deed/record.ts';
 import type { Session } from '../domain/statement.ts';
 import { placeNow } from '../storage/volume.ts';
+import type { TunnelEnd } from '../transport/ipsec/tunnel.ts';
+import { watchTunnel } from '../transport/ipsec/watch-tunnel.ts';
 import { startSending } from '../transport/sender.ts';
+import type { SendJob } from '../transport/sender.ts';
 import { runName } from './folders.ts';
 import { beating } from './edge.ts';
 import type { Host } from './host.ts';
@@ -17,6 +20,7 @@ import { sharedShapeOf } from './luns.ts';
 import { findNotes, readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import type { TransferSummary } from './port.ts';
+import { lowerRunTunnel, runTunnel } from './tunnel.ts';
 
 /**
  * Sends the run's disks, read under the present fence, to the destination's landing: attaches to the transfer when one is
@@ -28,6 +32,7 @@ export async function sendDisks(
     migrationId: string;
     key: Signed<RunKey>;
     destination: HostCard;
+    roundTripMs?: number | undefined;
     streams?: number | undefined;
     limitBytesPerSecond?: number | undefined;
     round?: number | undefined;
@@ -83,7 +88,7 @@ export async function beginSession(
   const sessionKey = newSessionKey();
   const wrapped = await wrapSessionKey(sessionKey, key.recipient);
   const session = host.deeds.signSession(run.migrationId, { number, recipient: key.recipient, wrapped });
-  return { session, keys: { key: sessionKey, context: sessionContext(session.body, run.method) } };
+  return { session, keys: sessionKeys(sessionKey, session.body, run.method) };
 }
 
 /** What must be at the destination, when all digests are known. */
@@ -144,24 +149,28 @@ function hostLimit(host: Host): number | null {
 
 async function startTransfer(host: Host, ask: Parameters<typeof sendDisks>[1], round: number): Promise<Transfer> {
   const { run, notes } = requireFence(host, ask.migrationId);
+  const tunnel = run.method === 'tunnel' ? runTunnel(host, ask.migrationId) : null;
   const { session, keys } = await beginSession(host, run, ask.key.body);
   const { limits } = host.file;
   const job = startSending({
     session,
     keys,
-    landing: ask.destination.landing,
+    landing: tunnel?.landing ?? ask.destination.landing,
     disks: await Promise.all(notes.disks.map(async (disk) => ({ ...disk, path: await placeNow(disk) }))),
     journal: host.own,
     run: runName(run),
     manifest: manifestOf(host, ask.migrationId),
     streams: ask.streams,
+    roundTripMs: ask.roundTripMs,
     limitBytesPerSecond: limitOf(host, notes, ask),
     paused: notes.steer.paused,
     stallMs: limits.stall_seconds * 1_000,
     connectLimitMs: limits.connect_seconds * 1_000,
     log: host.log,
   });
-  const done = job.done.then(({ root, summary }) => {
+  const crossed = tunnel === null ? job.done : insideOnly(job, tunnel.end);
+  const done = crossed.then(async ({ root, summary }) => {
+    await lowerRunTunnel(host, ask.migrationId);
     host.deeds.noteRead(ask.migrationId, root);
     updateNotes(host.deeds, ask.migrationId, { sent: { round, ...summary } });
     return { summary };
@@ -182,6 +191,25 @@ async function startTransfer(host: Host, ask: Parameters<typeof sendDisks>[1], r
     },
     stop: () => job.stop(),
   };
+}
+
+/** The job's end, while what it sends goes through the tunnel; what does not, is stopped. */
+async function insideOnly(job: SendJob, end: TunnelEnd): Promise<Awaited<SendJob['done']>> {
+  const over = new AbortController();
+  const given = (): { bytes: number; streams: number } => {
+    const { wireBytes: bytes, streams } = job.progress();
+    return { bytes, streams };
+  };
+  const watched = watchTunnel(end, given, over.signal).then(() => job.done);
+  try {
+    return await Promise.race([job.done, watched]);
+  } catch (error) {
+    await job.stop();
+    throw error;
+  } finally {
+    over.abort();
+    watched.catch(() => undefined);
+  }
 }
 
 function wholeBytes(limit: number | null): number | null {

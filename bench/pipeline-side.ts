@@ -1,4 +1,4 @@
-// One end of the pipeline in a process of its own; bench/pipeline.ts starts it with one JSON argument.
+// One end of a transfer in a process of its own; bench/pipeline-run.ts starts it with one JSON argument.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,8 +6,10 @@ import { z } from 'zod';
 import { codecUrl } from '../transport/codec.ts';
 import { landingTables, startLandingWith } from '../transport/landing.ts';
 import { startSendingWith } from '../transport/sender.ts';
+import type { SendJob } from '../transport/sender.ts';
 import { openDatabase } from '../storage/database.ts';
 import { Journal, journalTables } from '../storage/journal.ts';
+import type { Marks } from './pipeline-run.ts';
 
 const order = z.strictObject({
   side: z.enum(['landing', 'sender']),
@@ -15,8 +17,14 @@ const order = z.strictObject({
   disk: z.string(),
   database: z.string(),
   sizeBytes: z.int(),
-  streams: z.int(),
+  /** Null: as many as the sender thinks fit. */
+  streams: z.int().nullable(),
+  address: z.string(),
   port: z.int(),
+  /** As a survey has found it. */
+  roundTripMs: z.number(),
+  /** Begin only when all streams are there. Threads take as long to start as some hundred megabytes do. */
+  warm: z.boolean(),
   keyHex: z.string(),
 });
 
@@ -45,7 +53,7 @@ database.close();
 async function land(): Promise<void> {
   const place = { run, disks: [{ ...disk, fresh: true }] };
   const journal = new Journal(database, 'landing');
-  const options = { address: '127.0.0.1', port: 0, journal, database, log };
+  const options = { address: asked.address, port: asked.port, journal, database, log };
   const landing = await startLandingWith(
     { ...options, authorize: () => Promise.resolve({ ...place, keys, number: 1 }) },
     codec,
@@ -53,15 +61,17 @@ async function land(): Promise<void> {
   console.log(JSON.stringify({ port: landing.port }));
   const before = process.cpuUsage();
   await once(process.stdin, 'data');
-  const from = performance.now();
+  const from = now();
   const { missing } = await landing.readBack(place);
   if (missing.length > 0) throw new Error(`${String(missing.length)} chunks are missing`);
-  report(performance.now() - from, before);
+  report({ begin: from, end: now() }, before);
   await landing.close();
   process.stdin.destroy();
 }
 
 async function send(): Promise<void> {
+  let begin = now();
+  let before = process.cpuUsage();
   const identity = `ed25519:${'A'.repeat(43)}`;
   const job = startSendingWith(
     {
@@ -80,7 +90,7 @@ async function send(): Promise<void> {
         signature: 'A'.repeat(86),
       },
       keys,
-      landing: { address: '127.0.0.1', port: asked.port },
+      landing: { address: asked.address, port: asked.port },
       disks: [disk],
       journal: new Journal(database, 'source'),
       run,
@@ -93,24 +103,47 @@ async function send(): Promise<void> {
         autostart: false,
         disks: [{ vdev: disk.vdev, sizeBytes: disk.sizeBytes, sectorBytes: disk.sectorBytes, digest }],
       }),
-      streams: asked.streams,
-      compress: 'off',
-      paused: true,
+      streams: asked.streams ?? undefined,
+      roundTripMs: asked.roundTripMs,
+      compress: asked.warm ? 'off' : 'auto',
+      paused: asked.warm,
       log,
     },
     codec,
   );
-  // Starting threads takes as long as some hundred megabytes, and is not what is measured.
-  while (job.progress().streams < asked.streams) await sleep(10);
-  job.resume();
-  const from = performance.now();
-  const before = process.cpuUsage();
+  if (asked.warm) {
+    while (job.progress().streams < (asked.streams ?? 1)) await sleep(10);
+    job.resume();
+    begin = now();
+    before = process.cpuUsage();
+  }
+  const marks = watch(job);
   await job.done;
-  report(performance.now() - from, before);
+  report({ begin, ...marks, end: now() }, before);
 }
 
-function report(ms: number, before: NodeJS.CpuUsage): void {
+/** When the first stream was there, the first chunk was acknowledged, and the last. */
+function watch(job: SendJob): Partial<Marks> {
+  const marks: Partial<Marks> = {};
+  const timer = setInterval(() => {
+    const { streams, disks } = job.progress();
+    const verifiedBytes = disks.reduce((sum, one) => sum + one.verifiedBytes, 0);
+    if (streams > 0) marks.stream ??= now();
+    if (verifiedBytes > 0) marks.first ??= now();
+    if (verifiedBytes < asked.sizeBytes) return;
+    marks.last ??= now();
+    clearInterval(timer);
+  }, 5);
+  return marks;
+}
+
+/** Of one clock for all processes of the machine. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+function report(marks: Marks, before: NodeJS.CpuUsage): void {
   const { user, system } = process.cpuUsage(before);
   const peakBytes = process.resourceUsage().maxRSS * 1024;
-  console.log(JSON.stringify({ ms, cpuMs: (user + system) / 1000, peakBytes }));
+  console.log(JSON.stringify({ marks, cpuMs: (user + system) / 1000, peakBytes }));
 }

@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { fillRandom } from './image.ts';
 import { startPeers } from './peers.ts';
 import { runPipeline } from './pipeline-run.ts';
+import type { Marks } from './pipeline-run.ts';
 
 interface Result {
   mbPerSecond: number;
@@ -75,7 +76,7 @@ function ours(mode: 'sealed' | 'plain'): Contender {
       const { sent, got } = await runPipeline(mode, { source, landed, sizeBytes, streams: Number(values.streams) });
       return {
         // Until the last chunk is read back.
-        mbPerSecond: sizeBytes / 1e6 / ((sent.ms + got.ms) / 1000),
+        mbPerSecond: sizeBytes / 1e3 / (msOf(sent.marks) + msOf(got.marks)),
         senderCpuSecondsPerGb: sent.cpuMs / 1000 / gb,
         receiverCpuSecondsPerGb: got.cpuMs / 1000 / gb,
         senderPeakMb: sent.peakBytes / 1e6,
@@ -83,6 +84,10 @@ function ours(mode: 'sealed' | 'plain'): Contender {
       };
     },
   };
+}
+
+function msOf({ begin, end }: Marks): number {
+  return end - begin;
 }
 
 function theirs({ name, copy }: (typeof peers)[number]): Contender {

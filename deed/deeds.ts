@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Claim, Deed, Offer, Ready, RunKey, Session, Settled, Signed } from '../domain/statement.ts';
+import type { Claim, Deed, Offer, Ready, RunKey, Session, Settled, Signed, Tunnel } from '../domain/statement.ts';
 import type { Database } from '../storage/database.ts';
 import { keptStatements } from './book.ts';
 import type { KeptStatement } from './book.ts';
@@ -32,6 +32,7 @@ import { abortReturn, beginReturn, giveBack, heldRun, runAside, takeBack } from 
 import { acceptKey, nextSession, signSession } from './session.ts';
 import { abortRun, adopt, cede, guardCede, noteFenced, noteRead, openRun } from './source.ts';
 import type { AdoptAsk, OpenAsk } from './source.ts';
+import { checkTunnel, signTunnel } from './tunnel.ts';
 
 /** A run and the record that it belongs to. */
 export interface RunOfRecord {
@@ -104,6 +105,17 @@ export class Deeds {
   /** The first record of a VM that has none anywhere: draws its lineage, holder at token 1. Throws 'adoption-refused' when this host has an older record. */
   adopt(ask: AdoptAsk): DeedRecord {
     return this.#act((desk) => adopt(desk, ask));
+  }
+
+  // Both ends of a run by `tunnel`.
+
+  /** Signs the public key of this end, while the run is open. */
+  signTunnel(migrationId: string, publicKey: string): Signed<Tunnel> {
+    return this.#act((desk) => signTunnel(desk, migrationId, publicKey));
+  }
+  /** Takes that of the other end. */
+  checkTunnel(migrationId: string, tunnel: unknown): Signed<Tunnel> {
+    return this.#act((desk) => checkTunnel(desk, migrationId, tunnel));
   }
 
   // Source.

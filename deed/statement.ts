@@ -8,6 +8,7 @@ import {
   signedRunKey,
   signedSession,
   signedSettled,
+  signedTunnel,
   statementBody,
 } from '../domain/statement.ts';
 import type { Signed, StatementBody, StatementKind } from '../domain/statement.ts';
@@ -35,6 +36,7 @@ const schemas = {
   deed: signedDeed,
   settled: signedSettled,
   claim: signedClaim,
+  tunnel: signedTunnel,
 };
 
 /** Signs `body` as `identity`. Throws 'bad-statement' when the body does not fit its schema or is another host's to sign. */

@@ -71,6 +71,12 @@ export const concernKinds = {
     meaning: 'the method `staged` needs SSH between the hosts, and their files do not have it, or differ',
     remedy: 'use --method sealed, or see docs/hosts.md, "staged"',
   },
+  'tunnel-unready': {
+    severity: 'refuses',
+    meaning:
+      'the method `tunnel` needs strongSwan and root on both hosts, and one has them not, or wants another cipher than the other',
+    remedy: 'use --method sealed, or see docs/tunnel.md, "what a host needs"',
+  },
   'dom0-unready': {
     severity: 'refuses',
     meaning: "the host's worker is beside its dom0, which lacks a program that it works there by",

@@ -103,6 +103,22 @@ export const errorTypes = {
     retryable: true,
     exitCode: 5,
   },
+  'tunnel-unready': {
+    meaning:
+      'a host cannot be the end of an IPsec tunnel: no strongSwan answers there, or a right or a cipher is missing',
+    hint: 'see docs/tunnel.md, "what a host needs"; or use --method sealed',
+    exitCode: 3,
+  },
+  'tunnel-leaks': {
+    meaning: 'what is meant for the IPsec tunnel gets out beside it; nothing was sent',
+    hint: 'see docs/tunnel.md, "beside the tunnel"',
+    exitCode: 3,
+  },
+  'tunnel-down': {
+    meaning: 'the IPsec tunnel between the hosts is down, or does not come up',
+    retryable: true,
+    exitCode: 5,
+  },
   'ssh-failed': { meaning: 'the SSH server cannot be reached or refuses', retryable: true, exitCode: 5 },
   // the promise
   'deed-refused': { meaning: 'a step was asked for that the record of the deed does not permit' },

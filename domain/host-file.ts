@@ -25,6 +25,10 @@ export const containerServer = z.strictObject({
 });
 export type ContainerServer = z.infer<typeof containerServer>;
 
+/** What an IPsec tunnel may be made of, in strongSwan's words; the first is what Sealift's own sealing is. */
+export const espProposal = z.enum(['aes256gcm16', 'aes128gcm16', 'aes256-sha256']);
+export type EspProposal = z.infer<typeof espProposal>;
+
 /** An iSCSI target: its name and one portal, `address:port`. */
 export const iscsiTarget = z.strictObject({
   name: z
@@ -123,6 +127,10 @@ const fields = z.strictObject({
       /** A transfer fails, to be tried again, after this many seconds without one live stream. */
       connect_seconds: z.number().positive().default(60),
     })
+    .prefault({}),
+  /** `tunnel`: the control socket of this machine's strongSwan, and what its ESP is to be; both hosts of a move need the same. */
+  tunnel: z
+    .strictObject({ vici: folder.default('/run/charon.vici'), esp: espProposal.default('aes256gcm16') })
     .prefault({}),
   /** `staged` at its destination: the folder containers arrive in, and the SSH server in front of it. */
   staging: containerServer.optional(),

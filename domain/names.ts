@@ -32,5 +32,5 @@ export const vdev = z.string().regex(/^[a-z][a-z0-9]{0,15}$/, 'not a virtual dev
 /** A pool's name on a host. */
 export const poolName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'not a pool name');
 
-export const method = z.enum(['sealed', 'staged', 'live']);
+export const method = z.enum(['sealed', 'staged', 'tunnel', 'live']);
 export type Method = z.infer<typeof method>;

@@ -26,6 +26,13 @@ export const deed = z.strictObject({ ...common, kind: z.literal('deed'), root: d
 /** Destination to source, after the accept: "it stays; what you ceded by this token never comes back to you from here." */
 export const settled = z.strictObject({ ...common, kind: z.literal('settled') });
 
+/** "This is the key of my end of this run's IPsec tunnel": an Ed25519 public key, drawn for one raising of it. */
+export const tunnel = z.strictObject({
+  ...common,
+  kind: z.literal('tunnel'),
+  publicKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'not an Ed25519 public key'),
+});
+
 /** Why an operator claims a VM, in his own words. */
 export const reason = z.string().trim().min(3).max(500);
 /**
@@ -34,7 +41,16 @@ export const reason = z.string().trim().min(3).max(500);
  */
 export const claim = z.strictObject({ ...common, kind: z.literal('claim'), against: identity, vmUuid, vmName, reason });
 
-export const statementBody = z.discriminatedUnion('kind', [offer, runKey, session, ready, deed, settled, claim]);
+export const statementBody = z.discriminatedUnion('kind', [
+  offer,
+  runKey,
+  session,
+  ready,
+  deed,
+  settled,
+  claim,
+  tunnel,
+]);
 export type StatementBody = z.infer<typeof statementBody>;
 export type StatementKind = StatementBody['kind'];
 
@@ -50,6 +66,7 @@ export const signedSession = z.strictObject({ body: session, signature });
 export const signedReady = z.strictObject({ body: ready, signature });
 export const signedDeed = z.strictObject({ body: deed, signature });
 export const signedSettled = z.strictObject({ body: settled, signature });
+export const signedTunnel = z.strictObject({ body: tunnel, signature });
 export const signedClaim = z.strictObject({ body: claim, signature });
 
 export type Offer = z.infer<typeof offer>;
@@ -58,4 +75,5 @@ export type Session = z.infer<typeof session>;
 export type Ready = z.infer<typeof ready>;
 export type Deed = z.infer<typeof deed>;
 export type Settled = z.infer<typeof settled>;
+export type Tunnel = z.infer<typeof tunnel>;
 export type Claim = z.infer<typeof claim>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { espProposal } from './host-file.ts';
 import { diskShape } from './manifest.ts';
 import { hostName, identity, lineage, poolName, siteName, vdev, vmName, vmUuid } from './names.ts';
 
@@ -21,6 +22,8 @@ export const hostCard = z.strictObject({
     .nullable(),
   peers: z.array(hostName),
   freeMemoryBytes: z.int(),
+  /** What the ESP of its tunnels is to be. */
+  esp: espProposal.optional(),
   /** Of its processors, as its hypervisor tells them. */
   cpuFeatures: z.string().max(500).optional(),
 });

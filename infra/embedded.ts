@@ -74,12 +74,7 @@ export async function bringUp(options: EmbeddedOptions): Promise<Embedded> {
       await powerOn(host);
     }
     const where = { temporalAddress: server.address, logFolder, env };
-    const hosts = await Promise.all(
-      prepared.map(async ({ plan, host }) => ({
-        host,
-        worker: await startHostWorker(host, { ...where, place: plan.place }),
-      })),
-    );
+    const hosts = await Promise.all(all.map(async (host) => ({ host, worker: await startHostWorker(host, where) })));
     undo.push(async () => {
       await Promise.all(hosts.map(({ worker }) => worker.stop()));
     });

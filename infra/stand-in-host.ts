@@ -21,6 +21,8 @@ export interface StandInHost {
   readonly poolPath: string;
   /** Variables that its worker, and anybody who wants to use its `xl`, needs. */
   readonly env: Record<string, string>;
+  /** Where its worker runs, if not beside this process. */
+  readonly place?: WorkerPlace | undefined;
 }
 
 export interface StandInPlan {
@@ -64,7 +66,8 @@ export async function prepareHost(folder: string, plan: StandInPlan): Promise<St
     PATH: [dirname(lab.xl), dirname(process.execPath), process.env.PATH ?? ''].join(delimiter),
     SEALIFT_STOP_WITH_STDIN: '1',
   };
-  return { name: plan.name, lab, filePath: join(at, 'host.toml'), identity: identity.name, poolPath, env };
+  const { name, place } = plan;
+  return { name, lab, filePath: join(at, 'host.toml'), identity: identity.name, poolPath, env, place };
 }
 
 /** Writes the host's file, trusting `peers`. The landing keeps its port from one start to the next, unless another program has taken it. */
@@ -91,6 +94,7 @@ export async function writeHostFile(host: StandInHost, plan: StandInPlan, peers:
     },
     landing: { address: '127.0.0.1', port: await landingPort(host.filePath) },
     iscsi: [],
+    tunnel: { vici: '/run/charon.vici', esp: 'aes256gcm16' },
     pool: [{ name: 'fast', kind: 'folder', path: host.poolPath }],
     limits: { moves: 4, orphan_seconds: 300, stall_seconds: 20, connect_seconds: 60 },
     probe: {},
@@ -130,15 +134,11 @@ export async function powerOff(host: StandInHost): Promise<void> {
 
 /** Starts the host's worker and waits until it polls. */
 export async function startHostWorker(
-  host: Pick<StandInHost, 'name' | 'filePath' | 'env'>,
-  options: {
-    temporalAddress: string;
-    logFolder: string;
-    env?: Record<string, string>;
-    place?: WorkerPlace | undefined;
-  },
+  host: Pick<StandInHost, 'name' | 'filePath' | 'env' | 'place'>,
+  options: { temporalAddress: string; logFolder: string; env?: Record<string, string> },
 ): Promise<Child> {
-  const { place, temporalAddress, logFolder, env } = options;
+  const { temporalAddress, logFolder, env } = options;
+  const { place } = host;
   const address = {
     TEMPORAL_ADDRESS: temporalAddress,
     ...env,

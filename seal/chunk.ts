@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { SealiftError } from '../domain/error.ts';
 import { chunkBytes } from '../domain/chunks.ts';
-import { boundBytes, checkHeader, encodeBound, tagBytes, zeroFlag, zstdFlag } from './header.ts';
+import { boundBytes, checkHeader, clearFlag, encodeBound, tagBytes, zeroFlag, zstdFlag } from './header.ts';
 import type { ChunkHeader } from './header.ts';
 import { diskKey } from './session.ts';
 import type { SessionKeys } from './session.ts';
@@ -29,6 +29,8 @@ const zeros = Buffer.alloc(256 * 1024);
 export interface ChunkKeys {
   context: Buffer;
   diskKey: Buffer;
+  /** Only tagged, see `SessionKeys`. */
+  clear?: boolean | undefined;
 }
 
 /** Where a chunk belongs, and the session's next counter, which no other record of the session may have. */
@@ -40,13 +42,14 @@ export interface ChunkPlace {
 
 /** The keys of disk `disk` in a session. */
 export function chunkKeys(keys: SessionKeys, disk: number): ChunkKeys {
-  return { context: keys.context, diskKey: diskKey(keys, disk) };
+  return { context: keys.context, diskKey: diskKey(keys, disk), clear: keys.clear };
 }
 
 /**
  * Seals `plain` (1 to `chunkBytes` bytes) and returns the header of the record, whose `bodyBytes` bytes of ciphertext
  * stand at the start of `body`. `body` needs `plain.length` bytes and may be `plain` itself. A chunk of zeros has no
- * body but is tagged all the same. With `compress`, zstd is kept where it saves a sixteenth.
+ * body but is tagged all the same. With `compress`, zstd is kept where it saves a sixteenth. With keys that only tag, the
+ * body is what would have been encrypted.
  *
  * Each call needs a counter never used in the session, also when the same chunk is sealed a second time: the bytes under
  * it may differ by compression.
@@ -63,7 +66,7 @@ export function sealChunk(
   const packed = zero || !options.compress ? null : compressed(plain);
   const content = zero ? plain.subarray(0, 0) : (packed ?? plain);
   const bound = {
-    flags: zero ? zeroFlag : packed === null ? 0 : zstdFlag,
+    flags: zero ? zeroFlag : (packed === null ? 0 : zstdFlag) | (keys.clear === true ? clearFlag : 0),
     disk: at.disk,
     index: at.index,
     plainBytes: plain.length,
@@ -73,10 +76,15 @@ export function sealChunk(
   checkHeader(bound);
   const cipher = createCipheriv(cipherName, keys.diskKey, nonce(at.counter), { authTagLength: tagBytes });
   cipher.setAAD(associatedData(keys.context, bound));
-  for (let start = 0; start < content.length; start += sliceBytes) {
-    const part = cipher.update(content.subarray(start, start + sliceBytes));
-    part.copy(body, start);
-    release(part);
+  if (keys.clear === true) {
+    cipher.setAAD(content);
+    content.copy(body);
+  } else {
+    for (let start = 0; start < content.length; start += sliceBytes) {
+      const part = cipher.update(content.subarray(start, start + sliceBytes));
+      part.copy(body, start);
+      release(part);
+    }
   }
   cipher.final();
   if (packed !== null) release(packed);
@@ -86,7 +94,8 @@ export function sealChunk(
 /**
  * Opens a record into the first `header.plainBytes` bytes of `plain`. `body` holds the ciphertext in its first
  * `header.bodyBytes` bytes; it is overwritten, and may be `plain` itself. Throws 'tag-mismatch' when the record does not
- * verify under these keys, after wiping what was decrypted: unverified bytes are never left in either buffer.
+ * verify under these keys, after wiping what was decrypted: unverified bytes are never left in either buffer. Keys that only tag
+ * open no encrypted record, and others none in the clear: 'bad-frame'.
  */
 export function openChunk(header: ChunkHeader, body: Buffer, keys: ChunkKeys, plain: Buffer): void {
   checkHeader(header);
@@ -96,14 +105,18 @@ export function openChunk(header: ChunkHeader, body: Buffer, keys: ChunkKeys, pl
       `record of disk ${String(header.disk)} chunk ${String(header.index)} is not whole`,
     );
   }
+  const inClear = (header.flags & clearFlag) !== 0;
+  if (inClear !== (keys.clear === true && header.flags !== zeroFlag))
+    throw new SealiftError('bad-frame', `${nameOf(header)} is ${inClear ? 'in the clear' : 'encrypted'}`);
   const content = body.subarray(0, header.bodyBytes);
-  const target = header.flags === zstdFlag ? content : plain.subarray(0, header.bodyBytes);
+  const isPacked = (header.flags & zstdFlag) !== 0;
+  const target = isPacked ? content : plain.subarray(0, header.bodyBytes);
   if (!decrypted(header, content, keys, target)) {
     target.fill(0);
     throw mismatch(header);
   }
   if (header.flags === zeroFlag) plain.fill(0, 0, header.plainBytes);
-  if (header.flags === zstdFlag) decompress(header, content, plain);
+  if (isPacked) decompress(header, content, plain);
 }
 
 /** SHA-256 of a plain chunk. It never leaves the two hosts. */
@@ -170,7 +183,11 @@ function decrypted(header: ChunkHeader, content: Buffer, keys: ChunkKeys, target
   const decipher = createDecipheriv(cipherName, keys.diskKey, nonce(header.counter), { authTagLength: tagBytes });
   decipher.setAAD(associatedData(keys.context, header));
   decipher.setAuthTag(header.tag);
-  for (let start = 0; start < content.length; start += sliceBytes) {
+  if (keys.clear === true) {
+    decipher.setAAD(content);
+    content.copy(target);
+  }
+  for (let start = 0; keys.clear !== true && start < content.length; start += sliceBytes) {
     const part = decipher.update(content.subarray(start, start + sliceBytes));
     part.copy(target, start);
     release(part);

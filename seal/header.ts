@@ -8,6 +8,8 @@ export const tagBytes = 16;
 export const boundBytes = headerBytes - tagBytes;
 export const zeroFlag = 1;
 export const zstdFlag = 2;
+/** The body is not encrypted, only bound by the tag (AES-GMAC): what it crosses in, encrypts it. */
+export const clearFlag = 4;
 /** The `disk` of records that hold the manifest's pieces, so a VM has at most 65,535 disks. */
 export const manifestDisk = 0xffff;
 
@@ -17,7 +19,7 @@ const counterEnd = 1n << 64n;
 
 /** The head of a sealed record, as it stands before the record's body. */
 export interface ChunkHeader {
-  /** 0 as it is, 1 (`zeroFlag`) all zeros without a body, 2 (`zstdFlag`) compressed. */
+  /** 0 as it is, 1 (`zeroFlag`) all zeros without a body, 2 (`zstdFlag`) compressed; with 4 (`clearFlag`), 0 and 2 in the clear. */
   flags: number;
   disk: number;
   index: number;
@@ -91,12 +93,13 @@ export function checkHeader(header: Omit<ChunkHeader, 'tag'>): void {
   if (!isWithin(disk, 0, 0xffff) || !isWithin(index, 0, 0xffffffff)) throw malformed('a place out of bounds');
   if (!isWithin(plainBytes, 1, chunkBytes)) throw malformed(`${String(plainBytes)} plain bytes`);
   if (counter < 0n || counter >= counterEnd) throw malformed('a counter out of bounds');
+  const content = flags & ~clearFlag;
   const fits =
-    flags === 0
-      ? bodyBytes === plainBytes
-      : flags === zeroFlag
-        ? bodyBytes === 0
-        : flags === zstdFlag && isWithin(bodyBytes, 1, plainBytes - 1);
+    flags === zeroFlag
+      ? bodyBytes === 0
+      : content === 0
+        ? bodyBytes === plainBytes
+        : content === zstdFlag && isWithin(bodyBytes, 1, plainBytes - 1);
   if (!fits) throw malformed(`flags ${String(flags)} with ${String(bodyBytes)} of ${String(plainBytes)} bytes`);
 }
 

@@ -13,6 +13,8 @@ export interface SessionKeys {
   context: Buffer;
   /** The session's key, 32 bytes; only subkeys of it ever encrypt. */
   key: Buffer;
+  /** Chunks are tagged and not encrypted: something else encrypts the stream that they cross in. Default false. */
+  clear?: boolean | undefined;
 }
 
 /** Draws the key of a new session. */
@@ -30,6 +32,11 @@ export function sessionContext(body: Session, method: Method): Buffer {
     .update('sealift/1 session\n')
     .update(canonicalBytes({ lineage, token, from, to, number, recipient, method }))
     .digest();
+}
+
+/** The keys of a session of a run by `method`, as both ends make them of the session's key. */
+export function sessionKeys(key: Buffer, body: Session, method: Method): SessionKeys {
+  return { key, context: sessionContext(body, method), clear: method === 'tunnel' };
 }
 
 /** The subkey that seals the chunks of disk `disk` (its place in the manifest, from 0). */

@@ -174,6 +174,12 @@ export class Journal {
     }
   }
 
+  /** Whether any chunk of the run is held. */
+  holds(run: string): boolean {
+    const { id } = this.#find(run);
+    return this.#sql('SELECT 1 FROM journal_chunk WHERE run_id = ? LIMIT 1').get(id) !== undefined;
+  }
+
   /** Per disk of the run, also of those without a chunk yet: how much is held and how much of it was read back. */
   totals(run: string): JournalTotals[] {
     const { id } = this.#find(run);

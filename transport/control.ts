@@ -17,6 +17,8 @@ export const controlKind = {
   /** In the place of a plan: a guest's memory follows. */
   memoryBegin: 3,
   memory: 4,
+  /** What the record that follows holds. */
+  digest: 5,
   // to the sender
   planned: 16,
   held: 17,
@@ -133,7 +135,15 @@ export interface HeldPlace extends Place {
   digest: Buffer;
 }
 
+/** The digest of a record's chunk, as its sender has read it. */
+export interface RecordDigest extends Place {
+  /** The record's, which no other one of the session has. */
+  counter: bigint;
+  digest: Buffer;
+}
+
 const placeBytes = 6;
+const recordDigestBytes = placeBytes + 8 + 32;
 const heldBytes = placeBytes + 32;
 /** How many held chunks go into one frame. */
 export const heldPerFrame = 4096;
@@ -161,6 +171,23 @@ export function encodeHeld(held: readonly HeldPlace[]): Buffer {
 
 export function decodeHeld(payload: Buffer): HeldPlace[] {
   return split(payload, heldBytes).map((part) => ({ ...getPlace(part), digest: part.subarray(placeBytes) }));
+}
+
+export function encodeRecordDigest(told: RecordDigest): Buffer {
+  const bytes = Buffer.alloc(recordDigestBytes);
+  putPlace(bytes, 0, told);
+  bytes.writeBigUInt64BE(told.counter, placeBytes);
+  told.digest.copy(bytes, placeBytes + 8);
+  return bytes;
+}
+
+export function decodeRecordDigest(payload: Buffer): RecordDigest {
+  if (payload.length !== recordDigestBytes) throw bad('a digest of another form');
+  return {
+    ...getPlace(payload),
+    counter: payload.readBigUInt64BE(placeBytes),
+    digest: Buffer.from(payload.subarray(placeBytes + 8)),
+  };
 }
 
 /** How much a manifest frame carries of the manifest's bytes. */

@@ -40,6 +40,7 @@ export class LandingConnection {
   /** Whether it was asked something and waits for this host: how long that takes says nothing of its peer. */
   asked = false;
   readonly #host: ConnectionHost;
+  readonly #at: string;
   readonly #socket: Socket;
   readonly #receiver = new Receiver();
   readonly #head = Buffer.alloc(headerBytes);
@@ -47,6 +48,8 @@ export class LandingConnection {
   #hello: opening.Hello | null = null;
   #sealer: control.ControlSealer | null = null;
   #opener: control.ControlOpener | null = null;
+  /** What the sender told last of a record. */
+  #told: control.RecordDigest | null = null;
   /** The chunk buffer that a record is coming into. */
   #slot: Buffer | null = null;
   /** It waits for this host: for a slot, or until a piece of memory is taken. */
@@ -61,6 +64,7 @@ export class LandingConnection {
   constructor(id: string, accepted: Socket, host: ConnectionHost) {
     this.id = id;
     this.#host = host;
+    this.#at = accepted.localAddress ?? '';
     this.peer = `${accepted.remoteAddress ?? 'unknown'}:${String(accepted.remotePort ?? 0)}`;
     this.#socket = acceptInto(accepted, this.#receiver.onread);
     this.#receiver.attach(() => this.#socket.resume());
@@ -87,7 +91,8 @@ export class LandingConnection {
     }
     const random = randomBytes(opening.randomBytesLength);
     const { thread, threads } = this.#host;
-    this.#socket.write(opening.encodeWelcome(keys, hello, { random, thread, threads }));
+    const { holds } = session.grant;
+    this.#socket.write(opening.encodeWelcome(keys, hello, { random, thread, threads, holds }));
     const both = streamKeys(keys, hello.random, random);
     this.#sealer = new control.ControlSealer(both.toSender);
     this.#opener = new control.ControlOpener(both.toLanding);
@@ -213,7 +218,7 @@ export class LandingConnection {
     if (kind !== opening.openingKind.hello) throw new SealiftError('bad-frame', 'a connection starts with an answer');
     this.#hello = opening.decodeHello(body);
     const { statement, stream } = this.#hello;
-    this.#host.tell({ kind: 'hello', connection: this.id, statement, stream });
+    this.#host.tell({ kind: 'hello', connection: this.id, statement, stream, at: this.#at });
   }
 
   #wantFrame(): void {
@@ -232,7 +237,7 @@ export class LandingConnection {
   }
 
   #control(kind: control.ControlKind, payload: Buffer): void {
-    const { plan, memoryBegin, memory, manifest, beat } = control.controlKind;
+    const { plan, memoryBegin, memory, manifest, digest, beat } = control.controlKind;
     const isFirst = kind === plan || kind === memoryBegin;
     if (this.proved === isFirst) throw new SealiftError('bad-frame', 'a plan comes first, and once');
     if (isFirst) {
@@ -242,6 +247,8 @@ export class LandingConnection {
     } else if (kind === memory && this.#bringsMemory) {
       this.#waits = true;
       this.#host.tell({ kind: 'memory', connection: this.id, bytes: payload });
+    } else if (kind === digest && !this.#bringsMemory) {
+      this.#told = control.decodeRecordDigest(payload);
     } else if (kind === manifest && !this.#bringsMemory) {
       const bytes = this.#manifest.add(control.decodeManifestPart(payload));
       if (bytes !== null) this.#host.tell({ kind: 'manifest', connection: this.id, bytes });
@@ -287,7 +294,7 @@ export class LandingConnection {
   /** A hole that has never been anything else needs no write. */
   #untouchedZeros(header: ChunkHeader): void {
     const session = this.#session();
-    const digest = session.open(header, nothing);
+    const digest = session.open(header, nothing, null);
     if (session.admit(header)) this.#written(header, digest);
     this.#wantFrame();
   }
@@ -295,7 +302,7 @@ export class LandingConnection {
   /** Verifies the record in `slot` and lets it be written while the next one comes in. */
   #take(header: ChunkHeader, slot: Buffer): void {
     const session = this.#session();
-    const digest = session.open(header, slot);
+    const digest = session.open(header, slot, this.#told);
     if (!session.admit(header)) {
       this.#slot = null;
       this.#host.slots.give(slot);

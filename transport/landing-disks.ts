@@ -4,6 +4,7 @@ import { openDisk } from '../storage/disk.ts';
 import type { Disk } from '../storage/disk.ts';
 import { isZero, zeroRange } from '../storage/zero.ts';
 import type { Codec } from './codec.ts';
+import type { RecordDigest } from './control.ts';
 import type { Grant, ThreadDisk } from './landing-messages.ts';
 
 /** A run's disks in one thread of the landing. */
@@ -90,16 +91,20 @@ export class LandingSession {
     this.grant = grant;
     this.disks = disks;
     this.#codec = codec;
-    const keys = { key: Buffer.from(grant.key), context: Buffer.from(grant.context) };
+    const keys = { key: Buffer.from(grant.key), context: Buffer.from(grant.context), clear: grant.clear };
     this.#keys = grant.disks.map((_, disk) => codec.keys(keys, disk));
     this.#newest = grant.newest.map((shared) => new BigInt64Array(shared));
   }
 
-  /** Verifies and opens a record in place and returns its digest; throws 'tag-mismatch' or 'bad-frame'. */
-  open(header: ChunkHeader, slot: Buffer): Buffer {
+  /**
+   * Verifies and opens a record in place and returns its digest; throws 'tag-mismatch' or 'bad-frame'. What the session's sender told of this very
+   * record is taken for it: whether the disk has that is seen when it is read back.
+   */
+  open(header: ChunkHeader, slot: Buffer, told: RecordDigest | null): Buffer {
     this.#codec.open(header, slot, this.#keys[header.disk] as ChunkKeys, slot);
     if (header.bodyBytes === 0) return this.#codec.zeroDigest(header.plainBytes);
-    return this.#codec.digest(slot.subarray(0, header.plainBytes));
+    const isTold = told?.disk === header.disk && told.index === header.index && told.counter === header.counter;
+    return isTold ? told.digest : this.#codec.digest(slot.subarray(0, header.plainBytes));
   }
 
   /**

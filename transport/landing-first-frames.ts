@@ -32,11 +32,13 @@ export class FirstFrames {
     this.#door = door;
   }
 
-  async hello({ connection, statement, stream }: FromLandingThread & { kind: 'hello' }): Promise<void> {
+  async hello({ connection, statement, stream, at }: FromLandingThread & { kind: 'hello' }): Promise<void> {
     this.#asking.add(connection);
     try {
       const session = parseSession(Buffer.from(statement));
       const asked = await this.#inOrder.run(() => this.#options.authorize(session));
+      if (asked.inside !== undefined && asked.inside !== at)
+        throw new SealiftError('tunnel-leaks', 'a run by tunnel takes nothing that comes beside it');
       // It may be gone by now. And a run that is slow to let in is waited for by its own connections alone.
       if (this.#asking.delete(connection)) await this.#door.enter(asked, session.signature, connection, stream);
     } catch (error) {

@@ -26,7 +26,10 @@ export interface Grant {
   number: number;
   key: Uint8Array;
   context: Uint8Array;
+  clear: boolean | undefined;
   disks: ThreadDisk[];
+  /** Whether the journal has chunks of the run. */
+  holds: boolean;
   /** One counter a chunk and disk, shared by all threads: the newest record of the session that was let in. */
   newest: SharedArrayBuffer[];
 }
@@ -47,13 +50,17 @@ export type ToLandingThread =
   | { kind: 'read-back'; job: number; run: string; disk: number; index: number }
   /** Ends the run's connections of sessions below `below`; answered by `left` when nothing of theirs writes any more. */
   | { kind: 'leave'; request: number; run: string; below: number; closeDisks: boolean }
+  /** Listens at a further address on the landing's port; answered by `heeded`, and so is its end. */
+  | { kind: 'open-inside'; request: number; address: string }
+  | { kind: 'close-inside'; request: number; address: string }
   | { kind: 'close' };
 
 /** Digests are in hex: a buffer of 32 bytes is a slice of Node's pool, and all 8 KiB of the pool would be copied with it. */
 export type FromLandingThread =
   | { kind: 'listening'; port: number }
   | { kind: 'not-listening'; code: string }
-  | { kind: 'hello'; connection: string; statement: Uint8Array; stream: number }
+  /** `at`: the address of this host that it came to. */
+  | { kind: 'hello'; connection: string; statement: Uint8Array; stream: number; at: string }
   | { kind: 'asked'; connection: string; what: 'ask' | 'question'; body: Uint8Array }
   | { kind: 'plan'; connection: string; payload: Uint8Array }
   | { kind: 'memory-begin'; connection: string; payload: Uint8Array }
@@ -62,6 +69,7 @@ export type FromLandingThread =
   | { kind: 'not-written'; run: string; error: PlainError }
   | { kind: 'manifest'; connection: string; bytes: Uint8Array }
   | { kind: 'read'; job: number; digest: string | null; error: PlainError | null }
-  | { kind: 'left'; request: number }
+  /** What a request asked for is done; `code`: what the system said where it is not. */
+  | { kind: 'heeded'; request: number; code?: string }
   | { kind: 'gone'; connection: string }
   | { kind: 'trouble'; message: string; error: PlainError; peer: string };

@@ -188,9 +188,11 @@ export class RunAtLanding {
     }
     await this.#commit.open();
     this.#checkOpen();
-    const { key, context } = asked.keys;
     const newest = this.#session?.newest ?? [];
-    const grant: Grant = { run: this.run, number: asked.number, key, context, disks: this.disks, newest };
+    const { key, context, clear } = asked.keys;
+    const holds = this.#tools.journal.holds(this.run);
+    const keys = { key, context, clear };
+    const grant: Grant = { run: this.run, number: asked.number, ...keys, disks: this.disks, holds, newest };
     this.#tools.threads.tell(connection, { kind: 'granted', connection, grant });
   }
 

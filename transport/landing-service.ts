@@ -85,6 +85,14 @@ export class LandingService implements Landing {
     return this.#store.manifest(run);
   }
 
+  openInside(address: string): Promise<void> {
+    return this.#started().openInside(address);
+  }
+
+  closeInside(address: string): Promise<void> {
+    return this.#started().closeInside(address);
+  }
+
   async forget(run: string): Promise<void> {
     await this.#runs.get(run)?.end();
     this.#runs.delete(run);

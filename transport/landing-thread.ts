@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { parentPort } from 'node:worker_threads';
 import { errorCode } from '../dom0/system-errors.ts';
 import { SealiftError } from '../domain/error.ts';
@@ -24,6 +24,8 @@ class LandingThread implements ConnectionHost {
   readonly #connections = new Map<string, LandingConnection>();
   readonly #runs = new Map<string, LandingDisks>();
   readonly #server = createServer({ pauseOnConnect: true });
+  /** By their addresses, which are inside tunnels. */
+  readonly #inside = new Map<string, Server>();
   #accepted = 0;
 
   constructor(data: LandingThreadData, codec: Codec) {
@@ -33,15 +35,7 @@ class LandingThread implements ConnectionHost {
     this.#codec = codec;
     this.#most = data.unauthenticated;
     this.#server.on('connection', (socket) => {
-      if (this.#unproved() >= this.#most) {
-        socket.destroy();
-        return;
-      }
-      this.#accepted += 1;
-      const connection = new LandingConnection(`${String(this.thread)}.${String(this.#accepted)}`, socket, this);
-      this.#connections.set(connection.id, connection);
-      this.#limitSlots();
-      limitUnproved(connection);
+      this.#accept(socket);
     });
     this.#server.on('error', (error) => {
       this.tell({ kind: 'not-listening', code: errorCode(error) });
@@ -49,6 +43,18 @@ class LandingThread implements ConnectionHost {
     this.#server.listen({ host: data.address, port: data.port, reusePort: true }, () => {
       this.tell({ kind: 'listening', port: (this.#server.address() as AddressInfo).port });
     });
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#unproved() >= this.#most) {
+      socket.destroy();
+      return;
+    }
+    this.#accepted += 1;
+    const connection = new LandingConnection(`${String(this.thread)}.${String(this.#accepted)}`, socket, this);
+    this.#connections.set(connection.id, connection);
+    this.#limitSlots();
+    limitUnproved(connection);
   }
 
   tell(message: FromLandingThread): void {
@@ -95,9 +101,37 @@ class LandingThread implements ConnectionHost {
       case 'leave':
         await this.#leave(message);
         return;
+      case 'open-inside':
+        this.#openInside(message);
+        return;
+      case 'close-inside':
+        this.#closeInside(message.address);
+        this.tell({ kind: 'heeded', request: message.request });
+        return;
       case 'close':
         await this.#close();
     }
+  }
+
+  #openInside({ request, address }: ToLandingThread & { kind: 'open-inside' }): void {
+    this.#closeInside(address);
+    const server = createServer({ pauseOnConnect: true }, (socket) => {
+      this.#accept(socket);
+    });
+    server.once('error', (error) => {
+      this.tell({ kind: 'heeded', request, code: errorCode(error) });
+    });
+    const { port } = this.#server.address() as AddressInfo;
+    server.listen({ host: address, port, reusePort: true }, () => {
+      this.tell({ kind: 'heeded', request });
+    });
+    this.#inside.set(address, server);
+  }
+
+  /** Those who came in there stay: their run ends them. */
+  #closeInside(address: string): void {
+    this.#inside.get(address)?.close();
+    this.#inside.delete(address);
   }
 
   #unproved(): number {
@@ -144,11 +178,12 @@ class LandingThread implements ConnectionHost {
       this.#runs.delete(run);
       await disks?.close();
     }
-    this.tell({ kind: 'left', request });
+    this.tell({ kind: 'heeded', request });
   }
 
   async #close(): Promise<void> {
     this.#server.close();
+    for (const server of this.#inside.values()) server.close();
     for (const connection of this.#connections.values()) connection.close();
     for (const disks of this.#runs.values()) await disks.close();
     leaveThread();

@@ -22,7 +22,7 @@ export class LandingThreads {
   readonly #members: Member[];
   readonly #release: () => Promise<void>;
   readonly #jobs = new Map<number, (message: FromLandingThread & { kind: 'read' }) => void>();
-  readonly #requests = new Map<number, { left: number; resolve: () => void }>();
+  readonly #requests = new Map<number, { left: number; code: string | null; resolve: (code: string | null) => void }>();
   #number = 0;
   #closing = false;
 
@@ -101,16 +101,18 @@ export class LandingThreads {
 
   /** Ends the run's connections of sessions below `below`; returns when nothing writes for them any more. */
   async leave(run: string, below: number, closeDisks: boolean): Promise<void> {
-    const request = this.#next();
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.#requests.set(request, {
-      left: this.#members.length,
-      resolve: () => {
-        resolve(undefined);
-      },
-    });
-    this.tellAll({ kind: 'leave', request, run, below, closeDisks });
-    await promise;
+    await this.#askAll((request) => ({ kind: 'leave', request, run, below, closeDisks }));
+  }
+
+  /** Listens at a further address. Throws 'tunnel-unready'. */
+  async openInside(address: string): Promise<void> {
+    const code = await this.#askAll((request) => ({ kind: 'open-inside', request, address }));
+    if (code !== null)
+      throw new SealiftError('tunnel-unready', `the landing cannot listen inside the tunnel, at ${address} (${code})`);
+  }
+
+  async closeInside(address: string): Promise<void> {
+    await this.#askAll((request) => ({ kind: 'close-inside', request, address }));
   }
 
   async close(): Promise<void> {
@@ -127,17 +129,27 @@ export class LandingThreads {
       this.#jobs.delete(message.job);
       return true;
     }
-    if (message.kind === 'left') {
+    if (message.kind === 'heeded') {
       const request = this.#requests.get(message.request);
       if (request === undefined) return true;
       request.left -= 1;
+      request.code ??= message.code ?? null;
       if (request.left === 0) {
         this.#requests.delete(message.request);
-        request.resolve();
+        request.resolve(request.code);
       }
       return true;
     }
     return false;
+  }
+
+  /** Returns when all threads have done it; what the system said to one that could not. */
+  async #askAll(ask: (request: number) => ToLandingThread): Promise<string | null> {
+    const request = this.#next();
+    const { promise, resolve } = Promise.withResolvers<string | null>();
+    this.#requests.set(request, { left: this.#members.length, code: null, resolve });
+    this.tellAll(ask(request));
+    return promise;
   }
 
   #next(): number {

@@ -28,6 +28,8 @@ export interface LandingPlace {
 /** What a connection may do, decided by `authorize` from its first frame. */
 export interface LandingRun extends LandingPlace {
   keys: SessionKeys;
+  /** The only address of this host at which its connections are taken: inside a tunnel. Anywhere, without one. */
+  inside?: string | undefined;
   /** The session's number; a higher one closes the connections of the lower ones. */
   number: number;
 }
@@ -103,6 +105,9 @@ export interface Landing {
   ): Promise<{ missing: MissingChunk[] }>;
   /** The manifest's bytes (`decodeManifest`) as the sender gave them, kept durably; null before. */
   manifest(run: string): Buffer | null;
+  /** Listens at `address`, which is inside a tunnel, too. Throws `tunnel-unready`. */
+  openInside(address: string): Promise<void>;
+  closeInside(address: string): Promise<void>;
   /** Closes the run's connections and disks; journal and manifest stay. */
   forget(run: string): Promise<void>;
   close(): Promise<void>;

@@ -7,6 +7,13 @@ import { Receiver } from './receiver.ts';
 /** Asked for what a landing knows by itself. */
 const limitMs = 10_000;
 
+/** Where a landing is reached, and, where that matters, from which of this host's addresses. */
+export interface LandingAddress {
+  address: string;
+  port: number;
+  from?: string | undefined;
+}
+
 /** A connection to a landing that belongs to no run. */
 export interface Line {
   /** Sends a first frame of `kind` and gives the body of the answer, which has to be of `answerKind`; `silentMs`, 10 s, is how long it may take. */
@@ -17,13 +24,16 @@ export interface Line {
  * Connects to a landing, lets `act` ask on the connection, one question after the other, and closes it. Throws 'landing-away'
  * when nobody answers in time, 'too-old', 'bad-frame', and what the landing refuses with.
  */
-export async function onLine<Result>(
-  landing: { address: string; port: number },
-  act: (line: Line) => Promise<Result>,
-): Promise<Result> {
+export async function onLine<Result>(landing: LandingAddress, act: (line: Line) => Promise<Result>): Promise<Result> {
   const where = `${landing.address}:${String(landing.port)}`;
   const receiver = new Receiver();
-  const socket = connect({ host: landing.address, port: landing.port, noDelay: true, onread: receiver.onread });
+  const socket = connect({
+    host: landing.address,
+    port: landing.port,
+    localAddress: landing.from,
+    noDelay: true,
+    onread: receiver.onread,
+  });
   receiver.attach(() => socket.resume());
   const broken = Promise.withResolvers<never>();
   // Each step waits for it; this keeps the process from ending when none does at that moment.

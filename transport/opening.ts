@@ -8,9 +8,13 @@ import type { SessionKeys } from '../seal/session.ts';
 /** Specification constants of a connection's first frames, which are not encrypted; see docs/format.md, "Data connection". */
 export const openingHeadBytes = 12;
 export const randomBytesLength = 32;
+export const leastPingBytes = 8;
+/** More than a packet holds. */
+export const mostPingBytes = 2 * 1024;
 const macBytes = 32;
 /** The signed session statement has some 900 bytes. */
 const maximumStatementBytes = 8 * 1024;
+const maximumHelloBytes = 15 * 1024;
 /** A question in full; a configuration has a few kilobytes. */
 export const maximumQuestionBytes = 256 * 1024;
 const magic = 0x534c4f31; // 'SLO1'
@@ -28,13 +32,19 @@ export const openingKind = {
 } as const;
 export type OpeningKind = (typeof openingKind)[keyof typeof openingKind];
 
-const helloFixedBytes = randomBytesLength + 2 + macBytes;
+const helloFixedBytes = randomBytesLength + 2 + macBytes + 2;
+/**
+ * What a new connection may send at once, ten packets of an MTU of 1,500 at least. A hello is filled up to that: its acknowledgement doubles the window, a
+ * round trip before there are records to do it.
+ */
+const firstWindowBytes = 10 * 1_440;
+const welcomeBytes = randomBytesLength + 3 + macBytes;
 const limits: Record<OpeningKind, { least: number; most: number }> = {
-  [openingKind.hello]: { least: helloFixedBytes + 2, most: helloFixedBytes + maximumStatementBytes },
-  [openingKind.welcome]: { least: 66, most: 66 },
+  [openingKind.hello]: { least: helloFixedBytes + 2, most: maximumHelloBytes },
+  [openingKind.welcome]: { least: welcomeBytes, most: welcomeBytes },
   [openingKind.refused]: { least: 2, most: 1024 },
-  [openingKind.ping]: { least: 8, most: 8 },
-  [openingKind.pong]: { least: 8, most: 8 },
+  [openingKind.ping]: { least: leastPingBytes, most: mostPingBytes },
+  [openingKind.pong]: { least: leastPingBytes, most: mostPingBytes },
   [openingKind.ask]: { least: randomBytesLength, most: randomBytesLength },
   [openingKind.askKey]: { least: 2, most: 1024 },
   [openingKind.question]: { least: 2, most: maximumQuestionBytes },
@@ -56,12 +66,14 @@ export interface Hello {
   statement: Buffer;
 }
 
-/** The landing's answer: that it has the session's key too, and which of its threads took the connection. */
+/** The landing's answer: that it has the session's key too, and what a sender needs to know at once. */
 export interface Welcome {
   random: Buffer;
+  /** Which of its threads took the connection, of how many. */
   thread: number;
   threads: number;
-  mac: Buffer;
+  /** Whether it holds chunks of the run already; a sender that would send those waits until it was told which. */
+  holds: boolean;
 }
 
 /** A frame of `kind`: 12 bytes of head, then the body. */
@@ -94,18 +106,22 @@ export function decodeOpeningHead(from: Buffer): OpeningHead {
 
 export function encodeHello(keys: SessionKeys, random: Buffer, stream: number, statement: Buffer): Buffer {
   if (statement.length > maximumStatementBytes) throw bad(`a statement of ${String(statement.length)} bytes`);
-  const number = u16(stream);
   const mac = helloMac(keys, random, stream, statement);
-  return encodeOpening(openingKind.hello, Buffer.concat([random, number, mac, statement]));
+  const told = [random, u16(stream), mac, u16(statement.length), statement];
+  const filled = Buffer.alloc(Math.max(0, firstWindowBytes - openingHeadBytes - helloFixedBytes - statement.length));
+  return encodeOpening(openingKind.hello, Buffer.concat([...told, filled]));
 }
 
 export function decodeHello(body: Buffer): Hello {
   const macStart = randomBytesLength + 2;
+  const statementBytes = body.readUInt16BE(macStart + macBytes);
+  if (statementBytes > maximumStatementBytes || helloFixedBytes + statementBytes > body.length)
+    throw bad(`a statement of ${String(statementBytes)} bytes`);
   return {
     random: Buffer.from(body.subarray(0, randomBytesLength)),
     stream: body.readUInt16BE(randomBytesLength),
-    mac: Buffer.from(body.subarray(macStart, helloFixedBytes)),
-    statement: Buffer.from(body.subarray(helloFixedBytes)),
+    mac: Buffer.from(body.subarray(macStart, macStart + macBytes)),
+    statement: Buffer.from(body.subarray(helloFixedBytes, helloFixedBytes + statementBytes)),
   };
 }
 
@@ -116,25 +132,21 @@ export function checkHello(keys: SessionKeys, hello: Hello): void {
   }
 }
 
-export function encodeWelcome(
-  keys: SessionKeys,
-  hello: Hello,
-  answer: { random: Buffer; thread: number; threads: number },
-): Buffer {
-  const place = Buffer.from([answer.thread, answer.threads]);
-  const mac = welcomeMac(keys, hello.random, hello.stream, answer.random, place);
-  return encodeOpening(openingKind.welcome, Buffer.concat([answer.random, place, mac]));
+export function encodeWelcome(keys: SessionKeys, hello: Hello, answer: Welcome): Buffer {
+  const said = Buffer.from([answer.thread, answer.threads, answer.holds ? 1 : 0]);
+  const mac = welcomeMac(keys, hello.random, hello.stream, answer.random, said);
+  return encodeOpening(openingKind.welcome, Buffer.concat([answer.random, said, mac]));
 }
 
 /** Reads the answer to a hello. Throws 'tag-mismatch' when it is not of one who unwrapped the session's key. */
 export function decodeWelcome(keys: SessionKeys, sent: { random: Buffer; stream: number }, body: Buffer): Welcome {
   const random = Buffer.from(body.subarray(0, randomBytesLength));
-  const place = body.subarray(randomBytesLength, randomBytesLength + 2);
-  const mac = Buffer.from(body.subarray(randomBytesLength + 2));
-  if (!timingSafeEqual(mac, welcomeMac(keys, sent.random, sent.stream, random, place))) {
+  const said = body.subarray(randomBytesLength, randomBytesLength + 3);
+  const mac = body.subarray(randomBytesLength + 3);
+  if (!timingSafeEqual(mac, welcomeMac(keys, sent.random, sent.stream, random, said))) {
     throw new SealiftError('tag-mismatch', 'the landing did not prove that it has the key of the session');
   }
-  return { random, thread: place.readUInt8(0), threads: place.readUInt8(1), mac };
+  return { random, thread: said.readUInt8(0), threads: said.readUInt8(1), holds: said.readUInt8(2) !== 0 };
 }
 
 /** A refusal, with nothing in it but a type and one line. */
@@ -171,13 +183,13 @@ function helloMac(keys: SessionKeys, random: Buffer, stream: number, statement: 
   return openingMac(keys).update('hello\n').update(random).update(u16(stream)).update(statement).digest();
 }
 
-function welcomeMac(keys: SessionKeys, senderRandom: Buffer, stream: number, random: Buffer, place: Buffer): Buffer {
+function welcomeMac(keys: SessionKeys, senderRandom: Buffer, stream: number, random: Buffer, said: Buffer): Buffer {
   return openingMac(keys)
     .update('welcome\n')
     .update(senderRandom)
     .update(u16(stream))
     .update(random)
-    .update(place)
+    .update(said)
     .digest();
 }
 

@@ -1,13 +1,14 @@
 import { chunkCount, chunkLength } from '../domain/chunks.ts';
 import type { Place } from './control.ts';
-import { chunksInFlight } from './tuning.ts';
+import { mostUnacknowledgedBytes } from './tuning.ts';
 
-/** The memory that a sender's threads share; its size is some 70 bytes a chunk. */
+/** The memory that a sender's threads share; its size is some 75 bytes a chunk. */
 export interface BoardMemory {
   sizes: number[];
   numbers: SharedArrayBuffer;
   totals: SharedArrayBuffer;
   states: SharedArrayBuffer;
+  departed: SharedArrayBuffer;
   own: SharedArrayBuffer;
   ownKnown: SharedArrayBuffer;
   held: SharedArrayBuffer;
@@ -16,7 +17,7 @@ export interface BoardMemory {
 
 const number = {
   cursor: 0,
-  inFlight: 1,
+  unacknowledgedBytes: 1,
   paused: 2,
   planned: 3,
   ended: 4,
@@ -27,6 +28,8 @@ const number = {
   compress: 9,
   limitChanges: 10,
   lossesSinceProgress: 11,
+  ownDigests: 12,
+  roundTripUs: 13,
 } as const;
 const total = {
   counter: 0,
@@ -59,6 +62,8 @@ export class Board {
   readonly #numbers: Int32Array;
   readonly #totals: BigInt64Array;
   readonly #states: Uint8Array;
+  /** Bytes of a chunk that are on the way. */
+  readonly #departed: Int32Array;
   readonly #own: Buffer;
   readonly #ownKnown: Uint8Array;
   readonly #held: Buffer;
@@ -71,6 +76,7 @@ export class Board {
       numbers: new SharedArrayBuffer(4 * Object.keys(number).length),
       totals: new SharedArrayBuffer(8 * (total.disks + sizes.length)),
       states: new SharedArrayBuffer(chunks),
+      departed: new SharedArrayBuffer(4 * chunks),
       own: new SharedArrayBuffer(digestBytes * chunks),
       ownKnown: new SharedArrayBuffer(chunks),
       held: new SharedArrayBuffer(digestBytes * chunks),
@@ -90,6 +96,7 @@ export class Board {
     this.#numbers = new Int32Array(memory.numbers);
     this.#totals = new BigInt64Array(memory.totals);
     this.#states = new Uint8Array(memory.states);
+    this.#departed = new Int32Array(memory.departed);
     this.#own = Buffer.from(memory.own);
     this.#ownKnown = new Uint8Array(memory.ownKnown);
     this.#held = Buffer.from(memory.held);
@@ -112,17 +119,12 @@ export class Board {
 
   /** The next chunk, for the caller alone; null when there is none to be had now. */
   claim(): number | null {
-    if (!this.planned || this.paused || this.ended) return null;
-    if (Atomics.add(this.#numbers, number.inFlight, 1) >= chunksInFlight) {
-      Atomics.sub(this.#numbers, number.inFlight, 1);
-      return null;
-    }
+    if (this.paused || this.ended) return null;
     while (Atomics.load(this.#numbers, number.cursor) < this.chunks) {
       const chunk = Atomics.add(this.#numbers, number.cursor, 1);
       if (chunk >= this.chunks) break;
       if (Atomics.compareExchange(this.#states, chunk, state.waits, state.taken) === state.waits) return chunk;
     }
-    Atomics.sub(this.#numbers, number.inFlight, 1);
     return null;
   }
 
@@ -132,25 +134,45 @@ export class Board {
    */
   finish(chunk: number): void {
     if (Atomics.compareExchange(this.#states, chunk, state.taken, state.done) !== state.taken) return;
+    this.#arrived(chunk);
     const { disk, lengthBytes } = this.placeOf(chunk);
     Atomics.add(this.#totals, total.disks + disk, BigInt(lengthBytes));
     Atomics.add(this.#totals, total.doneChunks, 1n);
     Atomics.store(this.#numbers, number.lossesSinceProgress, 0);
-    Atomics.sub(this.#numbers, number.inFlight, 1);
     this.wake();
   }
 
   /** A claimed chunk may not have got there: somebody takes it again. */
   requeue(chunk: number): void {
     if (Atomics.compareExchange(this.#states, chunk, state.taken, state.waits) !== state.taken) return;
+    this.#arrived(chunk);
     for (;;) {
       const cursor = Atomics.load(this.#numbers, number.cursor);
       if (cursor <= chunk) break;
       if (Atomics.compareExchange(this.#numbers, number.cursor, cursor, chunk) === cursor) break;
     }
     Atomics.add(this.#numbers, number.retries, 1);
-    Atomics.sub(this.#numbers, number.inFlight, 1);
     this.wake();
+  }
+
+  /** Waits until `bytes` more of a claimed chunk may be on the way; false when `isOver` by then. */
+  async depart(chunk: number, bytes: number, isOver: () => boolean): Promise<boolean> {
+    for (;;) {
+      const { wakes } = this;
+      if (isOver()) return false;
+      const now = Atomics.load(this.#numbers, number.unacknowledgedBytes);
+      if (now > 0 && now + bytes > mostUnacknowledgedBytes) await this.changed(wakes);
+      else if (Atomics.compareExchange(this.#numbers, number.unacknowledgedBytes, now, now + bytes) === now) break;
+    }
+    Atomics.add(this.#departed, chunk, bytes);
+    // Somebody on the way may have brought it there before.
+    if (Atomics.load(this.#states, chunk) !== state.taken) this.#arrived(chunk);
+    return true;
+  }
+
+  /** Nothing of a chunk is on the way any more. */
+  #arrived(chunk: number): void {
+    Atomics.sub(this.#numbers, number.unacknowledgedBytes, Atomics.exchange(this.#departed, chunk, 0));
   }
 
   get isAllDone(): boolean {
@@ -188,7 +210,13 @@ export class Board {
 
   setOwnDigest(chunk: number, digest: Buffer, zero: boolean): void {
     digest.copy(this.#own, chunk * digestBytes);
-    Atomics.store(this.#ownKnown, chunk, zero ? known.zero : known.data);
+    const before = Atomics.exchange(this.#ownKnown, chunk, zero ? known.zero : known.data);
+    if (before === known.no) Atomics.add(this.#numbers, number.ownDigests, 1);
+  }
+
+  /** Whether this host has read every chunk, so that the manifest is known. */
+  get isAllRead(): boolean {
+    return Atomics.load(this.#numbers, number.ownDigests) === this.chunks;
   }
 
   /** A disk's own digests, 32 bytes a chunk; zeros where a chunk was not read yet. */
@@ -207,7 +235,7 @@ export class Board {
     Atomics.store(this.#heldKnown, chunk, known.data);
   }
 
-  /** Whether the landing has said what it holds; nothing is claimed before. */
+  /** Whether the landing has said what it holds; nothing is sent before. */
   get planned(): boolean {
     return Atomics.load(this.#numbers, number.planned) === 1;
   }
@@ -284,6 +312,21 @@ export class Board {
     Atomics.sub(this.#numbers, number.liveStreams, 1);
     Atomics.add(this.#numbers, number.lossesSinceProgress, 1);
     this.wake();
+  }
+
+  /** The shortest time that a connection took to come about, in milliseconds; null before there is one. */
+  get roundTripMs(): number | null {
+    const us = Atomics.load(this.#numbers, number.roundTripUs);
+    return us === 0 ? null : us / 1000;
+  }
+
+  noteRoundTrip(ms: number): void {
+    const us = Math.max(1, Math.round(ms * 1000));
+    for (;;) {
+      const known = Atomics.load(this.#numbers, number.roundTripUs);
+      if (known !== 0 && known <= us) return;
+      if (Atomics.compareExchange(this.#numbers, number.roundTripUs, known, us) === known) return;
+    }
   }
 
   get liveStreams(): number {

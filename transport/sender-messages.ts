@@ -10,19 +10,21 @@ export interface SenderThreadData {
   codec: string;
   address: string;
   port: number;
+  /** This host's address to come from, where it matters. */
+  from: string | undefined;
   key: Uint8Array;
   context: Uint8Array;
+  clear: boolean | undefined;
   /** Canonical JSON of the signed session statement. */
   statement: Uint8Array;
   disks: { vdev: string; path: string; sizeBytes: number }[];
   stallMs: number;
-  rttMs: number;
 }
 
 export type ToSenderThread =
   /** How many streams all threads together shall have. */
   | { kind: 'streams'; streams: number }
-  /** All chunks are durable: hand the manifest over. */
+  /** All chunks have been read: hand the manifest over. */
   | { kind: 'manifest'; bytes: Uint8Array }
   | { kind: 'close' };
 

@@ -10,18 +10,18 @@ import * as opening from './opening.ts';
 import { Receiver } from './receiver.ts';
 import type { Board } from './sender-board.ts';
 import { turnBytes, waitTurn } from './turn.ts';
-import { fastSliceBytes, slowSliceBytes } from './tuning.ts';
+import { fastSliceBytes, leastRecordBytes, slowSliceBytes } from './tuning.ts';
 
 /** What a stream needs of its thread. */
 export interface StreamHost {
   readonly board: Board;
   readonly address: string;
   readonly port: number;
+  readonly from: string | undefined;
   readonly keys: SessionKeys;
   readonly statement: Buffer;
   readonly plan: control.Plan['disks'];
   readonly stallMs: number;
-  readonly rttMs: number;
   /** A stream has come or gone, or has room again. */
   changed(): void;
   trouble(error: unknown): void;
@@ -42,8 +42,10 @@ const passing = new Set(['landing-away', 'host-away']);
 /** One stream to the landing: makes its connection, again and again when it breaks, and carries records on it. */
 export class SenderStream {
   readonly number: number;
-  /** Records given to it that are not wholly in the kernel's hands. */
+  /** Records that it has or is to get, and that are not wholly in the kernel's hands. */
   load = 0;
+  /** It shall end when it has nothing under way: it is given nothing more to carry. */
+  leaving = false;
   readonly #host: StreamHost;
   #connection: Connection | null = null;
   #retired = false;
@@ -55,6 +57,11 @@ export class SenderStream {
 
   get live(): boolean {
     return this.#connection?.live === true;
+  }
+
+  /** Whether nothing is under way on it. */
+  get idle(): boolean {
+    return this.load === 0 && (this.#connection?.idle ?? true);
   }
 
   /** Returns when the job has ended or the stream was retired. */
@@ -82,25 +89,20 @@ export class SenderStream {
     }
   }
 
-  /** Sends a record; returns when the kernel has all of it, or the connection is gone and the chunk back in the queue. */
-  async carry(chunk: number, header: Buffer, body: Buffer): Promise<void> {
-    const connection = this.#connection;
-    if (connection === null) {
-      this.#host.board.requeue(chunk);
-      return;
-    }
-    this.load += 1;
+  /** Sends a record and before it `digest`, for which `load` has been raised; returns when the kernel has all of it, or the connection is gone and the chunk back in the queue. */
+  async carry(chunk: number, digest: control.RecordDigest, header: Buffer, body: Buffer): Promise<void> {
     try {
-      await connection.carry(chunk, header, body);
+      if (this.#connection === null) this.#host.board.requeue(chunk);
+      else await this.#connection.carry(chunk, digest, header, body);
     } finally {
       this.load -= 1;
       this.#host.changed();
     }
   }
 
-  /** Hands the manifest over, if the stream is live. */
+  /** Hands the manifest over behind the records under way, if the stream is live. */
   sendManifest(parts: Iterable<Buffer>): void {
-    for (const part of parts) this.#connection?.send(control.controlKind.manifest, part);
+    void this.#connection?.sendManifest(parts);
   }
 
   /** Looks for a stall; to be called now and then. */
@@ -153,6 +155,8 @@ class Connection {
   #tail: Promise<void> = Promise.resolve();
   #writing = false;
   #sliceBytes = fastSliceBytes;
+  readonly #startedAt = performance.now();
+  #roundTripMs = 0;
   /** When something last showed that the connection moves. */
   #movedAt = performance.now();
   #beatenBytes = 0;
@@ -168,6 +172,7 @@ class Connection {
     this.#socket = connect({
       host: host.address,
       port: host.port,
+      localAddress: host.from,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 10_000,
@@ -176,6 +181,8 @@ class Connection {
     this.#receiver.attach(() => this.#socket.resume());
     this.#socket.on('connect', () => {
       this.#movedAt = performance.now();
+      this.#roundTripMs = this.#movedAt - this.#startedAt;
+      host.board.noteRoundTrip(this.#roundTripMs);
       this.#socket.write(opening.encodeHello(host.keys, this.#random, number, host.statement));
     });
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -189,19 +196,39 @@ class Connection {
     this.#wantOpening();
   }
 
-  async carry(chunk: number, header: Buffer, body: Buffer): Promise<void> {
+  get idle(): boolean {
+    return this.#unacknowledged.size === 0;
+  }
+
+  async carry(chunk: number, digest: control.RecordDigest, header: Buffer, body: Buffer): Promise<void> {
     if (this.#over) {
       this.#host.board.requeue(chunk);
       return;
     }
     this.#unacknowledged.add(chunk);
+    await this.#inTurn(() => {
+      // Of zeros everybody knows it.
+      if (body.length > 0) this.send(control.controlKind.digest, control.encodeRecordDigest(digest));
+      return this.#write(chunk, header, body);
+    });
+  }
+
+  async sendManifest(parts: Iterable<Buffer>): Promise<void> {
+    await this.#inTurn(() => {
+      for (const part of parts) this.send(control.controlKind.manifest, part);
+      return Promise.resolve();
+    });
+  }
+
+  /** Writes behind what is being written: records stay whole. */
+  async #inTurn(write: () => Promise<void>): Promise<void> {
     const before = this.#tail;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#tail = promise;
     try {
       await before;
       this.#writing = true;
-      await this.#write(header, body);
+      await write();
     } finally {
       this.#writing = false;
       resolve(undefined);
@@ -239,18 +266,20 @@ class Connection {
     this.#resolveEnd(reason);
   }
 
-  async #write(header: Buffer, body: Buffer): Promise<void> {
+  async #write(chunk: number, header: Buffer, body: Buffer): Promise<void> {
     const { board } = this.#host;
     let at = 0;
     do {
       const part = body.subarray(at, at + turnBytes(board, this.#sliceBytes));
       const bytes = part.length + (at === 0 ? header.length : 0);
       await waitTurn(board, bytes, () => this.#over);
-      if (this.#over) return;
       const from = performance.now();
+      const counted = at === 0 ? Math.max(bytes, leastRecordBytes) : bytes;
+      if (!(await board.depart(chunk, counted, () => this.#over))) return;
+      const departedAt = performance.now();
       await this.#writeSlice(at === 0 ? header : null, part);
-      const tookMs = performance.now() - from;
-      board.count('blockedNs', tookMs * 1e6);
+      const tookMs = performance.now() - departedAt;
+      board.count('blockedNs', (performance.now() - from) * 1e6);
       board.count('wireBytes', bytes);
       this.#sliceBytes = tookMs > slowMs ? slowSliceBytes : Math.min(fastSliceBytes, this.#sliceBytes * 2);
       at += part.length;
@@ -305,16 +334,17 @@ class Connection {
   }
 
   #welcomed(body: Buffer): void {
-    const { board, keys, plan, stallMs, rttMs } = this.#host;
+    const { board, keys, plan, stallMs } = this.#host;
     const welcome = opening.decodeWelcome(keys, { random: this.#random, stream: this.#number }, body);
     const isWanted = welcome.thread === this.#number % Math.max(1, welcome.threads);
-    if (!isWanted && this.#mayRedial && rttMs < nearMs) {
+    if (!isWanted && this.#mayRedial && this.#roundTripMs < nearMs) {
       this.end('redial');
       return;
     }
     const both = streamKeys(keys, this.#random, welcome.random);
     this.#sealer = new control.ControlSealer(both.toLanding);
     this.#opener = new control.ControlOpener(both.toSender);
+    if (!welcome.holds) board.setPlanned();
     // One stream asks for all.
     const held = this.#number === 0 && !board.planned;
     const beatMs = Math.max(20, Math.min(3_000, Math.floor(stallMs / 4)));

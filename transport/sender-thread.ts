@@ -3,6 +3,7 @@ import { SealiftError } from '../domain/error.ts';
 import { chunkBytes } from '../domain/chunks.ts';
 import { encodeHeader, headerBytes } from '../seal/chunk.ts';
 import type { ChunkKeys } from '../seal/chunk.ts';
+import type { SessionKeys } from '../seal/session.ts';
 import { openDisk } from '../storage/disk.ts';
 import type { Disk } from '../storage/disk.ts';
 import { isZero } from '../storage/zero.ts';
@@ -16,18 +17,18 @@ import { SenderStream } from './sender-stream.ts';
 import type { StreamHost } from './sender-stream.ts';
 import { Slots } from './slots.ts';
 import { leaveThread, threadData, toPlain } from './threads.ts';
-import { chunksInFlight, lanesPerThread } from './tuning.ts';
+import { lanesPerThread, senderSlots } from './tuning.ts';
 
 /** A thread of the sender: claims chunks and does everything to them, on streams of its own. */
 class SenderThread implements StreamHost {
   readonly board: Board;
   readonly address: string;
   readonly port: number;
-  readonly keys: { key: Buffer; context: Buffer };
+  readonly from: string | undefined;
+  readonly keys: SessionKeys;
   readonly statement: Buffer;
   readonly plan: { vdev: string; sizeBytes: number }[];
   readonly stallMs: number;
-  readonly rttMs: number;
   readonly #data: SenderThreadData;
   readonly #codec: Codec;
   readonly #chunkKeys: ChunkKeys[];
@@ -49,16 +50,17 @@ class SenderThread implements StreamHost {
     this.board = new Board(data.board);
     this.address = data.address;
     this.port = data.port;
-    this.keys = { key: Buffer.from(data.key), context: Buffer.from(data.context) };
+    this.from = data.from;
+    this.keys = { key: Buffer.from(data.key), context: Buffer.from(data.context), clear: data.clear };
     this.statement = Buffer.from(data.statement);
     this.plan = data.disks.map(({ vdev, sizeBytes }) => ({ vdev, sizeBytes }));
     this.stallMs = data.stallMs;
-    this.rttMs = data.rttMs;
     this.#chunkKeys = disks.map((_, disk) => codec.keys(this.keys, disk));
-    this.#slots = new Slots(Math.ceil(chunksInFlight / data.threads));
+    this.#slots = new Slots(Math.max(1, Math.floor(senderSlots / data.threads)));
     this.#checks = setInterval(
       () => {
         for (const { stream } of this.#streams.values()) stream.check();
+        this.#dismiss();
         this.#tellDigests();
       },
       Math.max(10, Math.min(1_000, data.stallMs / 4)),
@@ -92,13 +94,18 @@ class SenderThread implements StreamHost {
       const stream = new SenderStream(number, this);
       this.#streams.set(number, { stream, ran: stream.run() });
     }
+    for (const [number, { stream }] of this.#streams) stream.leaving = number >= streams;
+    const lanes = Math.min(this.#slots.count, Math.max(lanesPerThread, this.#streams.size));
+    while (this.#lanes.length < lanes) this.#lanes.push(this.#lane());
+  }
+
+  /** Ends streams that are not wanted any more, when what they carried has arrived. */
+  #dismiss(): void {
     for (const [number, { stream }] of this.#streams) {
-      if (number < streams) continue;
+      if (!stream.leaving || !stream.idle) continue;
       stream.retire();
       this.#streams.delete(number);
     }
-    const lanes = Math.min(this.#slots.count, Math.max(lanesPerThread, this.#streams.size));
-    while (this.#lanes.length < lanes) this.#lanes.push(this.#lane());
   }
 
   handManifest(bytes: Buffer): void {
@@ -140,9 +147,10 @@ class SenderThread implements StreamHost {
   async #carry(chunk: number, slot: Buffer, header: Buffer): Promise<void> {
     const { board } = this;
     const { disk, index, lengthBytes } = board.placeOf(chunk);
-    const held = board.heldDigest(chunk);
     const known = board.ownDigest(chunk);
-    if (held !== null && known?.equals(held) === true) {
+    // What was read in an earlier session is there, most likely; the first chunks of a fresh run are read while streams connect.
+    if (known !== null && !(await this.#planned(chunk))) return;
+    if (known !== null && board.heldDigest(chunk)?.equals(known) === true) {
       this.#finish(chunk);
       return;
     }
@@ -151,7 +159,8 @@ class SenderThread implements StreamHost {
     const plain = slot.subarray(0, lengthBytes);
     const digest = this.#digest(chunk, plain, known);
     board.count('workNs', (performance.now() - from) * 1e6);
-    if (held?.equals(digest) === true) {
+    if (!(await this.#planned(chunk))) return;
+    if (board.heldDigest(chunk)?.equals(digest) === true) {
       this.#finish(chunk);
       return;
     }
@@ -169,7 +178,20 @@ class SenderThread implements StreamHost {
       board.count('packedFrom', lengthBytes);
       board.count('packedTo', sealed.bodyBytes);
     }
-    await stream.carry(chunk, header, slot.subarray(0, sealed.bodyBytes));
+    await stream.carry(chunk, { ...at, digest }, header, slot.subarray(0, sealed.bodyBytes));
+  }
+
+  /** When the landing has said what it holds; false, and the chunk back in the queue, when the job ends before. */
+  async #planned(chunk: number): Promise<boolean> {
+    const { board } = this;
+    for (;;) {
+      const { wakes } = board;
+      if (board.planned) return true;
+      if (board.ended) break;
+      await board.changed(wakes);
+    }
+    board.requeue(chunk);
+    return false;
   }
 
   /** The chunk's digest by this read; a disk that reads differently the second time is written to by somebody. */
@@ -188,14 +210,20 @@ class SenderThread implements StreamHost {
     return digest;
   }
 
-  /** The live stream with the least to do, when it has room; null when the job ends. */
+  /** Takes the live stream with the least to do, when it has room; null when the job ends. */
   async #stream(): Promise<SenderStream | null> {
     for (;;) {
       if (this.board.ended) return null;
-      const live = [...this.#streams.values()].map(({ stream }) => stream).filter((stream) => stream.live);
-      const room = Math.max(1, Math.ceil(this.#lanes.length / Math.max(1, live.length)));
-      const free = live.filter((stream) => stream.load < room);
-      if (free.length > 0) return free.reduce((least, other) => (other.load < least.load ? other : least));
+      const wanted = [...this.#streams.values()].map(({ stream }) => stream).filter((stream) => !stream.leaving);
+      // Not more than the next one, and not what another stream will carry that is about to connect.
+      const room = Math.min(2, Math.ceil(this.#lanes.length / wanted.length));
+      const free = wanted.filter((stream) => stream.live && stream.load < room);
+      if (free.length > 0) {
+        const stream = free.reduce((least, other) => (other.load < least.load ? other : least));
+        // At once: others that wait look in the same turn.
+        stream.load += 1;
+        return stream;
+      }
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
@@ -207,9 +235,10 @@ class SenderThread implements StreamHost {
   /** The manifest goes out whole on one stream, and once more on the next when that breaks. */
   #sendManifest(): void {
     if (this.#manifest === null || this.#manifestSentBy?.live === true) return;
-    const live = [...this.#streams.values()].find(({ stream }) => stream.live)?.stream ?? null;
-    this.#manifestSentBy = live;
-    live?.sendManifest(manifestParts(this.#manifest));
+    const [first, ...others] = [...this.#streams.values()].map(({ stream }) => stream).filter((stream) => stream.live);
+    const by = others.reduce((least, other) => (least && least.load <= other.load ? least : other), first) ?? null;
+    this.#manifestSentBy = by;
+    by?.sendManifest(manifestParts(this.#manifest));
   }
 
   #tellDigests(): void {

@@ -10,14 +10,14 @@ import type { SessionKeys } from '../seal/session.ts';
 import type { Journal } from '../storage/journal.ts';
 import { codecUrl } from './codec.ts';
 import type { LandingLog } from './landing.ts';
+import type { LandingAddress } from './line.ts';
 import { Rate } from './rate.ts';
-import { measureRoundTrip } from './round-trip.ts';
 import { Board } from './sender-board.ts';
 import type { BoardMemory } from './sender-board.ts';
 import type { FromSenderThread, SenderThreadData, ToSenderThread } from './sender-messages.ts';
 import { defaultThreads, fromPlain, joinThread, startThread } from './threads.ts';
-import { TransferTuning } from './transfer-tuning.ts';
-import { defaultConnectLimitMs, defaultStallMs, lanesPerThread, mostAutomaticStreams, mostStreams } from './tuning.ts';
+import { TransferTuning, firstStreams } from './transfer-tuning.ts';
+import { defaultConnectLimitMs, defaultStallMs, lanesPerThread, mostStreams } from './tuning.ts';
 
 export { measureRoundTrip } from './round-trip.ts';
 
@@ -32,7 +32,7 @@ export interface SourceDisk {
 export interface SendOptions {
   session: Signed<Session>;
   keys: SessionKeys;
-  landing: { address: string; port: number };
+  landing: LandingAddress;
   disks: SourceDisk[];
   /** Of role 'source': keeps the digests of this host's own reads. Its entries must have been read under the present fence. */
   journal: Journal;
@@ -42,6 +42,8 @@ export interface SendOptions {
   manifest: (diskDigests: string[]) => Manifest;
   /** Default: from the round trip, growing while it helps. */
   streams?: number | undefined;
+  /** What is known of the round trip. Without it there are few streams until the first has connected. */
+  roundTripMs?: number | undefined;
   limitBytesPerSecond?: number | null | undefined;
   /** Start paused. */
   paused?: boolean | undefined;
@@ -102,6 +104,7 @@ class Transfer implements SendJob {
   #lastLiveAt = performance.now();
   #lastProgress = { at: performance.now(), bytes: 0 };
   #root: string | null = null;
+  #stored = false;
   #ending: Promise<void> | null = null;
   #trouble: string | null = null;
 
@@ -120,9 +123,11 @@ class Transfer implements SendJob {
       () => undefined,
       () => undefined,
     );
-    this.#start(codec).catch((error: unknown) => {
+    try {
+      this.#start(codec);
+    } catch (error) {
       this.#end(error);
-    });
+    }
   }
 
   progress(): TransferProgress {
@@ -161,21 +166,19 @@ class Transfer implements SendJob {
     await this.#settled;
   }
 
-  async #start(codec: string): Promise<void> {
+  #start(codec: string): void {
     const { disks, keys, session, landing, stallMs = defaultStallMs } = this.#options;
     this.#loadOwnDigests();
-    const rttMs = await measureRoundTrip(landing).catch(() => unknownRttMs);
-    if (this.#ending !== null) return;
-    const streams = this.#options.streams ?? Math.min(mostAutomaticStreams, Math.max(2, Math.ceil(rttMs / 10)));
+    const asked = this.#options.streams ?? Math.min(firstStreams(this.#options.roundTripMs ?? 0), this.#board.chunks);
+    const streams = Math.min(mostStreams, Math.max(1, asked));
     // A small disk is over before a second thread has started.
     const useful = Math.max(1, Math.ceil(this.#board.chunks / chunksWorthAThread));
     const threads = Math.min(this.#options.threads ?? defaultThreads(), streams, useful);
     this.#tuning = new TransferTuning(this.#board, {
-      streams: Math.min(streams, mostStreams),
+      streams,
       tunesStreams: this.#options.streams === undefined,
       compress: this.#options.compress ?? 'auto',
       lanes: threads * lanesPerThread,
-      rttMs,
       setStreams: (count) => {
         this.#tellAll({ kind: 'streams', streams: count });
       },
@@ -185,16 +188,17 @@ class Transfer implements SendJob {
         board: this.#memory,
         thread,
         threads,
-        streams: Math.min(streams, mostStreams),
+        streams,
         codec,
         address: landing.address,
         port: landing.port,
+        from: landing.from,
         key: keys.key,
         context: keys.context,
+        clear: keys.clear,
         statement: canonicalBytes(session),
         disks: disks.map(({ vdev, path, sizeBytes }) => ({ vdev, path, sizeBytes })),
         stallMs,
-        rttMs,
       };
       this.#threads.push(this.#watched(startThread('sender-thread', data)));
     }
@@ -247,7 +251,8 @@ class Transfer implements SendJob {
         this.#keepDigests(message.chunks);
         return;
       case 'stored':
-        if (this.#root !== null) this.#end(null);
+        this.#stored = true;
+        this.#look();
         return;
       case 'trouble':
         this.#trouble = hidePaths(message.error.message);
@@ -277,8 +282,9 @@ class Transfer implements SendJob {
     this.#rate.note(bytes, now);
     if (bytes !== this.#lastProgress.bytes || this.#board.paused) this.#lastProgress = { at: now, bytes };
     if (this.#board.liveStreams > 0) this.#lastLiveAt = now;
-    if (this.#board.isAllDone) {
-      this.#finish();
+    if (this.#board.isAllRead) this.#handManifest();
+    if (this.#board.isAllDone && this.#stored) {
+      this.#end(null);
       return;
     }
     this.#tuning?.look(now, bytes);
@@ -294,8 +300,8 @@ class Transfer implements SendJob {
     }
   }
 
-  /** All chunks are durable: the manifest follows, with the digests of this host's own reads. */
-  #finish(): void {
+  /** All chunks have been read: the manifest follows on their heels, with the digests of this host's own reads. */
+  #handManifest(): void {
     if (this.#root !== null) return;
     const digests = this.#options.disks.map((_, disk) => this.#board.ownDigestsOf(disk));
     const manifest = this.#options.manifest(
@@ -348,7 +354,6 @@ class Transfer implements SendJob {
   }
 }
 
-const unknownRttMs = 20;
 const chunksWorthAThread = 8;
 const lookMs = 20;
 /** Streams that break so often without one chunk acknowledged will not do better. */

@@ -1,13 +1,12 @@
 import type { Board } from './sender-board.ts';
 import { Tuner } from './tuner.ts';
-import { mostAutomaticStreams } from './tuning.ts';
+import { mostAutomaticStreams, mostFirstStreams } from './tuning.ts';
 
 export interface TuningOptions {
   streams: number;
   tunesStreams: boolean;
   compress: 'auto' | 'on' | 'off';
   lanes: number;
-  rttMs: number;
   setStreams(streams: number): void;
 }
 
@@ -23,6 +22,12 @@ interface Figures {
 
 const leastStretchMs = 1_000;
 const stretchRoundTrips = 10;
+const msPerStream = 10;
+
+/** How many streams to begin with on a line of that round trip. */
+export function firstStreams(roundTripMs: number): number {
+  return Math.min(mostFirstStreams, Math.max(2, Math.ceil(roundTripMs / msPerStream)));
+}
 
 /** Feeds the tuner from the board's figures and sets what it says. */
 export class TransferTuning {
@@ -30,6 +35,7 @@ export class TransferTuning {
   readonly #options: TuningOptions;
   readonly #tuner: Tuner;
   #last: Figures;
+  #isMeasured = false;
 
   constructor(board: Board, options: TuningOptions) {
     this.#board = board;
@@ -46,8 +52,11 @@ export class TransferTuning {
 
   /** To be called often; `bytes` are the plain bytes done. */
   look(nowMs: number, bytes: number): void {
+    const { roundTripMs } = this.#board;
+    if (roundTripMs === null) return;
+    this.#measured(roundTripMs);
     const ms = nowMs - this.#last.atMs;
-    if (ms < Math.max(leastStretchMs, stretchRoundTrips * this.#options.rttMs)) return;
+    if (ms < Math.max(leastStretchMs, stretchRoundTrips * roundTripMs)) return;
     const last = this.#last;
     const now = this.#figures(nowMs, bytes);
     this.#last = now;
@@ -64,6 +73,16 @@ export class TransferTuning {
     });
     this.#board.compress = setting.compress;
     if (setting.streams !== before.streams) this.#options.setStreams(setting.streams);
+  }
+
+  /** The first connection has shown the round trip: a longer one than was thought takes more streams at once. */
+  #measured(roundTripMs: number): void {
+    if (this.#isMeasured || !this.#options.tunesStreams) return;
+    this.#isMeasured = true;
+    const streams = Math.min(firstStreams(roundTripMs), Math.max(1, this.#board.chunks));
+    if (streams <= this.#tuner.setting.streams) return;
+    this.#tuner.setting = { ...this.#tuner.setting, streams };
+    this.#options.setStreams(streams);
   }
 
   #figures(atMs: number, bytes: number): Figures {

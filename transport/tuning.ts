@@ -13,11 +13,23 @@ export const slotsWritten = 2;
 export const readBackSlots = 1;
 /** A landing closes a connection that brought nothing for so long; its sender beats far more often. */
 export const landingIdleMs = 60_000;
-/** Chunks sent and not acknowledged, over all streams of a sender: what a killed one may have to send again, less than 64 MiB. */
-export const chunksInFlight = 15;
+/**
+ * Bytes given to the kernel and not acknowledged, over all streams of a sender: what a killed one may have to send again. What is read and sealed
+ * ahead does not count.
+ */
+export const mostUnacknowledgedBytes = 60 * 1024 * 1024;
+/** What a record counts at least, so that those of holes have an end too. */
+export const leastRecordBytes = 64 * 1024;
+/** Chunk buffers of a sender, over all its threads. Records half sent wait for nobody but the line as long as all of them fit into the above. */
+export const senderSlots = 14;
 /** Chunk buffers of each thread of a sender, as long as it has few streams. */
 export const lanesPerThread = 3;
 export const mostStreams = 64;
+/**
+ * What a transfer begins with at most: so many always have something to write while what they wrote before is acknowledged. More of them
+ * have to wait for that, and a stream that waits loses its speed.
+ */
+export const mostFirstStreams = 8;
 /** What the number of streams may grow to by itself. */
 export const mostAutomaticStreams = 16;
 export const defaultStallMs = 20_000;

@@ -21,7 +21,7 @@ export interface Call {
   /** Retryable failures that are an answer to the caller. */
   answers?: ErrorType[];
   /** Runs before each time the step is put into the host's queue; may refuse. */
-  before?: () => void;
+  before?: () => void | Promise<void>;
 }
 
 /** Somebody else has decided since what becomes of the VM: an operator's claim, or a later run of another control plane. */
@@ -150,7 +150,9 @@ async function oneRound<Name extends StepName>(
 ): Promise<{ answer: Answer<Name> } | Trouble> {
   for (;;) {
     try {
-      call.before?.();
+      const before = call.before?.();
+      // No await where there is nothing to wait for: histories know the order of steps that are given together.
+      if (before !== undefined) await before;
       const answer = await activity(task, host, name, call)(...ask);
       waitFor(task, []);
       return { answer };

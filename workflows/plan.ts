@@ -106,6 +106,10 @@ function jointConcerns(method: Method, source: SourceSurvey, destination: Destin
   if (method === 'staged' && to.staging === null) {
     refuse('staged-unready', `${to.name} has no [staging] in its file`);
   }
+  if (method === 'tunnel' && from.esp !== to.esp) {
+    const wants = `${from.name} wants ESP by ${String(from.esp)}, ${to.name} by ${String(to.esp)}`;
+    refuse('tunnel-unready', wants, 'set the same esp in [tunnel] of both');
+  }
   // The image of memory has a place of its own.
   const unplaced = crossingDisks(source.disks).filter(
     (disk) => !isMemory(disk) && !destination.placement.some((place) => place.vdev === disk.vdev),

@@ -1,5 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { startCharon } from '../../infra/lab/wan/charon.ts';
+import type { Charon } from '../../infra/lab/wan/charon.ts';
 import type { WanLab } from '../../infra/lab/wan/lab.ts';
 import { bringUpWanLab } from '../../infra/lab/wan/lab.ts';
 import { End } from './end.ts';
@@ -12,6 +14,8 @@ export interface Ground {
   destination: End;
   /** Takes everything. */
   folder: string;
+  /** The strongSwan of each site, started when it is first asked for. Ways share it: from each asking on, it is metered on the ground that asked. */
+  strongSwan: () => Promise<readonly [Charon, Charon]>;
 }
 
 /** The line with the grounds of all ways. */
@@ -32,18 +36,35 @@ export async function enterStage(inFolder: string): Promise<Stage> {
   const lab = await bringUpWanLab();
   const [lon, fra] = lab.sites;
   const grounds = new Map<string, Ground>();
+  let charons: Promise<readonly [Charon, Charon]> | null = null;
+  const startStrongSwan = (): Promise<readonly [Charon, Charon]> =>
+    (charons ??= Promise.all([
+      startCharon(lon, join(work, 'strongswan-lon')),
+      startCharon(fra, join(work, 'strongswan-fra')),
+    ]));
   const ground = (name: string): Ground => {
+    const known = grounds.get(name);
+    if (known !== undefined) return known;
     const folder = join(work, name);
-    const made = grounds.get(name) ?? {
+    const source = new End(`${name}-source`, lon, join(folder, 'source'));
+    const destination = new End(`${name}-destination`, fra, join(folder, 'destination'));
+    const made: Ground = {
       lab,
-      source: new End(`${name}-source`, lon, join(folder, 'source')),
-      destination: new End(`${name}-destination`, fra, join(folder, 'destination')),
+      source,
+      destination,
       folder,
+      strongSwan: async () => {
+        const both = await startStrongSwan();
+        source.meter.enter(both[0].pid);
+        destination.meter.enter(both[1].pid);
+        return both;
+      },
     };
     grounds.set(name, made);
     return made;
   };
   const leave = async (): Promise<void> => {
+    for (const charon of (await charons) ?? []) await charon.kill();
     for (const { source, destination } of grounds.values())
       for (const end of [source, destination]) await end.meter.remove();
     await lab.down();

@@ -23,6 +23,7 @@ function bodies(): StatementBody[] {
     { ...common, kind: 'session', number: 1, recipient, wrapped: 'YWdl' },
     { ...common, kind: 'ready', root: rootA },
     { ...common, kind: 'deed', root: rootA },
+    { ...common, kind: 'tunnel', publicKey: 'k'.repeat(43) },
   ];
 }
 
@@ -43,6 +44,7 @@ function altered(): Record<string, unknown> {
     number: 2,
     wrapped: 'YWdm',
     root: rootB,
+    publicKey: 'l'.repeat(43),
   };
 }
 

@@ -2,8 +2,8 @@ import type { z } from 'zod';
 import { method } from '../../domain/names.ts';
 import type { Reached } from './director.ts';
 
-/** Those by which disks cross: `live` has tests of its own (test/faults/live). */
-export const copyMethod = method.exclude(['live']);
+/** Those by which disks cross on any machine: `live` and `tunnel` have tests of their own (test/faults/live, test/wan). */
+export const copyMethod = method.exclude(['live', 'tunnel']);
 export type CopyMethod = z.infer<typeof copyMethod>;
 
 /** What is asked for when a point comes: the first of these that a run goes through after the one before it. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { zstdCompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { chunkBytes } from '../../domain/chunks.ts';
 import {
@@ -98,6 +98,51 @@ describe('a sealed chunk', () => {
       'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
     );
     for (const size of sizes) expect(zeroDigest(size).equals(chunkDigest(Buffer.alloc(size)))).toBe(true);
+  });
+});
+
+describe('a chunk of a session that only tags', () => {
+  const tagging = chunkKeys({ ...session, clear: true }, 3);
+
+  test.each(sizes.flatMap((size) => kinds.map(([name, flag, make]) => [size, name, flag, make] as const)))(
+    'of %i bytes of %s comes back, as what it would have been encrypted from',
+    (size, name, flag, make) => {
+      const plain = make(size);
+      const tagged = record(plain, true, tagging);
+      const { flags, bodyBytes } = decodeHeader(tagged);
+      expect(flags).toBe(flag === 1 ? 1 : (size === 1 && name === 'prose' ? 0 : flag) | 4);
+      if (flags === 4) expect(tagged.subarray(headerBytes).equals(plain)).toBe(true);
+      if (flags === 6) expect(zstdDecompressSync(tagged.subarray(headerBytes)).equals(plain)).toBe(true);
+      expect(tagged.length).toBe(headerBytes + bodyBytes);
+      expect(open(tagged, tagging).equals(plain)).toBe(true);
+    },
+  );
+
+  test('is the record that docs/format.md describes', () => {
+    const plain = noise(1000, 2);
+    const fields = { flags: 4, plainBytes: 1000, ...at };
+    expect(record(plain, true, tagging).equals(recordByHand(fields, plain, session))).toBe(true);
+  });
+
+  test('is refused with any one bit flipped, and leaves no unverified byte', () => {
+    const tagged = record(noise(300, 9), true, tagging);
+    for (let bit = 0; bit < tagged.length * 8; bit += 1)
+      expect(typeThrown(() => open(flipped(tagged, bit), tagging))).toMatch(/^(bad-frame|tag-mismatch)$/);
+    const changed = flipped(tagged, headerBytes * 8 + 5);
+    const into = Buffer.alloc(300, 0xee);
+    expect(
+      typeThrown(() => {
+        openChunk(decodeHeader(changed), Buffer.from(changed.subarray(headerBytes)), tagging, into);
+      }),
+    ).toBe('tag-mismatch');
+    expect(into.equals(Buffer.alloc(300))).toBe(true);
+  });
+
+  test('is not taken where chunks are encrypted, nor an encrypted one here', () => {
+    for (const plain of [noise(512, 10), prose(4096)]) {
+      expect(typeThrown(() => open(record(plain, true, tagging), keys))).toBe('bad-frame');
+      expect(typeThrown(() => open(record(plain), tagging))).toBe('bad-frame');
+    }
   });
 });
 
@@ -249,7 +294,7 @@ describe('a header', () => {
 
   test.each([
     { flags: 3 },
-    { flags: 4 },
+    { flags: 5 },
     { plainBytes: 0, bodyBytes: 0 },
     { plainBytes: chunkBytes + 1, bodyBytes: chunkBytes + 1 },
     { bodyBytes: 511 },

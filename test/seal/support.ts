@@ -107,8 +107,10 @@ export function recordByHand(
   const key = Buffer.from(hkdfSync('sha256', keys.key, keys.context, `sealift/1 ${name}`, 32));
   const nonce = Buffer.concat([Buffer.alloc(4), header.subarray(24)]);
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
-  cipher.setAAD(Buffer.concat([keys.context, header]));
-  const body = Buffer.concat([cipher.update(content), cipher.final()]);
+  const inClear = (fields.flags & 4) !== 0;
+  cipher.setAAD(Buffer.concat([keys.context, header, inClear ? content : Buffer.alloc(0)]));
+  const body = inClear ? content : Buffer.concat([cipher.update(content), cipher.final()]);
+  if (inClear) cipher.final();
   return Buffer.concat([header, cipher.getAuthTag(), body]);
 }
 

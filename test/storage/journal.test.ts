@@ -57,6 +57,16 @@ describe('the journal', () => {
     expect([...again.held(run, 1)]).toEqual([{ index: 0, digest: digestOf('b'), zero: false, readBack: false }]);
   });
 
+  test('knows whether it holds anything of a run', () => {
+    const journal = openJournal();
+    journal.open(later, disks);
+    expect(journal.holds(run)).toBe(false);
+    journal.record(run, [entry(0, 'b', 1)]);
+    expect([journal.holds(run), journal.holds(later)]).toEqual([true, false]);
+    journal.drop(run, [{ disk: 1, index: 0 }]);
+    expect(journal.holds(run)).toBe(false);
+  });
+
   test('counts bytes to the last, shorter chunk', () => {
     const journal = openJournal();
     const empty = { heldChunks: 0, heldBytes: 0, readBackChunks: 0, readBackBytes: 0 };

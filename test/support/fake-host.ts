@@ -298,6 +298,15 @@ export class FakeHost {
         heartbeat(transferring());
         return { plainBytes: 2 ** 21, wireBytes: 2 ** 20, retries: 0, streams: 8 };
       },
+      offerTunnel: async () => {
+        throw failure('tunnel-unready', 'no tunnel starts here');
+      },
+      joinTunnel: async () => {
+        throw failure('tunnel-unready', 'no tunnel ends here');
+      },
+      raiseTunnel: async () => {
+        throw failure('tunnel-unready', 'no tunnel starts here');
+      },
       sealContainer: async () => ({ containerBytes: 2 ** 20 }),
       sendContainer: async () => ({ plainBytes: 2 ** 21, wireBytes: 2 ** 20, retries: 1, streams: 1 }),
       openContainer: async () => ({ plainBytes: 2 ** 21, wireBytes: 0, retries: 0, streams: 1 }),

@@ -19,7 +19,8 @@ import { startHostWorker } from '../../infra/stand-in-host.ts';
 import { findServerBinary } from '../../infra/temporal/server-binary.ts';
 import { startServer } from '../../infra/temporal/server.ts';
 import { testCache } from './cache.ts';
-import type { StandInHost } from '../../infra/stand-in-host.ts';
+import type { StandInHost, StandInPlan } from '../../infra/stand-in-host.ts';
+import type { HostsOnWan } from '../../infra/lab/wan/sealift-on-wan.ts';
 
 export const MiB = 1024 * 1024;
 
@@ -92,6 +93,8 @@ export interface World {
 export async function makeWorld(
   options: {
     settings?: Partial<HostFile>;
+    /** Where London and Frankfurt are, when not beside each other on this machine. */
+    at?: Pick<HostsOnWan, 'hosts' | 'port'>;
     /** Besides London and Frankfurt. */
     moreHosts?: { name: string; site: string }[];
     /** Variables for all workers, restarted ones too. */
@@ -115,10 +118,14 @@ export async function makeWorld(
   const up = await bringUp({
     folder,
     hosts: [
-      { name: 'lon-1', site: 'london', ...plan },
-      { name: 'fra-1', site: 'frankfurt', ...plan },
+      ...(options.at?.hosts ?? beside).map((host) => ({
+        ...plan,
+        ...host,
+        settings: { ...settings, ...host.settings },
+      })),
       ...(options.moreHosts ?? []).map((more) => ({ ...more, ...plan })),
     ],
+    ...(options.at === undefined ? {} : { port: options.at.port }),
     headless: true,
     env,
   });
@@ -213,6 +220,11 @@ export async function makeWorld(
     },
   };
 }
+
+const beside: StandInPlan[] = [
+  { name: 'lon-1', site: 'london' },
+  { name: 'fra-1', site: 'frankfurt' },
+];
 
 /** Runs a host's own `xl`. */
 export async function xl(

@@ -12,6 +12,20 @@ afterEach(async () => {
 });
 
 describe('a whole copy', () => {
+  test('of which other digests are told is not there when it is read back', async () => {
+    const world = await makeWorld([{ sizeBytes: 3 * chunkBytes, zeroChunks: [1] }]);
+    worlds.push(world);
+    const there = await openLanding(world);
+    closing.push(there.close);
+    const lying = new URL('./fixtures/lying-codec.ts', import.meta.url).href;
+    const sender = await openSender(world, 1, there.landing.port, {}, lying);
+    closing.push(sender.close);
+    await sender.job.done;
+    const { missing } = await there.landing.readBack(placeOf(world));
+    expect(missing).toEqual([0, 2].map((index) => ({ disk: 0, index })));
+    expect(await differing(world)).toEqual([]);
+  });
+
   test('carries several disks with holes, odd tails and tiny sizes', async () => {
     const world = await makeWorld([
       { sizeBytes: 6 * chunkBytes + 12_800, zeroChunks: [1, 3] },

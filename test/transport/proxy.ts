@@ -24,8 +24,8 @@ export interface Proxy {
   onFrame: (frame: Frame) => Buffer[];
   /** Ends every connection at once, without a word. */
   cut(): void;
-  /** From now on nothing goes to the landing (`forth`) or in both directions, on the connections there are; they stay open. */
-  stall(what: 'forth' | 'both'): void;
+  /** From now on nothing goes to the landing (`forth`), to the sender (`back`) or in both directions, on the connections there are; they stay open. */
+  stall(what: 'forth' | 'back' | 'both'): void;
   /** From now on what goes to the landing on the connections there are comes so much later, also when its sender is long gone. */
   delay(ms: number): void;
   /** Sends bytes to the landing on a connection, as if its sender had; false when it is gone. */
@@ -37,7 +37,7 @@ interface Pair {
   near: Socket;
   far: Socket;
   connection: number;
-  stalled: 'no' | 'forth' | 'both';
+  stalled: 'no' | 'forth' | 'back' | 'both';
   lateMs: number;
 }
 
@@ -70,7 +70,7 @@ export async function startProxy(
       proxy.sentBytes += frame.bytes.length;
       if (frame.kind === 'chunk') proxy.chunks += 1;
       for (const bytes of proxy.onFrame(frame)) {
-        if (pair.stalled === 'no')
+        if (pair.stalled === 'no' || pair.stalled === 'back')
           inTime(() => {
             if (far.writable) far.write(bytes);
           });
@@ -84,7 +84,7 @@ export async function startProxy(
       }
     });
     far.on('data', (data) => {
-      if (pair.stalled !== 'both') near.write(data);
+      if (pair.stalled === 'no' || pair.stalled === 'forth') near.write(data);
     });
     for (const [own, other] of [
       [near, far],

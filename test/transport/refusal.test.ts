@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import { chunkBytes } from '../../domain/chunks.ts';
 import { measureRoundTrip } from '../../transport/sender.ts';
 import {
+  authorize,
   differing,
   landedPath,
   makeWorld,
@@ -38,6 +39,65 @@ async function send(...args: Parameters<typeof openSender>): Promise<Awaited<Ret
   closing.push(sender.close);
   return sender.job;
 }
+
+describe('a landing that listens inside a tunnel', () => {
+  // Any address of this machine's own is as good as one of a tunnel.
+  const inside = '127.0.0.9';
+
+  test('takes a run by tunnel there, and nowhere else', async () => {
+    const world = await makeWorld([{ sizeBytes: 2 * chunkBytes, sparse: false }]);
+    closing.push(() => removeWorld(world));
+    const there = await openLanding(world, {
+      authorize: async (session) => ({ ...(await authorize(world, session)), inside }),
+    });
+    closing.push(there.close);
+    const { port } = there.landing;
+    await expect((await send(world, 1, port)).done).rejects.toMatchObject({ type: 'tunnel-leaks' });
+    await there.landing.openInside(inside);
+    // Once more changes nothing.
+    await there.landing.openInside(inside);
+    await expect((await send(world, 2, port)).done).rejects.toMatchObject({ type: 'tunnel-leaks' });
+    await (
+      await send(world, 3, port, { landing: { address: inside, port, from: '127.0.0.8' } })
+    ).done;
+    expect(await differing(world)).toEqual([]);
+    await there.landing.closeInside(inside);
+    await expect(measureRoundTrip({ address: inside, port })).rejects.toMatchObject({ type: 'landing-away' });
+  });
+
+  test('says so when it cannot', async () => {
+    const { there } = await setUp(1);
+    await expect(there.landing.openInside('192.0.2.1')).rejects.toMatchObject({ type: 'tunnel-unready' });
+  });
+});
+
+describe('chunks in the clear', () => {
+  test('are taken in a session that only tags, and in no other', async () => {
+    const world = await makeWorld([{ sizeBytes: 3 * chunkBytes, sparse: false }]);
+    closing.push(() => removeWorld(world));
+    const there = await openLanding(world);
+    closing.push(there.close);
+    const { session, keys } = await newSession(world, 1);
+    const clear = { session, keys: { ...keys, clear: true }, connectLimitMs: 300 };
+    await expect((await send(world, 1, there.landing.port, clear)).done).rejects.toMatchObject({
+      type: 'landing-away',
+    });
+    expect(await differing(world)).not.toEqual([]);
+    await there.close();
+    const tagging = await openLanding(world, {
+      authorize: async (shown) => {
+        const run = await authorize(world, shown);
+        return { ...run, keys: { ...run.keys, clear: true } };
+      },
+    });
+    closing.push(tagging.close);
+    const again = await newSession(world, 2);
+    await (
+      await send(world, 2, tagging.landing.port, { ...again, keys: { ...again.keys, clear: true } })
+    ).done;
+    expect(await differing(world)).toEqual([]);
+  });
+});
 
 describe('sessions', () => {
   test('a newer one closes the older, and the older one is refused from then on', async () => {

@@ -15,7 +15,8 @@ import type { Database } from '../../storage/database.ts';
 import { Journal, journalTables } from '../../storage/journal.ts';
 import { landingTables, startLanding } from '../../transport/landing.ts';
 import type { Landing, LandingLog, LandingOptions, LandingPlace, LandingRun } from '../../transport/landing.ts';
-import { startSending } from '../../transport/sender.ts';
+import { codecUrl } from '../../transport/codec.ts';
+import { startSendingWith } from '../../transport/sender.ts';
 import type { SendJob, SendOptions } from '../../transport/sender.ts';
 
 /** One run between two hosts on this machine; plain data, so that a child process can take a side. */
@@ -160,10 +161,11 @@ export async function openSender(
   number: number,
   port: number,
   options: Partial<SendOptions> = {},
+  codec = codecUrl,
 ): Promise<OpenSender> {
   const database = openDatabase(join(world.folder, 'source.db'), [journalTables]);
   const { session, keys } = await newSession(world, number);
-  const job = startSending({
+  const sending: SendOptions = {
     session,
     keys,
     landing: { address: '127.0.0.1', port },
@@ -180,7 +182,8 @@ export async function openSender(
     compress: 'off',
     log: quiet,
     ...options,
-  });
+  };
+  const job = startSendingWith(sending, codec);
   const close = async () => {
     await job.stop();
     database.close();

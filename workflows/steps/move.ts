@@ -75,11 +75,16 @@ async function sendSealed(task: Task, input: MigrationInput): Promise<void> {
       task,
       from,
       'sendDisks',
-      { summary: `send ${vmName} from ${from} to ${to}` },
+      {
+        summary: `send ${vmName} from ${from} to ${to}`,
+        // Nothing of a tunnel outlives a failure: each try has one of its own.
+        ...(input.method === 'tunnel' ? { quietTries: 1, before: () => raiseTunnel(task, input) } : {}),
+      },
       {
         migrationId,
         key,
         destination,
+        roundTripMs: task.state.outcomes.survey?.link.rttMs,
         streams,
         limitBytesPerSecond: limit(task, input),
         round: task.state.readyRounds,
@@ -89,6 +94,17 @@ async function sendSealed(task: Task, input: MigrationInput): Promise<void> {
     note(`${String(sent.streams)} streams`);
     return sent;
   });
+}
+
+async function raiseTunnel(task: Task, input: MigrationInput): Promise<void> {
+  const { from, to, migrationId } = input;
+  const { destination } = ends(task);
+  const offer = { summary: `draw a key for the tunnel from ${from} to ${to}` };
+  const offered = await onHost(task, from, 'offerTunnel', offer, { migrationId });
+  const join = { summary: `make ${to} ready for a tunnel from ${from}` };
+  const { tunnel } = await onHost(task, to, 'joinTunnel', join, { migrationId, ...offered });
+  const raise = { summary: `raise the tunnel from ${from} to ${to}`, attempts: 1 };
+  await onHost(task, from, 'raiseTunnel', raise, { migrationId, tunnel, destination });
 }
 
 async function sendStaged(task: Task, input: MigrationInput): Promise<void> {

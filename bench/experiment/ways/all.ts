@@ -6,10 +6,9 @@ import { sealiftWays } from './sealift.ts';
 import { sshPeers } from './ssh-peers.ts';
 import { studySealed } from './study-sealed.ts';
 import { studyTunnel } from './study-tunnel.ts';
-import { ipsec } from './ipsec.ts';
 import type { Way } from './way.ts';
 
-const all: Way[] = [...sealiftWays, studySealed, studyTunnel(ipsec), ...sshPeers, ...pullPeers, qemuNbd, restic];
+const all: Way[] = [...sealiftWays, studySealed, studyTunnel, ...sshPeers, ...pullPeers, qemuNbd, restic];
 
 /** The way of that name. */
 export function wayOf(name: WayName): Way {

@@ -6,7 +6,8 @@ import type { Embedded } from '../../../infra/embedded.ts';
 import { sshdMissing } from '../../../infra/lab/sshd.ts';
 import type { LabSshd } from '../../../infra/lab/sshd.ts';
 import { startSealiftOnWan } from '../../../infra/lab/wan/sealift-on-wan.ts';
-import type { Staging } from '../../../infra/lab/wan/sealift-on-wan.ts';
+import type { SiteServices } from '../../../infra/lab/wan/sealift-on-wan.ts';
+import { charonMissing } from '../../../infra/lab/wan/charon.ts';
 import type { StandInHost } from '../../../infra/stand-in-host.ts';
 import type { Ground } from '../ground.ts';
 import { serveSsh } from './ssh-server.ts';
@@ -57,7 +58,8 @@ export class RunningSealift {
     const folder = join(ground.folder, 'sealift');
     await rm(folder, { recursive: true, force: true });
     await shareCache(folder);
-    const up = await startSealiftOnWan(ground.lab, folder, staging?.settings);
+    const charons = charonMissing === null ? await ground.strongSwan() : [];
+    const up = await startSealiftOnWan(ground.lab, folder, { staged: staging?.settings, charons });
     for (const [index, end] of [ground.source, ground.destination].entries())
       end.meter.enter(up.hosts[index]?.worker.pid ?? 0);
     return new RunningSealift(up, await connect({ address: up.server.address }), staging);
@@ -93,7 +95,7 @@ async function shareCache(folder: string): Promise<void> {
 async function makeStaging({ source, destination }: Ground): Promise<{
   sshd: LabSshd;
   folders: string[];
-  settings: Staging;
+  settings: NonNullable<SiteServices['staged']>;
 }> {
   const folders = [source.path('containers'), destination.path('containers')] as const;
   for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -2,8 +2,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Sealift } from '../../../client/index.ts';
-import { method as methods } from '../../../domain/names.ts';
+import type { Method } from '../../../domain/names.ts';
 import type { Receipt } from '../../../domain/receipt.ts';
+import { charonMissing } from '../../../infra/lab/wan/charon.ts';
 import { sshdMissing } from '../../../infra/lab/sshd.ts';
 import { missingPrograms } from '../../../infra/lab/missing-programs.ts';
 import { makeVmOf } from '../../stand.ts';
@@ -26,7 +27,7 @@ export const sealiftWays: Way[] = (['sealed', 'staged', 'tunnel'] as const).map(
   lacks: () => {
     const lacks = missingPrograms({ setpriv: 'util-linux' }).map(([program, from]) => `${program} (package ${from})`);
     if (name === 'staged' && sshdMissing !== null) lacks.push(sshdMissing);
-    if (!methods.safeParse(name).success) lacks.push(`the method ${name} is not there in this version of Sealift`);
+    if (name === 'tunnel' && charonMissing !== null) lacks.push(charonMissing);
     return lacks;
   },
   start: async (ground) => {
@@ -34,6 +35,7 @@ export const sealiftWays: Way[] = (['sealed', 'staged', 'tunnel'] as const).map(
     return {
       cross: async (payload, clock, signal) => {
         const running = await RunningSealift.on(ground);
+        if (name === 'tunnel') await ground.strongSwan();
         try {
           await moveOnce(running, name, payload, clock, signal);
         } catch (error) {
@@ -49,7 +51,7 @@ export const sealiftWays: Way[] = (['sealed', 'staged', 'tunnel'] as const).map(
 
 async function moveOnce(
   running: RunningSealift,
-  method: string,
+  method: Method,
   payload: Payload,
   clock: Clock,
   signal: AbortSignal,
@@ -68,12 +70,12 @@ async function moveOnce(
   });
 }
 
-async function move(sealift: Sealift, vm: string, name: string, signal: AbortSignal): Promise<Receipt> {
+async function move(sealift: Sealift, vm: string, method: Method, signal: AbortSignal): Promise<Receipt> {
   const handle = await sealift.migrate({
     vm,
     from: 'lon-1',
     to: 'fra-1',
-    method: methods.parse(name),
+    method,
     // The payload leaves the guest no place for what it would write.
     probe: { diskWrites: false },
   });
