@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { processFacts } from '../../infra/lab/process.ts';
 import { startCharon } from '../../infra/lab/wan/charon.ts';
 import type { Charon } from '../../infra/lab/wan/charon.ts';
 import type { WanLab } from '../../infra/lab/wan/lab.ts';
@@ -14,7 +15,7 @@ export interface Ground {
   destination: End;
   /** Takes everything. */
   folder: string;
-  /** The strongSwan of each site, started when it is first asked for. Ways share it: from each asking on, it is metered on the ground that asked. */
+  /** The strongSwan of each site, started when it is first asked for, and again when it has died. Ways share it: from each asking on, it is metered on the ground that asked. */
   strongSwan: () => Promise<readonly [Charon, Charon]>;
 }
 
@@ -55,6 +56,7 @@ export async function enterStage(inFolder: string): Promise<Stage> {
       folder,
       strongSwan: async () => {
         const both = await startStrongSwan();
+        for (const charon of both) if (processFacts(charon.pid) === null) await charon.start();
         source.meter.enter(both[0].pid);
         destination.meter.enter(both[1].pid);
         return both;

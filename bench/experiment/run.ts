@@ -187,7 +187,8 @@ class Session {
   async #stop(name: WayName): Promise<void> {
     const way = this.#started.get(name);
     this.#started.delete(name);
-    await way?.stop();
+    // What cannot be stopped ends with the stage.
+    await way?.stop().catch(() => undefined);
   }
 }
 

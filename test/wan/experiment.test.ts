@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Clock } from '../../bench/experiment/clock.ts';
@@ -19,6 +20,7 @@ import { wayOf } from '../../bench/experiment/ways/all.ts';
 import { peer } from '../../bench/experiment/ways/peer.ts';
 import { studyTunnel } from '../../bench/experiment/ways/study-tunnel.ts';
 import type { Way } from '../../bench/experiment/ways/way.ts';
+import { processFacts } from '../../infra/lab/process.ts';
 import { missingNeeds } from '../../infra/lab/wan/needs.ts';
 import { describeWhere } from '../support/describe-where.ts';
 
@@ -182,6 +184,11 @@ describeWhere([...missingNeeds(), ...(meter === null ? [] : [meter])], 'an exper
         expect(crossing.phases.map(({ name }) => name)).toEqual(['shut down', 'copy', 'sync', 'restart']);
         // The headers of ESP are on the line too.
         expect(crossing.wireBytes).toBeGreaterThan(1.03 * crossing.plainBytes);
+        // One that was killed is there again for the next.
+        const [{ pid }] = await stage.ground('study-tunnel').strongSwan();
+        process.kill(pid, 'SIGKILL');
+        while (processFacts(pid) !== null) await sleep(10);
+        expectPlausible(await cross(studyTunnel));
       },
     );
 
