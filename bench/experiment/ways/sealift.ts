@@ -80,9 +80,9 @@ async function move(sealift: Sealift, vm: string, method: Method, signal: AbortS
     probe: { diskWrites: false },
   });
   const stopped = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => {
-      reject(new Error('stopped'));
-    });
+    const stop = (): void => reject(new Error('stopped'));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop);
   });
   return Promise.race([handle.result(), stopped]);
 }
