@@ -29,6 +29,7 @@ export async function examine(machine: Machine): Promise<Finding[]> {
     python(path),
     program('xl', path, 'xl', 'no Xen here: only the stand-in host (sealift up) works'),
     program('sshd', path, 'SSH server', 'this machine cannot be the destination of --method staged'),
+    program('charon-systemd', path, 'strongSwan', 'this machine takes no part in --method tunnel'),
     program('mke2fs', path, 'mke2fs', 'the demonstration has no file system to move; tests of it are skipped'),
     program(
       'setpriv',

@@ -15,7 +15,12 @@ describe('completion', () => {
     expect(await bashWords('sealift', 'mig')).toEqual(['migrate']);
     expect(await bashWords('sealift', 'host', 't')).toEqual(['trust']);
     expect(await bashWords('sealift', 'migrate', 'web-1', '--on')).toEqual(['--on-stuck-guest']);
-    expect(await bashWords('sealift', 'migrate', 'web-1', '--method', '')).toEqual(['sealed', 'staged', 'live']);
+    expect(await bashWords('sealift', 'migrate', 'web-1', '--method', '')).toEqual([
+      'sealed',
+      'staged',
+      'tunnel',
+      'live',
+    ]);
     expect(await bashWords('sealift', '--address', 'a:1', 'vm', 'l')).toEqual(['list']);
   });
 
