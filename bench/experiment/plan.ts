@@ -83,13 +83,13 @@ export function planDigest(of: Plan): string {
 }
 
 /**
- * All points in the order in which they are measured: what else happens on the machine is then spread over all of them. Each
- * repeat goes over every line, and on a line through all ways, beginning with another one each time.
+ * All points in the order in which they are measured, one `[[line]]` after the other, so that a figure is whole as soon as may be. Each repeat of one goes over all its round
+ * trips, and at each through all ways, beginning with another one each time: what else happens on the machine is spread over all.
  */
 export function pointsOf({ ways, repeats, line: all }: Plan): Point[] {
   const points: Point[] = [];
-  for (let repeat = 1; repeat <= repeats; repeat += 1)
-    for (const one of all)
+  for (const one of all)
+    for (let repeat = 1; repeat <= repeats; repeat += 1)
       for (const lossPercent of one.loss_percent)
         for (const roundTripMs of one.round_trip_ms)
           for (let turn = 0; turn < ways.length; turn += 1) {
