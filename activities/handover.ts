@@ -25,7 +25,7 @@ import { readNotes, updateNotes } from './notes.ts';
 import type { RunNotes } from './notes.ts';
 import { dropRunSecret } from './run-keys.ts';
 import { translated } from './translation.ts';
-import { lowerRunTunnel } from './tunnel.ts';
+import { lowerInTurn } from './tunnel.ts';
 import { inTurn } from './vm-turn.ts';
 
 /**
@@ -98,7 +98,7 @@ async function readyInTurn(
 ): ReturnType<typeof makeReady> {
   const { record, run } = host.deeds.byMigration(migrationId);
   if (run.root !== null) return { ready: host.deeds.ready(migrationId, run.root) };
-  await lowerRunTunnel(host, migrationId);
+  await lowerInTurn(host, migrationId);
   const notes = readNotes(host.deeds, migrationId);
   await requireLanding(run.lineage, disksOf(notes));
   const name = runName(run);

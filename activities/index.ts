@@ -145,7 +145,7 @@ export function hostActivities(host: Host): HostActivities {
       }),
       (ask) => sendDisks(host, ask),
     ),
-    offerTunnel: edge(z.strictObject(run), (ask) => Promise.resolve(offerTunnel(host, ask))),
+    offerTunnel: edge(z.strictObject(run), (ask) => offerTunnel(host, ask)),
     joinTunnel: edge(z.strictObject({ ...run, tunnel: signedTunnel }), (ask) => joinTunnel(host, ask)),
     raiseTunnel: edge(z.strictObject({ ...run, tunnel: signedTunnel, destination: hostCardShape }), (ask) =>
       raiseRunTunnel(host, ask),

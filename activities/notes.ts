@@ -31,6 +31,8 @@ const runNotes = z.strictObject({
   sent: z
     .strictObject({ round: z.int(), plainBytes: z.int(), wireBytes: z.int(), retries: z.int(), streams: z.int() })
     .nullable(),
+  /** `tunnel`: the public key that this host's end has now, by which strongSwan's copy of its secret is found and removed; null when there is no end here. */
+  tunnelKey: z.string().nullable().default(null),
   /** Source, `staged`: the container, once it is whole, and how much of it the destination has. */
   container: z.strictObject({ bytes: z.int(), syncedBytes: z.int() }).nullable(),
   /** Destination: what the VM takes when it is started here; 0 when it is not to be. */
@@ -97,6 +99,7 @@ export const emptyNotes: RunNotes = {
   steer: { paused: false },
   sent: null,
   container: null,
+  tunnelKey: null,
   memoryBytes: 0,
   changes: [],
   digests: null,

@@ -169,8 +169,8 @@ export interface HostActivities {
       round?: number | undefined;
     },
   ): Promise<TransferSummary>;
-  /** `tunnel` only, source: draws a key for its end, whose public half it signs. Then `joinTunnel`, then `raiseTunnel`; all three anew each time. */
-  offerTunnel(ask: RunRef): Promise<{ tunnel: Signed<Tunnel> }>;
+  /** `tunnel` only, source: draws a key for its end, whose public half it signs. Then `joinTunnel`, then `raiseTunnel`; all three anew each time. Null: bytes cross in one that is up. */
+  offerTunnel(ask: RunRef): Promise<{ tunnel: Signed<Tunnel> | null }>;
   /** `tunnel` only, destination: makes ready for the source that signed this key. */
   joinTunnel(ask: RunRef & { tunnel: Signed<Tunnel> }): Promise<{ tunnel: Signed<Tunnel> }>;
   /** `tunnel` only, source: raises the tunnel and proves it; `sendDisks` then sends inside it, tagged and not encrypted. */

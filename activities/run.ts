@@ -111,8 +111,8 @@ export async function runState(host: Host, migrationId: string): Promise<RunStat
 /** Destination: the run's landing takes no more frames; its chunks and its journal stay. */
 export async function closeLanding(host: Host, migrationId: string): Promise<void> {
   if (!host.deeds.hasRun(migrationId)) return;
-  await lowerRunTunnel(host, migrationId);
   const run = host.deeds.closeLanding(migrationId);
+  await lowerRunTunnel(host, migrationId);
   await host.landing.forget(runName(run));
   await dropRunSecret(host, run);
   await dropArrivalsOf(host, migrationId);

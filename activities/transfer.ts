@@ -8,8 +8,8 @@ import type { SessionKeys } from '../seal/session.ts';
 import type { DeedRun } from '../deed/record.ts';
 import type { Session } from '../domain/statement.ts';
 import { placeNow } from '../storage/volume.ts';
-import type { TunnelEnd } from '../transport/ipsec/tunnel.ts';
-import { watchTunnel } from '../transport/ipsec/watch-tunnel.ts';
+import type { GivenToTunnel } from '../transport/ipsec/tunnel-watch.ts';
+import { TunnelWatch } from '../transport/ipsec/tunnel-watch.ts';
 import { startSending } from '../transport/sender.ts';
 import type { SendJob } from '../transport/sender.ts';
 import { runName } from './folders.ts';
@@ -152,6 +152,7 @@ async function startTransfer(host: Host, ask: Parameters<typeof sendDisks>[1], r
   const tunnel = run.method === 'tunnel' ? runTunnel(host, ask.migrationId) : null;
   const { session, keys } = await beginSession(host, run, ask.key.body);
   const { limits } = host.file;
+  const watch = tunnel === null ? null : await TunnelWatch.begin(tunnel.end);
   const job = startSending({
     session,
     keys,
@@ -168,7 +169,7 @@ async function startTransfer(host: Host, ask: Parameters<typeof sendDisks>[1], r
     connectLimitMs: limits.connect_seconds * 1_000,
     log: host.log,
   });
-  const crossed = tunnel === null ? job.done : insideOnly(job, tunnel.end);
+  const crossed = watch === null ? job.done : insideOnly(job, watch);
   const done = crossed.then(async ({ root, summary }) => {
     await lowerRunTunnel(host, ask.migrationId);
     host.deeds.noteRead(ask.migrationId, root);
@@ -194,13 +195,16 @@ async function startTransfer(host: Host, ask: Parameters<typeof sendDisks>[1], r
 }
 
 /** The job's end, while what it sends goes through the tunnel; what does not, is stopped. */
-async function insideOnly(job: SendJob, end: TunnelEnd): Promise<Awaited<SendJob['done']>> {
+async function insideOnly(job: SendJob, watch: TunnelWatch): Promise<Awaited<SendJob['done']>> {
   const over = new AbortController();
-  const given = (): { bytes: number; streams: number } => {
-    const { wireBytes: bytes, streams } = job.progress();
-    return { bytes, streams };
+  let most = 0;
+  const given = (): GivenToTunnel => {
+    const { wireBytes: bytes, streams, retries } = job.progress();
+    most = Math.max(most, streams);
+    // Each that broke with something to send is among the retries.
+    return { bytes, connections: most + retries };
   };
-  const watched = watchTunnel(end, given, over.signal).then(() => job.done);
+  const watched = watch.run(given, over.signal).then(() => job.done);
   try {
     return await Promise.race([job.done, watched]);
   } catch (error) {

@@ -9,6 +9,8 @@ import type { TunnelEnd } from '../transport/ipsec/tunnel.ts';
 import type { LandingAddress } from '../transport/line.ts';
 import { runName } from './folders.ts';
 import type { Host } from './host.ts';
+import { findNotes, updateNotes } from './notes.ts';
+import { inTurn } from './vm-turn.ts';
 
 /** What a host's process holds of a run's tunnel. Its key goes nowhere else but to strongSwan; a process that starts anew draws another. */
 export interface RunTunnel {
@@ -17,49 +19,61 @@ export interface RunTunnel {
   up: { end: TunnelEnd; landing: LandingAddress } | null;
 }
 
-/** Source, `tunnel`: draws the key of this end and signs its public half. */
-export function offerTunnel(host: Host, { migrationId }: { migrationId: string }): { tunnel: Signed<Tunnel> } {
-  const key = newTunnelKey();
-  const tunnel = host.deeds.signTunnel(migrationId, key.publicKey);
-  host.tunnels.set(migrationId, { key, up: null });
-  return { tunnel };
+/**
+ * Source, `tunnel`: draws the key of this end and signs its public half. Null while a transfer goes on in a tunnel that is up: it needs no other, whatever became of
+ * the attempt that attended to it.
+ */
+export function offerTunnel(
+  host: Host,
+  { migrationId }: { migrationId: string },
+): Promise<{ tunnel: Signed<Tunnel> | null }> {
+  return inRunsTurn(host, migrationId, async () => {
+    if ((await host.jobs.find(migrationId)) !== null && host.tunnels.get(migrationId)?.up != null)
+      return { tunnel: null };
+    const key = newTunnelKey();
+    const tunnel = host.deeds.signTunnel(migrationId, key.publicKey);
+    host.tunnels.set(migrationId, { key, up: null });
+    return { tunnel };
+  });
 }
 
-/** Destination, `tunnel`: makes its end ready for the source's, and lets its landing be reached inside. Throws `tunnel-unready`. */
-export async function joinTunnel(
+/** Destination, `tunnel`: makes its end ready for the source's, and lets its landing be reached inside. Throws `tunnel-unready`, `tunnel-down`. */
+export function joinTunnel(
   host: Host,
   ask: { migrationId: string; tunnel: Signed<Tunnel> },
 ): Promise<{ tunnel: Signed<Tunnel> }> {
-  const { publicKey } = host.deeds.checkTunnel(ask.migrationId, ask.tunnel).body;
-  const own = newTunnelKey();
-  const tunnel = host.deeds.signTunnel(ask.migrationId, own.publicKey);
-  host.tunnels.set(ask.migrationId, { key: own, up: null });
-  const end = { ...endOf(host, ask.migrationId), own, peerKey: publicKey };
-  await prepareTunnel(end);
-  await host.landing.openInside(addressesOf(end).own);
-  return { tunnel };
+  return inRunsTurn(host, ask.migrationId, async () => {
+    const { publicKey } = host.deeds.checkTunnel(ask.migrationId, ask.tunnel).body;
+    const own = newTunnelKey();
+    const tunnel = host.deeds.signTunnel(ask.migrationId, own.publicKey);
+    const end = await newEnd(host, ask.migrationId, own, publicKey);
+    host.tunnels.set(ask.migrationId, { key: own, up: null });
+    await prepareTunnel(end);
+    await host.landing.openInside(addressesOf(end).own);
+    return { tunnel };
+  });
 }
 
 /**
  * Source, `tunnel`: raises the tunnel to a destination that has joined, and proves it. Throws `tunnel-down` when it does not come up,
  * or the key that was offered is gone with an earlier process; `tunnel-leaks`, `tunnel-unready`.
  */
-export async function raiseRunTunnel(
+export function raiseRunTunnel(
   host: Host,
   ask: { migrationId: string; tunnel: Signed<Tunnel>; destination: HostCard },
 ): Promise<{ rttMs: number }> {
-  const { publicKey } = host.deeds.checkTunnel(ask.migrationId, ask.tunnel).body;
-  const offered = host.tunnels.get(ask.migrationId);
-  if (offered === undefined) throw notUp(ask.migrationId);
-  const end = { ...endOf(host, ask.migrationId), own: offered.key, peerKey: publicKey };
-  const { landing } = ask.destination;
-  const raised = await raiseTunnel(end, landing);
-  const { own, there } = addressesOf(end);
-  host.tunnels.set(ask.migrationId, {
-    key: offered.key,
-    up: { end, landing: { address: there, port: landing.port, from: own } },
+  return inRunsTurn(host, ask.migrationId, async () => {
+    const { publicKey } = host.deeds.checkTunnel(ask.migrationId, ask.tunnel).body;
+    const offered = host.tunnels.get(ask.migrationId);
+    if (offered === undefined) throw notUp(ask.migrationId);
+    const end = await newEnd(host, ask.migrationId, offered.key, publicKey);
+    const { landing } = ask.destination;
+    const raised = await raiseTunnel(end, landing);
+    const { own, there } = addressesOf(end);
+    const up = { end, landing: { address: there, port: landing.port, from: own } };
+    host.tunnels.set(ask.migrationId, { key: offered.key, up });
+    return raised;
   });
-  return raised;
 }
 
 /** The tunnel that the run's bytes cross in. Throws `tunnel-down`. */
@@ -69,18 +83,23 @@ export function runTunnel(host: Host, migrationId: string): NonNullable<RunTunne
   return up;
 }
 
-/** Takes away what this host has of the run's tunnel, of which nothing may cross any more. */
-export async function lowerRunTunnel(host: Host, migrationId: string): Promise<void> {
-  if (!host.deeds.hasRun(migrationId) || host.deeds.byMigration(migrationId).run.method !== 'tunnel') return;
-  host.tunnels.delete(migrationId);
-  const end = endOf(host, migrationId);
-  if (end.role === 'destination') await host.landing.closeInside(addressesOf(end).own);
-  await lowerTunnel(end);
+/** Takes away what this host has of the run's tunnel, of which nothing may cross any more, after what is being done with it. */
+export function lowerRunTunnel(host: Host, migrationId: string): Promise<void> {
+  return isTunnel(host, migrationId)
+    ? inRunsTurn(host, migrationId, () => lowerInTurn(host, migrationId))
+    : Promise.resolve();
 }
 
-/** The same for all runs that are open: of a process that ends, or ended without a word. */
+/** The same in a step that has its VM's turn already. */
+export async function lowerInTurn(host: Host, migrationId: string): Promise<void> {
+  if (!isTunnel(host, migrationId)) return;
+  host.tunnels.delete(migrationId);
+  await removeEnd(host, migrationId);
+}
+
+/** The same for all runs: of a process that ends, or ended without a word. */
 export async function lowerAllTunnels(host: Host): Promise<void> {
-  for (const { migrationId } of host.deeds.openRuns()) await lowerRunTunnel(host, migrationId);
+  for (const { migrationId } of host.deeds.runs()) await lowerInTurn(host, migrationId);
 }
 
 /** The same for runs that another one of the VM has taken the place of. */
@@ -98,6 +117,31 @@ export async function tunnelConcerns({ file }: Host): Promise<Concern[]> {
     if (!isSealiftError(error)) throw error;
     return [refusal('tunnel-unready', `${file.name}: ${error.message}`, error.hint)];
   }
+}
+
+/** This host's end with a new key. What is there of an earlier one is removed, and that there is one again is written down before it is. */
+async function newEnd(host: Host, migrationId: string, own: TunnelKey, peerKey: string): Promise<TunnelEnd> {
+  await removeEnd(host, migrationId);
+  updateNotes(host.deeds, migrationId, { tunnelKey: own.publicKey });
+  return { ...endOf(host, migrationId), own, peerKey };
+}
+
+async function removeEnd(host: Host, migrationId: string): Promise<void> {
+  const publicKey = findNotes(host.deeds, migrationId)?.tunnelKey ?? null;
+  if (publicKey === null) return;
+  const end = endOf(host, migrationId);
+  if (end.role === 'destination') await host.landing.closeInside(addressesOf(end).own);
+  await lowerTunnel(end, publicKey);
+  updateNotes(host.deeds, migrationId, { tunnelKey: null });
+}
+
+function isTunnel(host: Host, migrationId: string): boolean {
+  return host.deeds.hasRun(migrationId) && host.deeds.byMigration(migrationId).run.method === 'tunnel';
+}
+
+/** An attempt that was given up goes on by itself: what follows waits for it. */
+function inRunsTurn<Result>(host: Host, migrationId: string, step: () => Promise<Result>): Promise<Result> {
+  return inTurn(host, host.deeds.byMigration(migrationId).run.lineage, step);
 }
 
 function endOf(host: Host, migrationId: string): Pick<TunnelEnd, 'run' | 'role' | 'vici' | 'esp'> {

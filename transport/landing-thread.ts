@@ -118,7 +118,8 @@ class LandingThread implements ConnectionHost {
     const server = createServer({ pauseOnConnect: true }, (socket) => {
       this.#accept(socket);
     });
-    server.once('error', (error) => {
+    // It may come later too, by a connection that could not be taken.
+    server.on('error', (error) => {
       this.tell({ kind: 'heeded', request, code: errorCode(error) });
     });
     const { port } = this.#server.address() as AddressInfo;

@@ -257,8 +257,9 @@ class Connection {
     if (this.#over) return;
     this.#over = true;
     this.#receiver.stop();
-    // Nothing is half sent in a good end; in a bad one the landing drops what is not whole.
-    this.#socket.destroy();
+    // Nothing is half sent in a good end; in a bad one the landing drops what is not whole. What the kernel still has of it must not outlive a tunnel.
+    if (this.#host.from === undefined) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
     if (this.live) this.#host.board.streamDown();
     this.live = false;
     for (const chunk of this.#unacknowledged) this.#host.board.requeue(chunk);
@@ -274,8 +275,10 @@ class Connection {
       const bytes = part.length + (at === 0 ? header.length : 0);
       await waitTurn(board, bytes, () => this.#over);
       const from = performance.now();
-      const counted = at === 0 ? Math.max(bytes, leastRecordBytes) : bytes;
-      if (!(await board.depart(chunk, counted, () => this.#over))) return;
+      // Of a record all at once: one that is begun must not wait for others, which may wait for what it holds at the landing.
+      const recordBytes = Math.max(header.length + body.length, leastRecordBytes);
+      if (at === 0 && !(await board.depart(chunk, recordBytes, () => this.#over))) return;
+      if (this.#over) return;
       const departedAt = performance.now();
       await this.#writeSlice(at === 0 ? header : null, part);
       const tookMs = performance.now() - departedAt;

@@ -20,7 +20,7 @@ export const landingIdleMs = 60_000;
 export const mostUnacknowledgedBytes = 60 * 1024 * 1024;
 /** What a record counts at least, so that those of holes have an end too. */
 export const leastRecordBytes = 64 * 1024;
-/** Chunk buffers of a sender, over all its threads. Records half sent wait for nobody but the line as long as all of them fit into the above. */
+/** Chunk buffers of a sender, over all its threads. */
 export const senderSlots = 14;
 /** Chunk buffers of each thread of a sender, as long as it has few streams. */
 export const lanesPerThread = 3;

@@ -140,6 +140,8 @@ class Session {
     let cut = Promise.resolve();
     const clock = new Clock(ground, () => {
       cut = this.#cut(ground, point, limit.signal);
+      // Told below, when the crossing has ended.
+      cut.catch(() => undefined);
     });
     const load = loadNow();
     let timer: NodeJS.Timeout | undefined;

@@ -3,21 +3,21 @@ import type { EspProposal } from '../../domain/host-file.ts';
 import { SealiftError } from '../../domain/error.ts';
 import type { Vici } from './vici.ts';
 
-/** What a tunnel has carried since it was raised, counted by strongSwan: bytes of the packets inside. */
-export interface TunnelCount {
+/** What an SA of a tunnel has carried, counted by strongSwan: bytes of the packets inside. While it is rekeyed there are two. */
+export interface CountedSa {
+  spi: string;
   packetsIn: number;
-  packetsOut: number;
   bytesOut: number;
 }
 
 const count = z.coerce.number().int().min(0).default(0);
 const child = z.object({
   state: z.string(),
+  'spi-out': z.string(),
   'encr-alg': z.string().optional(),
   'encr-keysize': z.string().optional(),
   'integ-alg': z.string().optional(),
   'packets-in': count,
-  'packets-out': count,
   'bytes-out': count,
 });
 const listed = z.record(
@@ -36,15 +36,13 @@ const agreed: Record<EspProposal, string> = {
  * Counts what the tunnel named `name` has carried. Throws `tunnel-down` unless an SA of it is installed, with the cipher that
  * was agreed on.
  */
-export async function countTunnel(vici: Vici, name: string, esp: EspProposal): Promise<TunnelCount> {
+export async function countTunnel(vici: Vici, name: string, esp: EspProposal): Promise<[CountedSa, ...CountedSa[]]> {
   const found = (await vici.list('list-sas', 'list-sa')).flatMap((event) => {
     const parsed = listed.safeParse(event);
     return parsed.success && parsed.data[name] !== undefined ? [parsed.data[name]] : [];
   });
   const children = found.flatMap((one) => Object.values(one['child-sas']));
-  // While it is rekeyed there are two.
   const installed = children.filter(({ state }) => ['INSTALLED', 'REKEYING', 'REKEYED'].includes(state));
-  if (installed.length === 0) throw new SealiftError('tunnel-down', `strongSwan has no installed SA of ${name}`);
   for (const one of installed) {
     const cipher = [one['encr-alg'], one['encr-keysize'], one['integ-alg']]
       .filter((word) => word !== undefined)
@@ -52,7 +50,11 @@ export async function countTunnel(vici: Vici, name: string, esp: EspProposal): P
     if (cipher !== agreed[esp])
       throw new SealiftError('tunnel-unready', `the SA of ${name} has ${cipher}, not ${agreed[esp]}`);
   }
-  const sum = (of: 'packets-in' | 'packets-out' | 'bytes-out'): number =>
-    installed.reduce((total, one) => total + one[of], 0);
-  return { packetsIn: sum('packets-in'), packetsOut: sum('packets-out'), bytesOut: sum('bytes-out') };
+  const [first, ...others] = installed.map((one) => ({
+    spi: one['spi-out'],
+    packetsIn: one['packets-in'],
+    bytesOut: one['bytes-out'],
+  }));
+  if (first === undefined) throw new SealiftError('tunnel-down', `strongSwan has no installed SA of ${name}`);
+  return [first, ...others];
 }

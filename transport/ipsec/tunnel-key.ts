@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto';
 
 /** By which one end of one tunnel proves who it is: drawn for it, held in memory only, its public half signed by the host's identity. */
 export interface TunnelKey {
@@ -21,4 +21,9 @@ export function newTunnelKey(): TunnelKey {
 export function publicPem(publicKey: string): string {
   const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' });
   return key.export({ type: 'spki', format: 'pem' }).toString();
+}
+
+/** What strongSwan calls the key: SHA-1 of the public key itself (its KEYID_PUBKEY_SHA1). */
+export function keyId(publicKey: string): string {
+  return createHash('sha1').update(Buffer.from(publicKey, 'base64url')).digest('hex');
 }

@@ -7,8 +7,8 @@ import { mostPingBytes } from '../opening.ts';
 import { measureRoundTrip } from '../round-trip.ts';
 import { innerAddresses, innerPrefix } from './inner-address.ts';
 import { countTunnel } from './security-association.ts';
-import type { TunnelCount } from './security-association.ts';
-import { publicPem } from './tunnel-key.ts';
+import type { CountedSa } from './security-association.ts';
+import { keyId, publicPem } from './tunnel-key.ts';
 import type { TunnelKey } from './tunnel-key.ts';
 import type { ViciMessage } from './vici-message.ts';
 import { Vici } from './vici.ts';
@@ -30,20 +30,18 @@ export interface TunnelEnd {
 const agreeMs = 20_000;
 /** A connection that nothing lets out is refused at once. */
 const refusedMs = 2_000;
-/** Sure to be no way of its own: any other is preferred. */
-const lastMetric = '4294967294';
+/** All that is inside of any tunnel; every other route comes before it. */
+const guard = ['unreachable', `${innerPrefix}::/32`, 'metric', '4294967294'];
 const ikeProposal = 'aes256gcm16-prfsha384-ecp384';
 
 /**
  * Makes this host ready for a run's tunnel: its inner address, no other way to the other one, and what strongSwan has to know.
- * What an earlier attempt left of it is taken away first. Throws `tunnel-down` where no strongSwan answers, `tunnel-unready` where a right is missing.
+ * Nothing of an earlier one may be there (`lowerTunnel`). Throws `tunnel-down` where no strongSwan answers, `tunnel-unready` where a right is missing.
  */
 export async function prepareTunnel(end: TunnelEnd, peerAddress: string | null = null): Promise<void> {
-  await lowerTunnel(end);
-  const { own, there } = addressesOf(end);
-  await ip('address', 'replace', `${own}/128`, 'dev', 'lo', 'nodad');
-  // A route of strongSwan's comes before it; when that goes, nothing leaves in the clear.
-  await ip('route', 'replace', 'unreachable', `${there}/128`, 'metric', lastMetric);
+  const { own } = addressesOf(end);
+  await guardInside();
+  await ip('-6', 'address', 'replace', `${own}/128`, 'dev', 'lo', 'nodad');
   await Vici.with(end.vici, async (vici) => {
     await vici.ask('load-key', { type: 'any', data: end.own.secret });
     await vici.ask('load-conn', { [nameOf(end)]: connectionOf(end, peerAddress) });
@@ -62,10 +60,11 @@ export async function raiseTunnel(end: TunnelEnd, peer: { address: string; port:
   const name = nameOf(end);
   return Vici.with(end.vici, async (vici) => {
     await vici.ask('initiate', { ike: name, child: name, timeout: String(agreeMs) }, agreeMs + 5_000);
-    const before = await countTunnel(vici, name, end.esp);
+    const [before] = await countTunnel(vici, name, end.esp);
     const rttMs = await measureRoundTrip({ address: there, port: peer.port, from: own }, mostPingBytes);
-    const after = await countTunnel(vici, name, end.esp);
-    if (after.bytesOut - before.bytesOut < mostPingBytes || after.packetsIn === before.packetsIn)
+    const [after] = await countTunnel(vici, name, end.esp);
+    const [out, back] = [after.bytesOut - before.bytesOut, after.packetsIn - before.packetsIn];
+    if (out < mostPingBytes || back === 0)
       throw new SealiftError('tunnel-leaks', `a probe to ${there} was answered, but not through the tunnel`);
     return { rttMs };
   });
@@ -85,10 +84,7 @@ export async function routeTo(end: Pick<TunnelEnd, 'run' | 'role'>): Promise<str
 /** Whether this host can be the end of a tunnel at all. Throws `tunnel-down` where no strongSwan answers, `tunnel-unready` where a right is missing. */
 export async function checkTunnelReady(vici: string): Promise<void> {
   await Vici.with(vici, (charon) => charon.ask('version'));
-  // The right to it is only seen by trying; nobody has this address.
-  const route = ['unreachable', `${innerPrefix}::/128`, 'metric', lastMetric];
-  await ip('route', 'replace', ...route);
-  await ip('route', 'delete', ...route).catch(passOver);
+  await guardInside();
 }
 
 /** What the tunnel has carried. Throws `tunnel-down` when it is not there any more. */
@@ -96,20 +92,35 @@ export async function tunnelCount({
   vici,
   esp,
   ...end
-}: Pick<TunnelEnd, 'vici' | 'esp' | 'run' | 'role'>): Promise<TunnelCount> {
+}: Pick<TunnelEnd, 'vici' | 'esp' | 'run' | 'role'>): Promise<CountedSa[]> {
   return Vici.with(vici, (charon) => countTunnel(charon, nameOf(end), esp));
 }
 
-/** Takes away what this host has of a run's tunnel; what is not there is no matter, and neither is a strongSwan that does not answer. */
-export async function lowerTunnel(end: Pick<TunnelEnd, 'vici' | 'run' | 'role'>): Promise<void> {
+/**
+ * Takes away what this host has of a run's tunnel, whose key was `publicKey`; what is not there is no matter, and neither is a strongSwan that does not answer.
+ * The guard stays: connections may be there yet.
+ */
+export async function lowerTunnel(end: Pick<TunnelEnd, 'vici' | 'run' | 'role'>, publicKey: string): Promise<void> {
   const { own, there } = addressesOf(end);
   await Vici.with(end.vici, async (vici) => {
     const name = nameOf(end);
     await vici.ask('unload-conn', { name }).catch(passOver);
     await vici.ask('terminate', { ike: name, force: 'yes', timeout: '-1' }).catch(passOver);
+    await vici.ask('unload-key', { id: keyId(publicKey) }).catch(passOver);
   }).catch(passOver);
-  await ip('address', 'delete', `${own}/128`, 'dev', 'lo').catch(passOver);
-  await ip('route', 'delete', 'unreachable', `${there}/128`, 'metric', lastMetric).catch(passOver);
+  // A strongSwan that was killed leaves the kernel what it had told it.
+  for (const [from, to] of [
+    [own, there],
+    [there, own],
+  ] as const)
+    await ip('xfrm', 'policy', 'deleteall', 'src', `${from}/128`, 'dst', `${to}/128`).catch(passOver);
+  await ip('-6', 'route', 'delete', `${there}/128`, 'table', '220').catch(passOver);
+  await ip('-6', 'address', 'delete', `${own}/128`, 'dev', 'lo').catch(passOver);
+}
+
+/** From now on nothing that is meant for the inside of a tunnel gets out in the clear, whatever becomes of tunnels: strongSwan's routes come before this one. It is never taken back. */
+async function guardInside(): Promise<void> {
+  await ip('-6', 'route', 'replace', ...guard);
 }
 
 /** Where the ends of a run's tunnel are inside it. */
@@ -171,7 +182,7 @@ function idOf(run: string, role: TunnelEnd['role']): string {
 }
 
 async function ip(...words: string[]): Promise<void> {
-  const { failed, stderr, code } = await execa('ip', ['-6', ...words], { reject: false, stdin: 'ignore' });
+  const { failed, stderr, code } = await execa('ip', words, { reject: false, stdin: 'ignore' });
   if (!failed) return;
   const said = stderr === '' ? (code ?? 'unknown') : stderr.split('\n')[0];
   throw new SealiftError('tunnel-unready', `ip ${words.join(' ')}: ${String(said)}`, {

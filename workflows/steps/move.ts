@@ -100,9 +100,10 @@ async function raiseTunnel(task: Task, input: MigrationInput): Promise<void> {
   const { from, to, migrationId } = input;
   const { destination } = ends(task);
   const offer = { summary: `draw a key for the tunnel from ${from} to ${to}` };
-  const offered = await onHost(task, from, 'offerTunnel', offer, { migrationId });
+  const { tunnel: offered } = await onHost(task, from, 'offerTunnel', offer, { migrationId });
+  if (offered === null) return;
   const join = { summary: `make ${to} ready for a tunnel from ${from}` };
-  const { tunnel } = await onHost(task, to, 'joinTunnel', join, { migrationId, ...offered });
+  const { tunnel } = await onHost(task, to, 'joinTunnel', join, { migrationId, tunnel: offered });
   const raise = { summary: `raise the tunnel from ${from} to ${to}`, attempts: 1 };
   await onHost(task, from, 'raiseTunnel', raise, { migrationId, tunnel, destination });
 }
