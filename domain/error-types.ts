@@ -110,7 +110,7 @@ export const errorTypes = {
     exitCode: 3,
   },
   'tunnel-leaks': {
-    meaning: 'what is meant for the IPsec tunnel gets out beside it; nothing was sent',
+    meaning: 'what is meant for the IPsec tunnel would get out, or gets out, beside it; the move was ended',
     hint: 'see docs/tunnel.md, "beside the tunnel"',
     exitCode: 3,
   },
