@@ -28,8 +28,11 @@ export const plan = z.strictObject({
   title: z.string().min(1).max(200),
   ways: z.array(z.enum(wayNames)).min(1),
   repeats: z.int().min(1).max(100),
-  /** By which algorithm of the kernel both sites send, all ways alike. */
-  congestion: z.string().regex(/^[a-z0-9_]+$/, 'not the name of an algorithm'),
+  /** By which algorithm of the kernel both sites send; the kernel's own choice when it is left out. What is sent inside of Sealift's `tunnel` goes by that in any case. */
+  congestion: z
+    .string()
+    .regex(/^[a-z0-9_]+$/, 'not the name of an algorithm')
+    .optional(),
   /** A way that takes longer has failed. */
   limit_seconds: positive,
   line: z.array(lines).min(1),

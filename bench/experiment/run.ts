@@ -105,7 +105,7 @@ class Session {
           this.#tell({ event: 'left-out', points: group });
           continue;
         }
-        await stage.lab.setCongestion(this.#plan.congestion);
+        await stage.lab.setCongestion(this.#plan.congestion ?? null);
         for (const point of group) if (await this.#measure(stage, point)) done += 1;
       }
     } finally {

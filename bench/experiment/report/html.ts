@@ -95,7 +95,7 @@ function conditions(read: Read): string[] {
     load === null
       ? ''
       : `Both ends, the line and whatever else runs share this machine; its load was ${load.median.toFixed(1)} (${load.least.toFixed(1)}–${load.most.toFixed(1)}).`,
-    `Both sides send by ${plan.congestion}; ${plan.repeats === 1 ? 'measured once' : `${String(plan.repeats)} repeats`}; ${String(crossed.length)} crossings.`,
+    `Both sides send by ${plan.congestion ?? 'the algorithm that the kernel chooses'}; ${plan.repeats === 1 ? 'measured once' : `${String(plan.repeats)} repeats`}; ${String(crossed.length)} crossings.`,
     `The line was looked at ${String(looks.length)} times and was as asked ${String(good.length)} times; only then it was used.`,
   ];
   const rows = looks.map(({ rateMbps, roundTripMs, lossPercent, found, wrong }) => [

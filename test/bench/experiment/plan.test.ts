@@ -28,7 +28,7 @@ describe('a plan', () => {
     ['an unknown key', text.replace('repeats', 'repeat = 3\nrepeats'), 'small.toml: Unrecognized key: "repeat"'],
     ['an unknown key of a line', `${text}loss = 1\n`, 'small.toml: line.0: Unrecognized key: "loss"'],
     ['an unknown way', text.replace('"scp"', '"pigeon"'), /^small\.toml: ways\.1: Invalid option/],
-    ['a missing key', text.replace('congestion = "cubic"', ''), /^small\.toml: congestion: /],
+    ['a missing key', text.replace('title = ', 'heading = '), /^small\.toml: title: /],
     ['a name that is a path', text.replace('"small"', '"../small"'), 'small.toml: name: not a name (a-z, 0-9 and "-")'],
     ['what is no TOML', `${text}[[line`, /^small\.toml:13:\d+: not TOML$/],
   ])('with %s is refused', (_what, changed, message) => {
