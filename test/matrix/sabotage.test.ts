@@ -143,7 +143,7 @@ describe('the judge catches a build with a guard taken out', () => {
       );
       const path = landed?.places?.disks[place!.disk]?.path ?? '';
       // Its read-back finds it in the device's cache.
-      await sleep(1_000);
+      await sleep(3_000);
       await world.killWorker(world.frankfurt);
       const disk = await open(path, 'r+');
       await disk.write(Buffer.alloc(MiB), 0, MiB, place!.index * chunkBytes);
