@@ -48,7 +48,7 @@ export interface Host {
   readonly own: Journal;
   readonly landing: Landing;
   readonly jobs: TransferJobs;
-  /** Of the runs by `tunnel`, by their migrations. */
+  /** Of the runs by `tunnel` that this host is the source of, by their migrations. */
   readonly tunnels: Map<string, RunTunnel>;
   /** Aborted when the host closes: ends what nobody waits for. */
   readonly leaving: AbortController;

@@ -56,7 +56,7 @@ export async function openRun(
   });
   if (ask.supersede !== undefined) {
     await host.jobs.stop(ask.supersede);
-    await lowerEndedTunnels(host);
+    await lowerEndedTunnels(host, offer.body.lineage);
   }
   return { offer, run: host.deeds.byMigration(migrationId).run.state };
 }
@@ -85,7 +85,7 @@ export async function receiveRun(
     : await inTurn(host, offer.lineage, () => receiveNew(host, received));
   // Those that this one takes the place of.
   await dropEndedSecrets(host, offer.lineage);
-  await lowerEndedTunnels(host);
+  await lowerEndedTunnels(host, offer.lineage);
   const { record, run } = host.deeds.byMigration(offer.migrationId);
   const { places } = run;
   // By an earlier run.

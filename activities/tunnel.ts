@@ -1,3 +1,4 @@
+import type { DeedRun } from '../deed/record.ts';
 import { refusal } from '../domain/concern.ts';
 import { isSealiftError, SealiftError } from '../domain/error.ts';
 import type { Signed, Tunnel } from '../domain/statement.ts';
@@ -12,10 +13,10 @@ import type { Host } from './host.ts';
 import { findNotes, updateNotes } from './notes.ts';
 import { inTurn } from './vm-turn.ts';
 
-/** What a host's process holds of a run's tunnel. Its key goes nowhere else but to strongSwan; a process that starts anew draws another. */
+/** What a source's process holds of a run's tunnel. Its key goes nowhere else but to strongSwan; a process that starts anew draws another. */
 export interface RunTunnel {
   key: TunnelKey;
-  /** At the source, once it is raised and proven. */
+  /** Once it is raised and proven. */
   up: { end: TunnelEnd; landing: LandingAddress } | null;
 }
 
@@ -47,7 +48,6 @@ export function joinTunnel(
     const own = newTunnelKey();
     const tunnel = host.deeds.signTunnel(ask.migrationId, own.publicKey);
     const end = await newEnd(host, ask.migrationId, own, publicKey);
-    host.tunnels.set(ask.migrationId, { key: own, up: null });
     await prepareTunnel(end);
     await host.landing.openInside(addressesOf(end).own);
     return { tunnel };
@@ -99,13 +99,13 @@ export async function lowerInTurn(host: Host, migrationId: string): Promise<void
 
 /** The same for all runs: of a process that ends, or ended without a word. */
 export async function lowerAllTunnels(host: Host): Promise<void> {
-  for (const { migrationId } of host.deeds.runs()) await lowerInTurn(host, migrationId);
+  for (const { migrationId } of tunnelRuns(host)) await lowerInTurn(host, migrationId);
 }
 
-/** The same for runs that another one of the VM has taken the place of. */
-export async function lowerEndedTunnels(host: Host): Promise<void> {
-  for (const migrationId of [...host.tunnels.keys()])
-    if (host.deeds.byMigration(migrationId).run.state !== 'open') await lowerRunTunnel(host, migrationId);
+/** The same for runs of a VM that another one has taken the place of. */
+export async function lowerEndedTunnels(host: Host, lineage: string): Promise<void> {
+  for (const { migrationId, state } of tunnelRuns(host, lineage))
+    if (state !== 'open') await lowerRunTunnel(host, migrationId);
 }
 
 /** What keeps this host from being the end of a tunnel. */
@@ -133,6 +133,10 @@ async function removeEnd(host: Host, migrationId: string): Promise<void> {
   if (end.role === 'destination') await host.landing.closeInside(addressesOf(end).own);
   await lowerTunnel(end, publicKey);
   updateNotes(host.deeds, migrationId, { tunnelKey: null });
+}
+
+function tunnelRuns(host: Host, lineage?: string): DeedRun[] {
+  return host.deeds.runs(lineage).filter(({ method }) => method === 'tunnel');
 }
 
 function isTunnel(host: Host, migrationId: string): boolean {

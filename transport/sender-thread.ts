@@ -14,7 +14,7 @@ import { manifestParts } from './manifest-parts.ts';
 import { Board } from './sender-board.ts';
 import type { FromSenderThread, SenderThreadData, ToSenderThread } from './sender-messages.ts';
 import { SenderStream } from './sender-stream.ts';
-import type { StreamHost } from './sender-stream.ts';
+import type { StreamHost } from './sender-connection.ts';
 import { Slots } from './slots.ts';
 import { leaveThread, threadData, toPlain } from './threads.ts';
 import { lanesPerThread, senderSlots } from './tuning.ts';
@@ -217,9 +217,8 @@ class SenderThread implements StreamHost {
       const wanted = [...this.#streams.values()].map(({ stream }) => stream).filter((stream) => !stream.leaving);
       // Not more than the next one, and not what another stream will carry that is about to connect.
       const room = Math.min(2, Math.ceil(this.#lanes.length / wanted.length));
-      const free = wanted.filter((stream) => stream.live && stream.load < room);
-      if (free.length > 0) {
-        const stream = free.reduce((least, other) => (other.load < least.load ? other : least));
+      const stream = leastLoaded(wanted.filter(({ live, load }) => live && load < room));
+      if (stream !== null) {
         // At once: others that wait look in the same turn.
         stream.load += 1;
         return stream;
@@ -235,8 +234,7 @@ class SenderThread implements StreamHost {
   /** The manifest goes out whole on one stream, and once more on the next when that breaks. */
   #sendManifest(): void {
     if (this.#manifest === null || this.#manifestSentBy?.live === true) return;
-    const [first, ...others] = [...this.#streams.values()].map(({ stream }) => stream).filter((stream) => stream.live);
-    const by = others.reduce((least, other) => (least && least.load <= other.load ? least : other), first) ?? null;
+    const by = leastLoaded([...this.#streams.values()].map(({ stream }) => stream).filter(({ live }) => live));
     this.#manifestSentBy = by;
     by?.sendManifest(manifestParts(this.#manifest));
   }
@@ -255,6 +253,14 @@ class SenderThread implements StreamHost {
 }
 
 const digestsPerMessage = 32;
+
+/** The first of those with the least to do; null of none. */
+function leastLoaded(streams: readonly SenderStream[]): SenderStream | null {
+  return streams.reduce<SenderStream | null>(
+    (least, other) => (least !== null && least.load <= other.load ? least : other),
+    null,
+  );
+}
 
 async function start(): Promise<void> {
   const data = threadData() as SenderThreadData;

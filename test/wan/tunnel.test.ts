@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { MoveHandle } from '../../client/index.ts';
+import type { HostFile } from '../../domain/host-file.ts';
 import { charonMissing, startCharon } from '../../infra/lab/wan/charon.ts';
 import type { Charon } from '../../infra/lab/wan/charon.ts';
 import { bringUpWanLab } from '../../infra/lab/wan/lab.ts';
@@ -196,10 +197,7 @@ describeWhere(missing, 'a move through an IPsec tunnel', () => {
     await charons[frankfurt]?.kill();
     expect(await names()).toEqual([expect.stringMatching(/^tunnel-unready: fra-1: no strongSwan answers at /)]);
     await charons[frankfurt]?.start();
-    const before = await changeHostFile(world, world.frankfurt, (file) => ({
-      ...file,
-      tunnel: { ...file.tunnel, esp: 'aes256-sha256' },
-    }));
+    const before = await changeHostFile(world, world.frankfurt, withOtherCipher);
     expect(await names()).toEqual(['tunnel-unready: lon-1 wants ESP by aes256gcm16, fra-1 by aes256-sha256']);
     await changeHostFile(world, world.frankfurt, () => before);
     expect(await names()).toEqual([]);
@@ -210,10 +208,7 @@ describeWhere(missing, 'a move through an IPsec tunnel', () => {
     const vm = await world.makeVm('mismatch', { diskBytes: [MiB] });
     const move = await send(vm, { cutover: 'approve' });
     await until(move, ({ status }) => status.waitsForPerson);
-    const before = await changeHostFile(world, world.frankfurt, (file) => ({
-      ...file,
-      tunnel: { ...file.tunnel, esp: 'aes256-sha256' },
-    }));
+    const before = await changeHostFile(world, world.frankfurt, withOtherCipher);
     await move.approve({ by: 'test' });
     await until(move, (at) => at.status.waits.join(' ').includes('tunnel-down'));
     await changeHostFile(world, world.frankfurt, () => before);
@@ -221,6 +216,10 @@ describeWhere(missing, 'a move through an IPsec tunnel', () => {
     await expectMoved(world, vm);
   }, 90_000);
 });
+
+function withOtherCipher(file: HostFile): HostFile {
+  return { ...file, tunnel: { ...file.tunnel, esp: 'aes256-sha256' } };
+}
 
 /** What is left at a site of any tunnel: addresses and routes of its own. */
 async function leftAt(site: Site): Promise<string[]> {

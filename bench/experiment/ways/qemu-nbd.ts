@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, truncate, writeFile } from 'node:fs/promises';
-import { stat } from 'node:fs/promises';
+import { mkdir, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { anyPort } from '../../../infra/free-port.ts';
 import type { End } from '../end.ts';

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writePassphrase } from './passphrase.ts';
 import { peer } from './peer.ts';
 import { lacksOfSsh, serveSsh } from './ssh-server.ts';
 import type { Way } from './way.ts';
@@ -9,11 +9,10 @@ import type { Way } from './way.ts';
 export const restic: Way = peer(
   'restic',
   () => lacksOfSsh({ restic: 'restic' }),
-  async ({ source, destination }) => {
+  async (ground) => {
+    const { source, destination } = ground;
     const { sshd, config } = await serveSsh(destination);
-    const [here, there] = [source.path('restic-password'), destination.path('restic-password')];
-    const password = randomBytes(32).toString('hex');
-    for (const path of [here, there]) await writeFile(path, `${password}\n`, { mode: 0o600 });
+    const [here, there] = await writePassphrase(ground);
     const [repository, restored] = [destination.path('restic'), destination.path('restored')];
     const far = ['--no-cache', '-q', '-p', here, '-r', `sftp:there:${repository}`];
     const client = ['-o', `sftp.command=ssh -F ${config} there -s sftp`];

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import type { Ground } from '../ground.ts';
+import { writePassphrase } from './passphrase.ts';
 import { peer } from './peer.ts';
 import type { Errand } from './peer.ts';
 import { lacksOfSsh, serveSsh } from './ssh-server.ts';
@@ -53,11 +53,10 @@ function pushed(
 }
 
 /** `openssl enc | ssh 'openssl enc -d'`: what a person types who wants it encrypted twice, and in one go. */
-async function piped({ source, destination }: Ground): ReturnType<Parameters<typeof peer>[2]> {
+async function piped(ground: Ground): ReturnType<Parameters<typeof peer>[2]> {
+  const { source, destination } = ground;
   const { sshd, config } = await serveSsh(destination);
-  const [here, there] = [source.path('pipe-passphrase'), destination.path('pipe-passphrase')];
-  const passphrase = randomBytes(32).toString('hex');
-  for (const path of [here, there]) await writeFile(path, `${passphrase}\n`, { mode: 0o600 });
+  const [here, there] = await writePassphrase(ground);
   const cipher = ['enc', '-aes-256-ctr', '-pbkdf2'];
   const carry = async ({ from, to, clock, signal }: Errand): Promise<void> => {
     const open = ['openssl', ...cipher, '-d', '-pass', `file:${there}`, '-out', to].join(' ');

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
-import type { Ground } from '../ground.ts';
+import { rm } from 'node:fs/promises';
+import { writePassphrase } from './passphrase.ts';
 import { lacksOfSsh, serveSsh } from './ssh-server.ts';
 import { StudyVm } from './study-vm.ts';
 import type { Way } from './way.ts';
@@ -34,11 +33,3 @@ export const studySealed: Way = {
     };
   },
 };
-
-/** One for both ends, in a file that only its owner reads: it stands in no argument list. */
-async function writePassphrase({ source, destination }: Ground): Promise<[string, string]> {
-  const text = randomBytes(32).toString('hex');
-  const paths: [string, string] = [source.path('passphrase'), destination.path('passphrase')];
-  for (const path of paths) await writeFile(path, `${text}\n`, { mode: 0o600 });
-  return paths;
-}

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { TunnelWatch } from '../../../transport/ipsec/tunnel-watch.ts';
-import { encodeMessage } from '../../../transport/ipsec/vici-message.ts';
+import { confirmation, event, packets, response } from './packets.ts';
 
 const MiB = 1024 * 1024;
 const run = `${'1'.repeat(32)}/2`;
@@ -29,7 +29,7 @@ describe('the watch over a tunnel', () => {
     server = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.on('data', (asked) => {
-        socket.write(asked[4] === 3 ? packet(Buffer.from([5])) : Buffer.concat([listed(), packet(Buffer.from([1]))]));
+        socket.write(asked[4] === 3 ? packets(confirmation) : packets(listed(), response()));
       });
     });
     server.listen(join(folder, 'vici'));
@@ -44,7 +44,10 @@ describe('the watch over a tunnel', () => {
 
   /** By which way the stand-in of ip(8) says that everything is reached. */
   async function leads(way: string): Promise<void> {
-    await writeFile(join(folder, 'way'), `fd5e:a11f::2 ${way}\n`);
+    const told = join(folder, 'way');
+    await writeFile(`${told}.new`, `fd5e:a11f::2 ${way}\n`);
+    // It may be read meanwhile.
+    await rename(`${told}.new`, told);
   }
 
   function listed(): Buffer {
@@ -61,8 +64,7 @@ describe('the watch over a tunnel', () => {
         },
       ]),
     );
-    const message = { [name]: { state: 'ESTABLISHED', 'child-sas': children } };
-    return packet(Buffer.concat([Buffer.from([7, 7]), Buffer.from('list-sa'), encodeMessage(message)]));
+    return event('list-sa', { [name]: { state: 'ESTABLISHED', 'child-sas': children } });
   }
 
   async function watch(given: () => { bytes: number; connections: number }): Promise<void> {
@@ -111,9 +113,3 @@ describe('the watch over a tunnel', () => {
     expect(looks).toBe(3);
   });
 });
-
-function packet(body: Buffer): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(body.length);
-  return Buffer.concat([length, body]);
-}

@@ -6,22 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Vici } from '../../../transport/ipsec/vici.ts';
-import { encodeMessage } from '../../../transport/ipsec/vici-message.ts';
-
-/** Whole packets with these bodies, as charon would write them. */
-function packets(...bodies: Buffer[]): Buffer {
-  return Buffer.concat(
-    bodies.flatMap((body) => {
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(body.length);
-      return [length, body];
-    }),
-  );
-}
-
-const response = (message = {}): Buffer => Buffer.concat([Buffer.from([1]), encodeMessage(message)]);
-const event = (name: string, message = {}): Buffer =>
-  Buffer.concat([Buffer.from([7, name.length]), Buffer.from(name), encodeMessage(message)]);
+import { confirmation, event, packets, response } from './packets.ts';
 
 describe("strongSwan's control socket", () => {
   let folder: string;
@@ -52,7 +37,7 @@ describe("strongSwan's control socket", () => {
   test('answers, in pieces too, and lists by events', async () => {
     answers = [
       packets(response({ daemon: 'charon' })),
-      packets(Buffer.from([5])),
+      packets(confirmation),
       packets(event('list-sa', { one: { state: 'ESTABLISHED' } }), event('list-sa', { two: {} }), response()),
     ];
     await Vici.with(path, async (vici) => {
